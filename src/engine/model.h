@@ -1,0 +1,84 @@
+// One version of one model, ready to serve: signature, queue, instances, statistics.
+#ifndef HEADRACE_ENGINE_MODEL_H_
+#define HEADRACE_ENGINE_MODEL_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/gate.h"
+#include "base/result.h"
+#include "engine/backend.h"
+#include "engine/batch_policy.h"
+#include "engine/request.h"
+#include "engine/request_queue.h"
+#include "engine/signature.h"
+#include "engine/statistics.h"
+
+namespace headrace::engine {
+
+// How many instances and on what; one per instance group entry after expansion.
+struct ModelOptions {
+  std::string name;
+  std::int64_t version = 1;
+  std::string platform;     // shown in metadata: config platform, or backend when empty
+  std::string config_json;  // shown by the configuration endpoint; opaque here
+  ModelSignature signature;
+  bool decoupled = false;
+  BatchPolicyOptions batching;
+  QueueLimits queue_limits;
+  bool preserve_ordering = false;
+  std::vector<InstancePlacement> placements;
+  std::vector<std::pair<std::string, std::string>> metric_tags;  // config metric_tags: extra labels "_<tag>"
+};
+
+// Thread-safe. Created by Start; ends by Drain and destruction (the last ModelHandle). Owns one thread per active instance.
+class Model : public std::enable_shared_from_this<Model> {
+ public:
+  // Creates the instances (blocking, load pool) and their threads. Owns `loaded`.
+  static Result<std::shared_ptr<Model>> Start(ModelOptions options, std::unique_ptr<LoadedModel> loaded,
+                                              const Clock& clock);
+  ~Model();
+
+  const std::string& name() const { return options_.name; }
+  std::int64_t version() const { return options_.version; }
+  const ModelOptions& options() const { return options_; }
+  const ModelSignature& signature() const { return options_.signature; }
+  ModelStatistics& statistics() { return statistics_; }
+  const ModelStatistics& statistics() const { return statistics_; }
+
+  // Validates the request against the signature, enters the gate and queues it. Always takes it: a refusal (invalid, queue full,
+  // draining) goes to its sink. Does not block.
+  void Submit(std::unique_ptr<InferRequest> request);
+
+  // Requests in queue now, and in the version altogether (queued, executing, answered but not released).
+  std::size_t queue_depth() const;
+  std::int64_t in_flight() const { return gate_.inside(); }
+
+  // Stops new requests, lets queued and running ones finish, stops the instance threads. False if `timeout` ran out first: what is
+  // still queued is then refused with UNAVAILABLE, and running ones are waited for by the destructor. Idempotent.
+  bool Drain(Nanos timeout);
+
+ private:
+  friend class InferRequest;
+  class Runner;
+  struct Private {};  // makes the constructor callable by Start only
+
+ public:
+  Model(Private, ModelOptions options, std::unique_ptr<LoadedModel> loaded, const Clock& clock);
+
+ private:
+  ModelOptions options_;
+  const Clock& clock_;
+  Gate gate_;
+  ModelStatistics statistics_;
+  std::unique_ptr<RequestQueue> queue_;
+  std::unique_ptr<LoadedModel> loaded_;
+  std::vector<std::unique_ptr<Runner>> runners_;  // destroyed before loaded_
+};
+
+}  // namespace headrace::engine
+
+#endif  // HEADRACE_ENGINE_MODEL_H_

@@ -1,0 +1,78 @@
+// Which model versions exist and which of them serve.
+#ifndef HEADRACE_ENGINE_REGISTRY_H_
+#define HEADRACE_ENGINE_REGISTRY_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/result.h"
+#include "base/snapshot.h"
+#include "engine/model.h"
+
+namespace headrace::engine {
+
+// Contracts, Triton 5.4.
+enum class ModelState : std::uint8_t { kUnknown, kReady, kUnavailable, kLoading, kUnloading };
+std::string_view ModelStateName(ModelState state);  // "READY", ...
+
+struct VersionEntry {
+  ModelState state = ModelState::kUnknown;
+  std::string reason;  // why not READY; empty when READY
+  ModelHandle model;   // null unless READY
+};
+
+// All versions of a model that were ever wanted. Empty: found in a repository, never loaded.
+struct ModelEntry {
+  std::map<std::int64_t, VersionEntry> versions;
+};
+
+// An immutable picture of all models.
+class RegistrySnapshot {
+ public:
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+  };
+  using Models = std::unordered_map<std::string, std::shared_ptr<const ModelEntry>, NameHash, std::equal_to<>>;
+
+  RegistrySnapshot() = default;
+  explicit RegistrySnapshot(Models models) : models_(std::move(models)) {}
+
+  const Models& models() const { return models_; }
+  const ModelEntry* Find(std::string_view name) const;
+  // The version asked for, or without one the highest READY version. Failures carry the texts and codes of contracts, Triton
+  // 1.2: NOT_FOUND "Request for unknown model: 'X' is not found" | "... version N is not found" | "... has no available versions";
+  // UNAVAILABLE "... version N is not at ready state".
+  Result<ModelHandle> Lookup(std::string_view name, std::optional<std::int64_t> version) const;
+
+ private:
+  Models models_;
+};
+
+// Written by the model manager's control thread and load threads (serialised inside), read by all. Thread-safe.
+class Registry {
+ public:
+  Registry();
+  const Snapshot<RegistrySnapshot>& snapshots() const { return snapshots_; }
+  std::shared_ptr<const RegistrySnapshot> Load() const { return snapshots_.Load(); }
+
+  // Sets one version's entry, making the model's entry if needed.
+  void SetVersion(const std::string& name, std::int64_t version, VersionEntry entry);
+  // Makes the model known without versions.
+  void AddModel(const std::string& name);
+  void RemoveVersion(const std::string& name, std::int64_t version);
+  void RemoveModel(const std::string& name);
+
+ private:
+  std::mutex mutex_;  // serialises writers
+  Snapshot<RegistrySnapshot> snapshots_;
+};
+
+}  // namespace headrace::engine
+
+#endif  // HEADRACE_ENGINE_REGISTRY_H_

@@ -1,0 +1,40 @@
+// What a model takes and gives: the part of its configuration that a request is checked against.
+#ifndef HEADRACE_ENGINE_SIGNATURE_H_
+#define HEADRACE_ENGINE_SIGNATURE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+namespace headrace::engine {
+
+struct TensorSpec {
+  std::string name;
+  DataType dtype = DataType::kInvalid;
+  Shape dims;                    // -1 = any; without the batch dimension
+  std::optional<Shape> reshape;  // what the backend sees in place of dims; without the batch dimension
+  bool optional = false;            // inputs only
+  bool allow_ragged_batch = false;  // inputs only
+  std::vector<std::string> labels;  // outputs only: class names by index, for the classification extension
+};
+
+struct ModelSignature {
+  // 0: no batch dimension. Above 0: every tensor has a leading batch dimension of at most this.
+  std::int64_t batch_size_max = 0;
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+
+  const TensorSpec* FindInput(std::string_view name) const;
+  const TensorSpec* FindOutput(std::string_view name) const;
+  // dims with -1 in front when the model batches: what clients see.
+  Shape ClientShape(const TensorSpec& spec) const;
+};
+
+}  // namespace headrace::engine
+
+#endif  // HEADRACE_ENGINE_SIGNATURE_H_

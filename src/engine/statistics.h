@@ -1,0 +1,90 @@
+// What one model version has done since it was loaded.
+#ifndef HEADRACE_ENGINE_STATISTICS_H_
+#define HEADRACE_ENGINE_STATISTICS_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+
+#include "base/clock.h"
+#include "engine/request.h"
+#include "telemetry/histogram.h"
+
+namespace headrace::engine {
+
+struct CountAndDuration {
+  std::uint64_t count = 0;
+  std::uint64_t ns = 0;
+};
+
+struct BatchStatistics {
+  CountAndDuration compute_input, compute_infer, compute_output;
+};
+
+// A readable copy. Meaning of the fields: contracts, Triton 6.2.
+struct StatisticsSnapshot {
+  std::uint64_t last_inference_ms = 0;  // since the epoch
+  std::uint64_t inference_count = 0;    // sum of batch sizes
+  std::uint64_t execution_count = 0;
+  CountAndDuration success, fail, queue, compute_input, compute_infer, compute_output, cache_hit, cache_miss;
+  std::array<std::uint64_t, 4> failures_by_reason{};  // indexed by FailureReason
+  std::uint64_t received = 0;                         // submitted to the model
+  std::map<std::uint64_t, BatchStatistics> batches;   // by batch size
+};
+
+// The stamps of one execution, on the monotonic clock (contracts, Triton 8.4 ModelInstanceReportStatistics).
+struct ExecutionTimes {
+  Nanos exec_start = 0, compute_start = 0, compute_end = 0, exec_end = 0;
+};
+
+// Thread-safe. Recording is a handful of relaxed atomic additions; batch sizes up to kBatchSizeTracked have cells of their own, larger ones
+// take a mutex.
+class ModelStatistics {
+ public:
+  void RecordReceived();
+  // A request ended well: `total` from received to now, `queue` from queued to executing.
+  void RecordSuccess(Nanos total);
+  void RecordFailure(FailureReason reason, Nanos total);
+  // Reported by the backend for each request of an execution. `queue` is queued -> exec_start.
+  void RecordRequestExecution(bool success, Nanos queue, const ExecutionTimes& times, std::uint64_t batch_size);
+  // Reported by the backend once for an execution.
+  void RecordBatchExecution(std::uint64_t batch_size, const ExecutionTimes& times);
+  // Reported by the runner: what went out as one batch, and the time its oldest request had waited for it.
+  void RecordBatchFormed(std::uint64_t batch_size, Nanos oldest_wait);
+  // Reported by the front end: from Finish to the last byte handed to the kernel.
+  void RecordSend(Nanos duration) { send_.Record(static_cast<std::uint64_t>(duration)); }
+
+  StatisticsSnapshot Read() const;
+
+  // Headrace's own histograms, in nanoseconds (stages) or counts (batch_size).
+  const telemetry::Histogram& queue_histogram() const { return queue_; }
+  const telemetry::Histogram& batch_wait_histogram() const { return batch_wait_; }
+  const telemetry::Histogram& execute_histogram() const { return execute_; }
+  const telemetry::Histogram& send_histogram() const { return send_; }
+  const telemetry::Histogram& batch_size_histogram() const { return batch_size_; }
+
+ private:
+  static constexpr std::size_t kBatchSizeTracked = 64;
+  struct AtomicDuration {
+    std::atomic<std::uint64_t> count{0}, ns{0};
+    void Add(std::uint64_t n, Nanos duration);
+    CountAndDuration Read() const;
+  };
+  struct BatchCell {
+    std::atomic<std::uint64_t> count{0}, input_ns{0}, infer_ns{0}, output_ns{0};
+  };
+
+  std::atomic<std::uint64_t> received_{0}, last_inference_ms_{0}, inference_count_{0}, execution_count_{0};
+  AtomicDuration success_, fail_, queue_total_, compute_input_, compute_infer_, compute_output_;
+  std::array<std::atomic<std::uint64_t>, 4> failures_{};
+  std::array<BatchCell, kBatchSizeTracked + 1> batches_{};
+  mutable std::mutex large_mutex_;  // guards large_batches_
+  std::map<std::uint64_t, BatchStatistics> large_batches_;
+  telemetry::Histogram queue_, batch_wait_, execute_, send_, batch_size_;
+};
+
+}  // namespace headrace::engine
+
+#endif  // HEADRACE_ENGINE_STATISTICS_H_

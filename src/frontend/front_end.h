@@ -1,0 +1,51 @@
+// The HTTP front end: one router over all endpoint families, one metrics page.
+#ifndef HEADRACE_FRONTEND_FRONT_END_H_
+#define HEADRACE_FRONTEND_FRONT_END_H_
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/registry.h"
+#include "net/http.h"
+#include "repository/model_manager.h"
+#include "telemetry/prometheus.h"
+#include "tensor/block_pool.h"
+
+namespace headrace::frontend {
+
+struct FrontEndOptions {
+  std::string server_id = "triton";     // `name` of the server metadata
+  std::string server_version = "2.0";   // `version` of it
+  std::size_t http_input_byte_size_max = std::size_t{64} << 20;
+  bool strict_readiness = true;
+  std::string header_forward_pattern;   // empty = no header is forwarded (D20)
+};
+
+// Thread-safe. `draining` set: readiness answers false at once, inference goes on until the listeners stop.
+class FrontEnd {
+ public:
+  // All borrowed.
+  FrontEnd(FrontEndOptions options, engine::Registry& registry, repository::ModelManager& models,
+           BlockPool& pool, const Clock& clock);
+  ~FrontEnd();
+
+  // Serves the v2 protocol.
+  net::HttpHandler& v2_handler();
+  // Serves GET /metrics from these sources and the front end's own.
+  net::HttpHandler& metrics_handler();
+  void AddMetricSource(const telemetry::MetricSource& source);
+
+  void SetDraining();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace headrace::frontend
+
+#endif  // HEADRACE_FRONTEND_FRONT_END_H_

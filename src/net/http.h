@@ -1,0 +1,126 @@
+// What an HTTP handler sees: requests with their bodies in place, and responses as lists of buffers.
+#ifndef HEADRACE_NET_HTTP_H_
+#define HEADRACE_NET_HTTP_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "tensor/block_pool.h"
+#include "tensor/buffer.h"
+
+namespace headrace::net {
+
+class EventLoop;
+class HttpConnection;
+
+enum class HttpMethod : std::uint8_t { kGet, kHead, kPost, kPut, kDelete, kOptions, kPatch, kTrace, kConnect, kOther };
+std::string_view HttpMethodName(HttpMethod method);
+
+// Head of one request. Names are compared without case; all strings live as long as the exchange.
+struct HttpRequestHead {
+  HttpMethod method = HttpMethod::kOther;
+  std::string_view target;  // as sent
+  std::string_view path;    // target up to '?', raw: not percent-decoded (contracts, Triton 1.1)
+  std::string_view query;   // behind '?', raw
+  std::vector<std::pair<std::string_view, std::string_view>> headers;
+  std::optional<std::uint64_t> content_length;  // nothing: chunked or no body
+  bool chunked = false;
+
+  // The value of the first header of that name (case-insensitive), or nothing.
+  std::optional<std::string_view> Header(std::string_view name) const;
+  // How many headers carry that name.
+  std::size_t HeaderCount(std::string_view name) const;
+};
+
+// What the handler wants done with a body, decided before it is read.
+struct BodyPlan {
+  std::uint64_t byte_size_max = 0;  // beyond it: 413, at once when Content-Length says so
+  // The body is placed so that its byte number `aligned_offset` is 64-byte aligned: the first tensor byte behind a JSON head.
+  std::uint64_t aligned_offset = 0;
+  // A status other than 0 refuses the request before its body is read.
+  int refuse_status = 0;
+  std::string refuse_json;  // body of the refusal
+  // Additional header lines of the refusal, each "Name: value\r\n" (Allow, Accept-Encoding).
+  std::string refuse_headers;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string_view content_type = "application/json";  // static text; empty = no Content-Type line
+  // Further complete lines "Name: value\r\n". Values come from a fixed set or were checked for control bytes (D20).
+  std::string extra_headers;
+  std::vector<Buffer> body;  // sent with one writev behind the head; Content-Length is their sum
+  bool close = false;        // close the connection behind it
+};
+
+// One request being answered. Shared by the connection and whoever answers; created by the connection.
+// Thread-safety: `cancelled` and `loop` from any thread, everything else on the loop's thread.
+class HttpExchange {
+ public:
+  HttpExchange(EventLoop& loop, HttpConnection* connection) : loop_(loop), connection_(connection) {}
+
+  const HttpRequestHead& head() const { return head_; }
+  // The whole body, placed as planned; at least BlockPool::kPadding readable bytes follow it. Empty for none.
+  const Buffer& body() const { return body_; }
+  Nanos received() const { return received_; }  // when the last byte of the request was there
+  // True once the client is known to be gone. Any thread.
+  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  EventLoop& loop() const { return loop_; }
+
+  // Sends the answer, exactly once, on the loop's thread (EventLoop::Post gets one there). A no-op if the connection is
+  // gone.
+  void Respond(HttpResponse response);
+
+ private:
+  friend class HttpConnection;
+  EventLoop& loop_;
+  HttpConnection* connection_;  // null once the connection is closed
+  std::atomic<bool> cancelled_{false};
+  HttpRequestHead head_;
+  std::string head_bytes_;  // what the views in head_ point into
+  Buffer body_;
+  Nanos received_ = 0;
+};
+
+using HttpExchangeRef = std::shared_ptr<HttpExchange>;
+
+// Implemented by the front end; one object serves all loops, each call comes on the loop of the exchange. Must not block.
+class HttpHandler {
+ public:
+  virtual ~HttpHandler() = default;
+  // The head is complete: authorise, route, say how to take the body. Called for every request, with or without body.
+  virtual BodyPlan OnHead(const HttpRequestHead& head) = 0;
+  // The request is complete. Answer by exchange->Respond, now or later.
+  virtual void OnRequest(HttpExchangeRef exchange) = 0;
+};
+
+// Limits and timeouts of a listener (reliability D8, D9, D10).
+struct HttpLimits {
+  std::size_t request_line_byte_size_max = 8 * 1024;
+  std::size_t header_byte_size_max = 32 * 1024;
+  std::size_t header_count_max = 100;
+  std::size_t header_name_byte_size_max = 255;
+  std::size_t chunk_count_max = 65'536;
+  std::size_t chunk_extension_byte_size_max = 256;
+  Nanos header_timeout = 10 * kSecond;
+  Nanos body_idle_timeout = 15 * kSecond;
+  Nanos body_rate_grace = 5 * kSecond;             // after it, bodies slower than the floor are cut
+  std::size_t body_bytes_per_second_min = 1024;
+  Nanos write_idle_timeout = 30 * kSecond;
+  Nanos keep_alive_timeout = 75 * kSecond;
+  std::uint64_t requests_per_connection_max = 0;   // 0 = no limit
+  Nanos connection_age_max = kSecond * 3600;
+  std::size_t connection_count_max = 20'000;       // per listener; beyond it new ones are answered 503 and closed
+};
+
+}  // namespace headrace::net
+
+#endif  // HEADRACE_NET_HTTP_H_

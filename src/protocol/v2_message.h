@@ -1,0 +1,52 @@
+// The v2 protocol's inference messages, between the wire and the engine.
+#ifndef HEADRACE_PROTOCOL_V2_MESSAGE_H_
+#define HEADRACE_PROTOCOL_V2_MESSAGE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/parameter.h"
+#include "tensor/tensor.h"
+
+namespace headrace::protocol {
+
+struct V2RequestedOutput {
+  std::string name;
+  std::optional<bool> binary_data;          // nothing: the request's binary_data_output decides
+  std::uint64_t classification_count = 0;  // above 0: the top classes in place of the tensor
+};
+
+// A parsed request. Input tensors are slices of the body (binary) or converted from JSON.
+struct V2InferRequest {
+  std::string id;
+  std::vector<NamedTensor> inputs;
+  std::vector<V2RequestedOutput> outputs;  // empty = all
+  bool binary_output_default = false;
+  std::uint64_t priority = 0;
+  std::uint64_t timeout_us = 0;
+  std::uint64_t correlation_id = 0;
+  std::string correlation_id_text;
+  std::uint32_t sequence_flags = 0;  // 1 = start, 2 = end
+  std::vector<Parameter> parameters;  // those that are not reserved, for the backend
+};
+
+struct V2OutputTensor {
+  std::string_view name;
+  const Tensor* tensor = nullptr;
+  bool binary = false;
+};
+
+struct V2InferResponse {
+  std::string_view model_name;
+  std::int64_t model_version = 1;
+  std::string_view id;
+  const std::vector<Parameter>* parameters = nullptr;  // may be null
+  std::vector<V2OutputTensor> outputs;
+};
+
+}  // namespace headrace::protocol
+
+#endif  // HEADRACE_PROTOCOL_V2_MESSAGE_H_
