@@ -15,7 +15,7 @@ without=",${HEADRACE_WITHOUT:-},"
 
 debian_packages=(
   g++ cmake make ninja-build ccache clang-format curl ca-certificates
-  libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev libsimdjson-dev zlib1g-dev
+  libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev libsimdjson-dev nlohmann-json3-dev zlib1g-dev
   libprotobuf-dev protobuf-compiler libgtest-dev libgmock-dev
   python3 python3-venv
 )

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Runs every check and test, each as a named step with its time; goes on after a failed step where the
+# next one does not need it, and ends with a summary: tools/test.sh [STEP...]
+# The steps, in order, are the last lines of this file.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+jobs="$(nproc)"
+python="$PWD/build/venv/bin/python"
+wanted=" $* "
+summary=()
+failed=0
+
+# Runs a step: step NAME [--needs NAME] COMMAND...; a step whose need failed is left out and counts as failed.
+declare -A state
+step() {
+  local name="$1" need=""
+  shift
+  if [[ "$1" == --needs ]]; then need="$2"; shift 2; fi
+  if [[ "$wanted" != "  " && "$wanted" != *" $name "* ]]; then return; fi
+  if [[ -n "$need" && "${state[$need]:-}" == failed ]]; then
+    state[$name]=failed
+    failed=$((failed + 1))
+    summary+=("$(printf '%-22s left out, %s failed' "$name" "$need")")
+    return
+  fi
+  printf '\n[test] %s\n' "$name"
+  local started=$SECONDS verdict=passed
+  if ! "$@"; then
+    verdict=failed
+    failed=$((failed + 1))
+  fi
+  state[$name]=$verdict
+  summary+=("$(printf '%-22s %s in %d s' "$name" "$verdict" $((SECONDS - started)))")
+  printf '[test] %s\n' "${summary[-1]}"
+}
+
+unit_tests() { ctest --preset "$1" -j "$jobs" --no-tests=error; }
+
+# End-to-end tests against the program of a preset.
+end_to_end() {
+  HEADRACE_BINARY="$PWD/build/$1/headrace" "$python" -m pytest -q -p no:cacheprovider tests
+}
+
+demo_repository() { "$python" demo/make_repository.py build/demo-repository; }
+
+demo() { "$python" demo/round_trip.py build/release/headrace build/demo-repository; }
+
+tool_tests() { "$python" -m pytest -q -p no:cacheprovider tools; }
+
+# A sanitizer that finds something must fail the test that met it, with all its stacks.
+export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:${ASAN_OPTIONS:-}"
+export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS:-}"
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS:-}"
+# The thread sanitizer of this compiler cannot place its shadow where addresses are randomised widely.
+fixed_addresses=()
+if setarch "$(uname -m)" -R true 2>/dev/null; then fixed_addresses=(setarch "$(uname -m)" -R); fi
+build_tsan() {
+  "${fixed_addresses[@]}" tools/build.sh tsan base_test telemetry_test net_test engine_test
+}
+unit_tsan() {
+  "${fixed_addresses[@]}" ctest --preset tsan -j "$jobs" --no-tests=error -L "$thread_labels"
+}
+thread_labels='^(base|telemetry|net|engine)$'
+
+step format tools/check_format.sh
+step layers tools/check_layers.py
+step tools tool_tests
+step models demo_repository
+step build-release tools/build.sh release
+step headers --needs build-release tools/build.sh release check_headers
+step unit-release --needs build-release unit_tests release
+step end-to-end-release --needs build-release end_to_end release
+step demo --needs build-release demo
+step build-asan tools/build.sh asan
+step unit-asan --needs build-asan unit_tests asan
+step end-to-end-asan --needs build-asan end_to_end asan
+step build-tsan build_tsan
+step unit-tsan --needs build-tsan unit_tsan
+
+printf '\n[test] summary, %d min %d s in all\n' $((SECONDS / 60)) $((SECONDS % 60))
+printf '  %s\n' "${summary[@]}"
+if ((failed)); then
+  printf '[test] FAILED: %d step(s)\n' "$failed"
+  exit 1
+fi
+printf '[test] all passed\n'
