@@ -1,7 +1,8 @@
 // A queue that many threads push into and one thread empties: the inbox of an event loop.
 //
-// The links live in the elements, so pushing allocates nothing. `Push` is lock-free and says whether the queue was
-// empty: only that producer needs to wake the consumer, so one wake-up serves all that is pushed until `PopAll`.
+// The links live in the elements, so pushing allocates nothing. `Push` is lock-free and says
+// whether the queue was empty: only that producer needs to wake the consumer, so one wake-up serves
+// all that is pushed until `PopAll`.
 //
 //   if (inbox.Push(message)) eventfd.Signal();                                     // any thread
 //   for (auto batch = inbox.PopAll(); Message* m = batch.PopFront();) Handle(*m);  // the consumer
@@ -23,8 +24,9 @@ struct MpscNode {
   MpscNode* next_in_queue = nullptr;  // owned by the queue while the element is in it
 };
 
-// Does not own its elements: an element belongs to the queue's user again once `PopFront` has returned it, and may then
-// be pushed anew or destroyed. Elements left when the queue dies are the user's to have popped before.
+// Does not own its elements: an element belongs to the queue's user again once `PopFront` has
+// returned it, and may then be pushed anew or destroyed. Elements left when the queue dies are the
+// user's to have popped before.
 template <typename T, typename Tag = void>
 class MpscQueue {
   using Node = MpscNode<Tag>;
@@ -60,11 +62,13 @@ class MpscQueue {
   MpscQueue(const MpscQueue&) = delete;
   MpscQueue& operator=(const MpscQueue&) = delete;
 
-  // Any thread. True when the queue was empty before. What the caller wrote before is visible to the consumer.
+  // Any thread. True when the queue was empty before. What the caller wrote before is visible to
+  // the consumer.
   bool Push(T& element) {
     Node* node = &static_cast<Node&>(element);
     Node* top = newest_.load(std::memory_order_relaxed);
-    // After the exchange the consumer may already own (and destroy) the element: only `top` may be looked at.
+    // After the exchange the consumer may already own (and destroy) the element: only `top` may be
+    // looked at.
     do {
       node->next_in_queue = top;
     } while (!newest_.compare_exchange_weak(top, node, std::memory_order_release,

@@ -1,5 +1,7 @@
 #include "base/unique_fd.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 
 namespace headrace {

@@ -17,8 +17,8 @@ enum class MetricKind : std::uint8_t { kCounter, kGauge, kHistogram, kSummary };
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-// One scrape's page. Families in the order of first use; all samples of a family must be written together, after its
-// `Family` call. Label values are escaped. Not thread-safe.
+// One scrape's page. Families in the order of first use; all samples of a family must be written
+// together, after its `Family` call. Label values are escaped. Not thread-safe.
 class PrometheusWriter {
  public:
   // Starts a family: HELP and TYPE lines.
@@ -26,8 +26,9 @@ class PrometheusWriter {
   // One sample of the current family.
   void Sample(const Labels& labels, double value);
   void Sample(const Labels& labels, std::uint64_t value);
-  // A histogram of the current family: cumulative buckets at `bounds` (in the histogram's unit), +Inf, sum and count;
-  // bounds and sum are multiplied by `scale` for printing (1e-9 turns nanoseconds into seconds).
+  // A histogram of the current family: cumulative buckets at `bounds` (in the histogram's unit),
+  // +Inf, sum and count; bounds and sum are multiplied by `scale` for printing (1e-9 turns
+  // nanoseconds into seconds).
   void HistogramSample(const Labels& labels, const Histogram& histogram,
                        std::span<const std::uint64_t> bounds, double scale);
   // The page so far; leaves the writer empty.

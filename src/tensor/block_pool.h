@@ -1,11 +1,10 @@
-// Where request bodies and response tensors get their memory: aligned blocks, charged to a budget before they exist.
+// Where request bodies and response tensors get their memory: aligned blocks, charged to a budget
+// before they exist.
 #ifndef HEADRACE_TENSOR_BLOCK_POOL_H_
 #define HEADRACE_TENSOR_BLOCK_POOL_H_
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
-#include <memory>
 
 #include "base/result.h"
 #include "tensor/buffer.h"
@@ -16,8 +15,10 @@ namespace headrace {
 class MemoryBudget {
  public:
   explicit MemoryBudget(std::size_t byte_size_max) : byte_size_max_(byte_size_max) {}
+  // False, and nothing charged, if that would exceed the limit.
   bool TryCharge(std::size_t byte_size);
-  void Release(std::size_t byte_size);
+  // Takes back what was charged. Returns what is left in use.
+  std::size_t Release(std::size_t byte_size);
   std::size_t used() const { return used_.load(std::memory_order_relaxed); }
   std::size_t byte_size_max() const { return byte_size_max_; }
 
@@ -27,22 +28,31 @@ class MemoryBudget {
 };
 
 struct BlockPoolOptions {
-  std::size_t in_use_byte_size_max = std::size_t{4} << 30;  // all blocks in use; beyond: RESOURCE_EXHAUSTED
-  std::size_t idle_byte_size_max = std::size_t{256} << 20;  // kept for reuse; beyond: given back to the system
+  std::size_t in_use_byte_size_max = std::size_t{4}
+                                     << 30;  // all blocks in use; beyond: RESOURCE_EXHAUSTED
+  std::size_t idle_byte_size_max = std::size_t{256}
+                                   << 20;  // kept for reuse; beyond: given back to the system
 };
 
-// Thread-safe. Blocks may outlive the pool object (they share its state). Small blocks come from the heap; large ones
-// (where the heap would map and unmap pages for each) are kept in size classes and reused without being touched.
+// Thread-safe. Blocks may outlive the pool object (they share its state). Small blocks come from
+// the heap; large ones (where the heap would map and unmap pages for each) are kept in size classes
+// and reused without being touched.
 class BlockPool {
  public:
   static constexpr std::size_t kAlignment = 64;  // of every block's first byte
-  // Readable bytes behind every allocation, so that a JSON parser may read a whole vector past the end.
+  // Readable bytes behind every allocation, so that a JSON parser may read a whole vector past the
+  // end.
   static constexpr std::size_t kPadding = 64;
 
   explicit BlockPool(BlockPoolOptions options = {});
   ~BlockPool();
 
-  // `byte_size` writable bytes, 64-byte aligned, contents unspecified. RESOURCE_EXHAUSTED when the budget is spent.
+  BlockPool(const BlockPool&) = delete;
+  BlockPool& operator=(const BlockPool&) = delete;
+
+  // `byte_size` writable bytes, 64-byte aligned, contents unspecified. RESOURCE_EXHAUSTED when the
+  // budget is spent. What is charged is all that the block takes: its head, the padding, and the
+  // rounding up to its size class (at most a quarter and a page).
   Result<MutableBuffer> Allocate(std::size_t byte_size);
 
   std::size_t in_use_byte_size() const;
@@ -52,7 +62,7 @@ class BlockPool {
 
  private:
   struct State;
-  std::shared_ptr<State> state_;
+  State* const state_;  // counted by its budget: see block_pool.cc
 };
 
 }  // namespace headrace
