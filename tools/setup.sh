@@ -47,19 +47,12 @@ logged() {
 }
 
 as_root() {
-  if [[ $EUID -eq 0 ]]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    fail "root or sudo is needed once; as root run: apt-get install ${missing[*]}"
-  fi
+  if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
 install_debian_packages() {
   command -v dpkg-query >/dev/null || fail "this is not Debian; install by hand: ${debian_packages[*]}"
-  missing=()
-  local package
+  local missing=() package
   for package in "${debian_packages[@]}"; do
     [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] ||
       missing+=("$package")
@@ -67,6 +60,9 @@ install_debian_packages() {
   if ((${#missing[@]} == 0)); then
     say "Debian packages: all ${#debian_packages[@]} are there"
     return
+  fi
+  if [[ $EUID -ne 0 ]] && ! command -v sudo >/dev/null; then
+    fail "root or sudo is needed once; as root run: apt-get install ${missing[*]}"
   fi
   say "Debian packages: installing ${missing[*]}"
   # An unreachable third-party source must not stop the install; a missing package does, just below.
@@ -84,8 +80,10 @@ debian_mirror() {
   uris="$(cat "${files[@]}" 2>/dev/null | sed -n \
     -e 's/^URIs:[[:space:]]*\([^[:space:]]*\).*/\1/p' \
     -e 's/^deb[[:space:]]\(\[[^]]*\][[:space:]]*\)\{0,1\}[[:space:]]*\([^[:space:]]*\).*/\2/p')"
-  # A mirror of the main archive is served under .../debian; security archives and vendors are not.
-  grep -E '/debian/?$' <<<"$uris" | grep -v -i security | head -n 1 || true
+  # A mirror of the main archive is served under .../debian (or listed in a file of that name); security
+  # archives and vendors are not. apt itself knows mirrors of other names once it has read their lists.
+  grep -E '/debian(/|\.list)?$' <<<"$uris" | grep -v -i security | head -n 1 | grep . ||
+    apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 2>/dev/null | head -n 1 || true
 }
 
 unpacked_file() {
