@@ -79,7 +79,7 @@ debian_mirror() {
   local uris
   uris="$(cat "${files[@]}" 2>/dev/null | sed -n \
     -e 's/^URIs:[[:space:]]*\([^[:space:]]*\).*/\1/p' \
-    -e 's/^deb[[:space:]]\(\[[^]]*\][[:space:]]*\)\{0,1\}[[:space:]]*\([^[:space:]]*\).*/\2/p')"
+    -e 's/^deb[[:space:]]\(\[[^]]*\][[:space:]]*\)\{0,1\}[[:space:]]*\([^[:space:]]*\).*/\2/p')" || true  # one of the files may be missing
   # A mirror of the main archive is served under .../debian (or listed in a file of that name); security
   # archives and vendors are not. apt itself knows mirrors of other names once it has read their lists.
   grep -E '/debian(/|\.list)?$' <<<"$uris" | grep -v -i security | head -n 1 | grep . ||
