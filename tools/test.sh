@@ -35,11 +35,11 @@ step() {
   printf '[test] %s\n' "${summary[-1]}"
 }
 
-unit_tests() { ctest --preset "$1" -j "$jobs" --no-tests=error; }
+unit_tests() { ctest --preset "$1" -j "$jobs" --timeout 300 --no-tests=error; }
 
 # End-to-end tests against the program of a preset.
 end_to_end() {
-  HEADRACE_BINARY="$PWD/build/$1/headrace" "$python" -m pytest -q -p no:cacheprovider tests
+  HEADRACE_BINARY="$PWD/build/$1/headrace" timeout 1200 "$python" -m pytest -q -p no:cacheprovider tests
 }
 
 demo_repository() { "$python" demo/make_repository.py build/demo-repository; }
@@ -59,7 +59,7 @@ build_tsan() {
   "${fixed_addresses[@]}" tools/build.sh tsan base_test telemetry_test net_test engine_test
 }
 unit_tsan() {
-  "${fixed_addresses[@]}" ctest --preset tsan -j "$jobs" --no-tests=error -L "$thread_labels"
+  "${fixed_addresses[@]}" ctest --preset tsan -j "$jobs" --timeout 300 --no-tests=error -L "$thread_labels"
 }
 thread_labels='^(base|telemetry|net|engine)$'
 
