@@ -1,0 +1,38 @@
+// The program: picks the subcommand. Called by the name `tritonserver` it is `headrace serve`.
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/serve.h"
+
+namespace {
+
+constexpr char kUsage[] =
+    "usage: headrace <command> [options]\n"
+    "\n"
+    "commands:\n"
+    "  serve     serve model repositories; `headrace serve --help` lists the options\n"
+    "  version   print the version\n";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  const std::string_view program = argc > 0 ? argv[0] : "headrace";
+  if (program.substr(program.rfind('/') + 1) == "tritonserver") {
+    return headrace::cli::Serve(arguments);
+  }
+  const std::string command = arguments.empty() ? "" : arguments.front();
+  if (command == "serve") {
+    arguments.erase(arguments.begin());
+    return headrace::cli::Serve(arguments);
+  }
+  if (command == "version" || command == "--version") {
+    std::printf("headrace %s\n", HEADRACE_VERSION);
+    return 0;
+  }
+  const bool asked = command == "help" || command == "--help";
+  std::fputs(kUsage, asked ? stdout : stderr);
+  return asked ? 0 : 1;
+}

@@ -1,0 +1,70 @@
+// Everything that can be set about a server, as one plain value.
+#ifndef HEADRACE_SERVER_SERVER_CONFIG_H_
+#define HEADRACE_SERVER_SERVER_CONFIG_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "repository/model_manager.h"
+
+namespace headrace::server {
+
+// Filled from defaults, the configuration file, the environment and flags (server/options.h says
+// what each field means to the user). Sizes are in bytes; durations carry their unit in the name.
+struct ServerConfig {
+  // Process.
+  std::string server_id = "triton";
+  std::uint64_t exit_timeout_s = 30;
+  std::string run_as_user;
+
+  // Models.
+  std::vector<std::string> model_repositories;
+  repository::ControlMode control_mode = repository::ControlMode::kNone;
+  std::vector<std::string> load_models;
+  bool exit_on_error = true;
+  bool strict_readiness = true;
+  bool disable_auto_complete_config = false;
+  std::string model_config_name;
+  std::uint64_t model_load_thread_count = 4;
+  std::uint64_t model_load_retry_count = 0;
+  std::string backend_directory;  // empty: beside the program
+  std::map<std::string, std::map<std::string, std::string>>
+      backend_config;  // backend ("" = all) -> key -> value
+
+  // HTTP.
+  bool allow_http = true;
+  std::string http_address = "127.0.0.1,::1";
+  std::uint64_t http_port = 8000;
+  bool reuse_http_port = false;
+  std::uint64_t http_thread_count = 0;  // 0: half of the cores
+  bool http_thread_pinning = false;
+  std::uint64_t http_input_byte_size_max = std::uint64_t{64} << 20;
+  std::uint64_t http_connection_count_max = 20'000;
+  std::uint64_t http_header_timeout_ms = 10'000;
+  std::uint64_t http_body_idle_timeout_ms = 15'000;
+  std::uint64_t http_write_idle_timeout_ms = 30'000;
+  std::uint64_t http_keep_alive_timeout_ms = 75'000;
+  std::uint64_t http_requests_per_connection_max = 0;
+  bool insecure_allow_remote = false;
+
+  // Limits.
+  std::uint64_t memory_budget_byte_size = std::uint64_t{4} << 30;
+  std::uint64_t memory_idle_byte_size = std::uint64_t{256} << 20;
+  std::uint64_t queue_request_count_max = 65'536;
+  std::uint64_t queue_byte_size_max = std::uint64_t{1} << 30;
+
+  // Metrics.
+  bool allow_metrics = true;
+  bool allow_cpu_metrics = true;
+  std::string metrics_address;  // empty: http_address
+  std::uint64_t metrics_port = 8002;
+
+  LogOptions log;
+};
+
+}  // namespace headrace::server
+
+#endif  // HEADRACE_SERVER_SERVER_CONFIG_H_

@@ -1,0 +1,17 @@
+// What the log says when the models are loaded.
+#ifndef HEADRACE_SERVER_STARTUP_REPORT_H_
+#define HEADRACE_SERVER_STARTUP_REPORT_H_
+
+#include "engine/backend.h"
+#include "engine/registry.h"
+#include "server/server_config.h"
+
+namespace headrace::server {
+
+// Logs the tables of backends, models and options (contracts, Triton 7.3).
+void ReportStart(const ServerConfig& config, const engine::BackendProvider& backends,
+                 const engine::Registry& registry);
+
+}  // namespace headrace::server
+
+#endif  // HEADRACE_SERVER_STARTUP_REPORT_H_
