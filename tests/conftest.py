@@ -1,0 +1,27 @@
+"""Fixtures: a repository of small models and a server over it."""
+
+import pytest
+
+from harness import models
+from harness import server as server_module
+
+
+@pytest.fixture(scope="session")
+def standard_repository(tmp_path_factory):
+    return models.standard(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture(scope="session")
+def shared_server(standard_repository):
+    """One server for all tests that leave it as it was; its log is shown when it dies."""
+    with server_module.Server(standard_repository) as running:
+        yield running
+        assert running.alive(), running.output()
+        assert running.stop() == 0, running.output()
+
+
+@pytest.fixture
+def server(shared_server):
+    """The shared server; fails the test that killed it."""
+    yield shared_server
+    assert shared_server.alive(), "the server died in this test:\n" + shared_server.output()

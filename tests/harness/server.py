@@ -1,0 +1,105 @@
+"""The program as a child process that a test can start, ask and stop."""
+
+import os
+import pathlib
+import queue
+import re
+import signal
+import subprocess
+import threading
+import time
+
+_HTTP = re.compile(r"Started HTTPService at (\S+):(\d+)")
+_METRICS = re.compile(r"Started Metrics Service at (\S+):(\d+)")
+START_LIMIT_S = 120
+STOP_LIMIT_S = 60
+
+
+def program():
+    """The program under test: HEADRACE_BINARY, or the release build."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    return os.environ.get("HEADRACE_BINARY", str(root / "build" / "release" / "headrace"))
+
+
+class Server:
+    """A server on free ports. `with Server(repository) as server:` starts it and makes sure that it is gone."""
+
+    def __init__(self, repository, *options, wait=True):
+        command = [program(), "serve", f"--model-repository={repository}", "--http-port=0", "--metrics-port=0"]
+        command += ["--http-address=127.0.0.1", *options]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
+        self.lines = []
+        self.host = "127.0.0.1"
+        self.port = None
+        self.metrics_port = None
+        self._news = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        if wait:
+            self.wait_started()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            self._news.put(line)
+        self._news.put(None)
+
+    def wait_line(self, pattern, limit_s=START_LIMIT_S):
+        """The first match of `pattern` in the output, now or to come."""
+        expression = re.compile(pattern)
+        deadline = time.monotonic() + limit_s
+        for line in list(self.lines):
+            if match := expression.search(line):
+                return match
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"no line matches {pattern!r}:\n" + self.output())
+            try:
+                line = self._news.get(timeout=left)
+            except queue.Empty:
+                continue
+            if line is None:
+                raise RuntimeError(f"the program ended before a line matched {pattern!r}:\n" + self.output())
+            if match := expression.search(line):
+                return match
+
+    def wait_started(self):
+        """Until the models are loaded; learns the ports."""
+        self.port = int(self.wait_line(_HTTP.pattern).group(2))
+        self.metrics_port = int(self.wait_line(_METRICS.pattern).group(2))
+
+    def output(self):
+        return "\n".join(self.lines[-60:])
+
+    @property
+    def url(self):
+        return f"{self.host}:{self.port}"
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def signal(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+    def wait(self, limit_s=STOP_LIMIT_S):
+        """The exit status."""
+        return self.process.wait(limit_s)
+
+    def stop(self):
+        """Ends it in order; the exit status."""
+        if self.alive():
+            self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.alive():
+            self.process.kill()
+        self.process.wait()
+        self._reader.join(5)
+        self.process.stdout.close()
