@@ -19,7 +19,7 @@ _STORAGE_TYPES = {
 }
 
 
-class CheckpointError(Exception):
+class CheckpointError(ValueError):
     """The file is not a checkpoint that this reader knows."""
 
 

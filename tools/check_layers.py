@@ -51,17 +51,23 @@ class Source:
 
 
 def _resolve(name, includer, root):
-    """Returns the project file that `name` means, or None for a library's or a generated header."""
+    """Returns the project file that `name` means, or None for a library's or the ABI's header.
+
+    A header that the build makes from a .proto file stands for that file.
+    """
+    if name.endswith(".pb.h"):
+        name = name.removesuffix(".pb.h") + ".proto"
     bases = (root / "src", root / "backends", root, includer.parent)
+    trees = (root / "src", root / "backends")
     for base in bases:
-        candidate = base / name
-        if candidate.is_file():
-            return candidate.resolve()
+        candidate = (base / name).resolve()
+        if candidate.is_file() and any(candidate.is_relative_to(tree) for tree in trees):
+            return candidate
     return None
 
 
 def _area(path, root):
-    """Returns ("src", folder) or ("backends", folder) of a project file."""
+    """Returns ("src", folder) or ("backends", folder) of a file in one of the two trees."""
     parts = path.relative_to(root).parts
     return parts[0], parts[1]
 
@@ -109,8 +115,6 @@ def _wrong_includes(sources, root):
             if target is None:
                 if name.split("/")[0] in _LAYERS:
                     yield f"{place}: no such file"
-                continue
-            if target not in sources:
                 continue
             target_area = _area(target, root)
             if target_area[0] == "src" and target_area[1] not in _LAYERS:

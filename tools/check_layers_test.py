@@ -103,3 +103,16 @@ def test_a_folder_outside_the_list_is_refused(check):
     code, output = check({"src/extra/x.h": ""})
     assert code != 0
     assert "src/extra: not in the list of layers" in output
+
+
+def test_a_header_generated_from_a_message_file_belongs_to_its_folder(check):
+    code, output = check(
+        {
+            "src/repository/config.proto": "",
+            "src/repository/config.cc": '#include "repository/config.pb.h"\n',
+            "src/engine/model.cc": '#include "repository/config.pb.h"\n',
+        }
+    )
+    assert code != 0
+    assert "src/engine/model.cc:1" in output
+    assert "src/repository/config.cc" not in output
