@@ -35,6 +35,7 @@ class IntrusiveList {
   T& back() { return *static_cast<T*>(head_.previous); }
   // The element after `element`, or null at the end. `First()` is null when empty.
   T* First() { return empty() ? nullptr : &front(); }
+  const T* First() const { return empty() ? nullptr : static_cast<const T*>(head_.next); }
   T* Next(T& element) {
     Node* next = static_cast<Node&>(element).next;
     return next == &head_ ? nullptr : static_cast<T*>(next);

@@ -31,25 +31,27 @@ struct Batch {
   Nanos formed = 0;
 };
 
-// One executor. Execute is called from one thread at a time; construction and destruction may be in other threads.
+// One executor. Execute is called from one thread at a time; construction and destruction may be in
+// other threads.
 class Instance {
  public:
   virtual ~Instance() = default;
-  // Runs the batch; every request must end (InferRequest::Finish) sooner or later, also after the return for backends that
-  // answer later. When it returns the instance is free. Does not throw.
+  // Runs the batch; every request must end (InferRequest::Finish) sooner or later, also after the
+  // return for backends that answer later. When it returns the instance is free. Does not throw.
   virtual void Execute(Batch batch) = 0;
 };
 
 struct LoadSpec {
   std::string model_name;
   std::int64_t version = 1;
-  std::string backend;           // "identity" -> libtriton_identity.so
-  std::string runtime;           // overrides the library's file name; empty = default
-  std::string model_directory;   // <repository>/<model>
-  std::string config_json;       // the model configuration as JSON, fields named as in the .proto
-  bool auto_complete = false;    // the backend may complete the configuration
-  // Called by the backend while it loads, with the configuration that it proposes: merges, checks and returns the one in
-  // force. The failure's text reaches the log and the load's status. Null when auto_complete is false.
+  std::string backend;          // "identity" -> libtriton_identity.so
+  std::string runtime;          // overrides the library's file name; empty = default
+  std::string model_directory;  // <repository>/<model>
+  std::string config_json;      // the model configuration as JSON, fields named as in the .proto
+  bool auto_complete = false;   // the backend may complete the configuration
+  // Called by the backend while it loads, with the configuration that it proposes: merges, checks
+  // and returns the one in force. The failure's text reaches the log and the load's status. Null
+  // when auto_complete is false.
   std::function<Result<std::string>(const std::string& proposed_json)> complete_config;
 };
 
@@ -69,7 +71,8 @@ class LoadedModel {
 class Backend {
  public:
   virtual ~Backend() = default;
-  // Blocks while the model loads (load pool). The failure says model, version and the backend's own text.
+  // Blocks while the model loads (load pool). The failure says model, version and the backend's own
+  // text.
   virtual Result<std::unique_ptr<LoadedModel>> Load(LoadSpec spec) = 0;
 };
 
@@ -77,8 +80,9 @@ class Backend {
 class BackendProvider {
  public:
   virtual ~BackendProvider() = default;
-  // The loaded backend for spec.backend / spec.runtime / spec.model_directory / spec.version, loading its library on first use (blocking).
-  // INVALID_ARGUMENT with the places that were searched when there is none (contracts, Triton 8.7).
+  // The loaded backend for spec.backend / spec.runtime / spec.model_directory / spec.version,
+  // loading its library on first use (blocking). INVALID_ARGUMENT with the places that were
+  // searched when there is none (contracts, Triton 8.7).
   virtual Result<std::shared_ptr<Backend>> Find(const LoadSpec& spec) = 0;
   // For the start-up table: name, path of the library, configuration as JSON.
   struct Loaded {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/batch_policy.h"
+#include "engine/ordering.h"
 #include "engine/request.h"
 #include "engine/request_queue.h"
 #include "engine/signature.h"
@@ -31,14 +33,21 @@ struct ModelOptions {
   QueueLimits queue_limits;
   bool preserve_ordering = false;
   std::vector<InstancePlacement> placements;
-  std::vector<std::pair<std::string, std::string>> metric_tags;  // config metric_tags: extra labels "_<tag>"
+  std::vector<std::pair<std::string, std::string>>
+      metric_tags;  // config metric_tags: extra labels "_<tag>"
 };
 
-// Thread-safe. Created by Start; ends by Drain and destruction (the last ModelHandle). Owns one thread per active instance.
+// Thread-safe. Created by Start; ends by Drain and destruction (the last ModelHandle). Owns one
+// thread per active instance.
+//
+// Destruction blocks until the instances and the model are gone. When the last handle is dropped by
+// one of the model's own instance threads (a request that outlived a drain), a thread of its own
+// does the rest.
 class Model : public std::enable_shared_from_this<Model> {
  public:
   // Creates the instances (blocking, load pool) and their threads. Owns `loaded`.
-  static Result<std::shared_ptr<Model>> Start(ModelOptions options, std::unique_ptr<LoadedModel> loaded,
+  static Result<std::shared_ptr<Model>> Start(ModelOptions options,
+                                              std::unique_ptr<LoadedModel> loaded,
                                               const Clock& clock);
   ~Model();
 
@@ -49,21 +58,29 @@ class Model : public std::enable_shared_from_this<Model> {
   ModelStatistics& statistics() { return statistics_; }
   const ModelStatistics& statistics() const { return statistics_; }
 
-  // Validates the request against the signature, enters the gate and queues it. Always takes it: a refusal (invalid, queue full,
-  // draining) goes to its sink. Does not block.
+  // Validates the request against the signature, enters the gate and queues it. Always takes it: a
+  // refusal (invalid, queue full, draining) goes to its sink. Does not block.
   void Submit(std::unique_ptr<InferRequest> request);
 
-  // Requests in queue now, and in the version altogether (queued, executing, answered but not released).
+  // Requests in queue now, and in the version altogether (queued, executing, answered but not
+  // released).
   std::size_t queue_depth() const;
   std::int64_t in_flight() const { return gate_.inside(); }
 
-  // Stops new requests, lets queued and running ones finish, stops the instance threads. False if `timeout` ran out first: what is
-  // still queued is then refused with UNAVAILABLE, and running ones are waited for by the destructor. Idempotent.
+  // Stops new requests, lets queued and running ones finish, stops the instance threads, and
+  // destroys the instances and the loaded model: later the destructor has nothing left to wait for.
+  // Not to be called from an instance thread. False if `timeout` ran out first: what is still
+  // queued is then refused with UNAVAILABLE, and running ones are waited for by the destructor.
+  // Idempotent.
   bool Drain(Nanos timeout);
 
  private:
   friend class InferRequest;
   class Runner;
+  static void Destroy(Model* model);
+  Status CreateRunners();
+  // Ends the threads, then destroys the instances, then the loaded model. Idempotent.
+  void Stop();
   struct Private {};  // makes the constructor callable by Start only
 
  public:
@@ -75,6 +92,8 @@ class Model : public std::enable_shared_from_this<Model> {
   Gate gate_;
   ModelStatistics statistics_;
   std::unique_ptr<RequestQueue> queue_;
+  std::shared_ptr<ResponseOrder> order_;  // null unless preserve_ordering
+  std::mutex stop_mutex_;                 // guards loaded_ and runners_ once started
   std::unique_ptr<LoadedModel> loaded_;
   std::vector<std::unique_ptr<Runner>> runners_;  // destroyed before loaded_
 };

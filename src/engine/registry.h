@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,25 +37,30 @@ class RegistrySnapshot {
  public:
   struct NameHash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+    std::size_t operator()(std::string_view name) const {
+      return std::hash<std::string_view>{}(name);
+    }
   };
-  using Models = std::unordered_map<std::string, std::shared_ptr<const ModelEntry>, NameHash, std::equal_to<>>;
+  using Models =
+      std::unordered_map<std::string, std::shared_ptr<const ModelEntry>, NameHash, std::equal_to<>>;
 
   RegistrySnapshot() = default;
   explicit RegistrySnapshot(Models models) : models_(std::move(models)) {}
 
   const Models& models() const { return models_; }
   const ModelEntry* Find(std::string_view name) const;
-  // The version asked for, or without one the highest READY version. Failures carry the texts and codes of contracts, Triton
-  // 1.2: NOT_FOUND "Request for unknown model: 'X' is not found" | "... version N is not found" | "... has no available versions";
-  // UNAVAILABLE "... version N is not at ready state".
+  // The version asked for, or without one the highest READY version. Failures carry the texts and
+  // codes of contracts, Triton 1.2: NOT_FOUND "Request for unknown model: 'X' is not found" | "...
+  // version N is not found" | "... has no available versions"; UNAVAILABLE "... version N is not at
+  // ready state".
   Result<ModelHandle> Lookup(std::string_view name, std::optional<std::int64_t> version) const;
 
  private:
   Models models_;
 };
 
-// Written by the model manager's control thread and load threads (serialised inside), read by all. Thread-safe.
+// Written by the model manager's control thread and load threads (serialised inside), read by all.
+// Thread-safe.
 class Registry {
  public:
   Registry();
@@ -69,6 +75,19 @@ class Registry {
   void RemoveModel(const std::string& name);
 
  private:
+  // Publishes a copy of the models as `change` leaves it. The copy shares the entries: a change
+  // costs one pointer per model.
+  template <typename F>
+  void Change(F change) {
+    std::shared_ptr<const RegistrySnapshot>
+        replaced;  // may hold the last handle of a model: dies outside the lock
+    std::lock_guard lock(mutex_);
+    replaced = snapshots_.Load();
+    RegistrySnapshot::Models models = replaced->models();
+    change(models);
+    snapshots_.Publish(std::make_shared<const RegistrySnapshot>(std::move(models)));
+  }
+
   std::mutex mutex_;  // serialises writers
   Snapshot<RegistrySnapshot> snapshots_;
 };

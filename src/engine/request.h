@@ -21,7 +21,8 @@ class Model;
 // Pins one version of one model: while a handle lives, the version's instances and memory do.
 using ModelHandle = std::shared_ptr<Model>;
 
-// Why a request ended without success; the `reason` label of nv_inference_request_failure (contracts, Triton 4.10).
+// Why a request ended without success; the `reason` label of nv_inference_request_failure
+// (contracts, Triton 4.10).
 enum class FailureReason : std::uint8_t { kRejected, kCanceled, kBackend, kOther };
 
 struct RequestTimes {
@@ -30,12 +31,16 @@ struct RequestTimes {
   Nanos executing = 0;  // handed to the instance
 };
 
-struct QueueTag;
+struct QueueTag;    // the requests that may share a batch, or a batch that is being formed
+struct ArrivalTag;  // all queued requests of a model, oldest first
 
-// Move-only in effect: held by one std::unique_ptr at any time (front end -> queue -> instance). It ends exactly once, by
-// Finish; destroying one that has not ended finishes it with INTERNAL. Not thread-safe: one owner, one thread at a time.
-class InferRequest : public ListNode<QueueTag> {
+// Move-only in effect: held by one std::unique_ptr at any time (front end -> queue -> instance). It
+// ends exactly once, by Finish; destroying one that has not ended finishes it with INTERNAL. Not
+// thread-safe: one owner, one thread at a time.
+class InferRequest : public ListNode<QueueTag>, public ListNode<ArrivalTag> {
  public:
+  // `handle` may be null only where no model is involved (tests of the queue): nothing is counted
+  // then.
   InferRequest(ModelHandle handle, std::unique_ptr<ResponseSink> response_sink);
   ~InferRequest();
   InferRequest(const InferRequest&) = delete;
@@ -54,9 +59,9 @@ class InferRequest : public ListNode<QueueTag> {
   Nanos deadline = kNever;
 
   // Set by ValidateRequest and the scheduler.
-  std::int64_t batch_size = 1;     // 1 for models without a batch dimension
-  std::uint64_t shape_key = 0;     // requests with equal keys may share a batch
-  std::size_t byte_size = 0;       // of all inputs, charged to the queue
+  std::int64_t batch_size = 1;  // 1 for models without a batch dimension
+  std::uint64_t shape_key = 0;  // requests with equal keys may share a batch
+  std::size_t byte_size = 0;    // of all inputs, charged to the queue
   RequestTimes times;
 
   const ModelHandle& model() const { return model_; }
@@ -65,8 +70,8 @@ class InferRequest : public ListNode<QueueTag> {
   // Passes one response on to the sink. Requires: not finished.
   void Send(InferResponse response) { sink_->Send(std::move(response)); }
 
-  // Ends the request: tells the sink, counts the outcome in the model's statistics, leaves the model's gate. Later calls are ignored, and
-  // logged as a fault of the backend that made them.
+  // Ends the request: tells the sink, counts the outcome in the model's statistics, leaves the
+  // model's gate. Later calls are ignored, and logged as a fault of the backend that made them.
   void Finish(Status status, FailureReason reason = FailureReason::kOther);
   bool finished() const { return finished_; }
   // Puts `wrap(current sink)` in the sink's place (ordering, cache). Requires: nothing sent yet.
@@ -74,6 +79,8 @@ class InferRequest : public ListNode<QueueTag> {
   void WrapSink(Wrap wrap) {
     sink_ = wrap(std::move(sink_));
   }
+  // True once Submit has counted the request as received; Finish then counts its outcome.
+  bool submitted = false;
   // True once Submit has let the request into the model's gate; Finish then leaves it.
   bool inside_gate = false;
 

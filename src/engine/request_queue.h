@@ -10,35 +10,37 @@
 #include "base/clock.h"
 #include "engine/backend.h"
 #include "engine/batch_policy.h"
+#include "engine/queue_core.h"
 #include "engine/request.h"
 
 namespace headrace::engine {
 
-struct QueueLimits {
-  std::size_t request_count_max = 65'536;                // beyond: UNAVAILABLE "Exceeds maximum queue size"
-  std::size_t byte_size_max = std::size_t{1} << 30;      // of queued input tensors
-};
-
-// Thread-safe. Requests are FIFO per shape key, and the key whose oldest request came first is served first, so requests of different shape do not break
-// each other's batches. Requests whose client has gone are dropped (CANCELLED) at pop, before execution, and never count into a batch.
+// Thread-safe. Requests are FIFO per shape key, and the key whose oldest request came first is
+// served first, so requests of different shape do not break each other's batches. Requests whose
+// client has gone are dropped (CANCELLED) at pop, before execution, and never count into a batch.
 //
-// Instance threads pull: PopBatch parks the thread until the policy dispatches. A push takes one short mutex and wakes at most one parked
-// thread, and only if the policy can dispatch or a thread must watch a new deadline.
-// Cost per push and pop is independent of the number of waiting requests (P10).
+// Instance threads pull: PopBatch parks the thread until the policy dispatches. A push takes one
+// short mutex and wakes at most one parked thread, and only if the policy can dispatch or a thread
+// must watch a new deadline. Cost per push and pop is independent of the number of waiting requests
+// (P10).
 class RequestQueue {
  public:
   RequestQueue(BatchPolicyOptions policy, QueueLimits limits, const Clock& clock);
   ~RequestQueue();  // requires: closed or empty
 
-  // Takes the request; when refused (full, closed) finishes it with the reason. Stamps times.queued.
+  // Takes the request; when refused (full, closed) finishes it with the reason. Stamps
+  // times.queued.
   void Push(std::unique_ptr<InferRequest> request);
 
-  // Blocks until a batch is due. Nothing once the queue is closed and empty. Cancelled requests are finished here, outside the lock.
+  // Blocks until a batch is due. Nothing once the queue is closed and empty. Cancelled requests are
+  // finished here, outside the lock.
   std::optional<Batch> PopBatch();
 
-  // No more pushes; PopBatch hands out what is left without waiting for company, then returns nothing.
+  // No more pushes; PopBatch hands out what is left without waiting for company, then returns
+  // nothing.
   void Close();
-  // Removes and finishes everything still queued with UNAVAILABLE `reason`; for a drain that ran out of time.
+  // Removes and finishes everything still queued with UNAVAILABLE `reason`; for a drain that ran
+  // out of time.
   void Abandon(const std::string& reason);
 
   std::size_t depth() const;      // requests queued

@@ -1,4 +1,5 @@
-// Where a request's responses go. Implemented by each front end and by wrappers (ordering, later cache and ensemble).
+// Where a request's responses go. Implemented by each front end and by wrappers (ordering, later
+// cache and ensemble).
 #ifndef HEADRACE_ENGINE_RESPONSE_SINK_H_
 #define HEADRACE_ENGINE_RESPONSE_SINK_H_
 
@@ -14,21 +15,22 @@
 
 namespace headrace::engine {
 
-// One response: its output tensors in the order in which the backend made them. Model name, version and request id are
-// known to the sink from the request that it was made for.
+// One response: its output tensors in the order in which the backend made them. Model name, version
+// and request id are known to the sink from the request that it was made for.
 struct InferResponse {
   std::vector<NamedTensor> outputs;
   std::vector<Parameter> parameters;
 };
 
-// Lives from Submit until Finish. Calls come from one thread at a time, but from any thread (an instance thread, a thread of
-// the backend, or the submitting thread when the request is refused). Never blocks.
+// Lives from Submit until Finish. Calls come from one thread at a time, but from any thread (an
+// instance thread, a thread of the backend, or the submitting thread when the request is refused).
+// Never blocks.
 class ResponseSink {
  public:
   virtual ~ResponseSink() = default;
 
-  // Memory that the backend fills in place and that then travels in a Send: 64-byte aligned, `byte_size` bytes.
-  // RESOURCE_EXHAUSTED when the memory budget is spent.
+  // Memory that the backend fills in place and that then travels in a Send: 64-byte aligned,
+  // `byte_size` bytes. RESOURCE_EXHAUSTED when the memory budget is spent.
   virtual Result<MutableBuffer> AllocateOutput(std::string_view name, std::size_t byte_size) = 0;
   // One response: once for ordinary models, 0..n times for decoupled ones.
   virtual void Send(InferResponse response) = 0;

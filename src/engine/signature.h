@@ -16,11 +16,13 @@ namespace headrace::engine {
 struct TensorSpec {
   std::string name;
   DataType dtype = DataType::kInvalid;
-  Shape dims;                    // -1 = any; without the batch dimension
-  std::optional<Shape> reshape;  // what the backend sees in place of dims; without the batch dimension
-  bool optional = false;            // inputs only
+  Shape dims;  // -1 = any; without the batch dimension
+  std::optional<Shape>
+      reshape;            // what the backend sees in place of dims; without the batch dimension
+  bool optional = false;  // inputs only
   bool allow_ragged_batch = false;  // inputs only
-  std::vector<std::string> labels;  // outputs only: class names by index, for the classification extension
+  std::vector<std::string>
+      labels;  // outputs only: class names by index, for the classification extension
 };
 
 struct ModelSignature {
@@ -28,11 +30,16 @@ struct ModelSignature {
   std::int64_t batch_size_max = 0;
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
+  // Keys the hash of InferRequest::shape_key: drawn at random for each signature, so that no client
+  // can make requests of different shapes meet in one batch. Equal in copies.
+  std::uint64_t shape_key_seed = DrawShapeKeySeed();
 
   const TensorSpec* FindInput(std::string_view name) const;
   const TensorSpec* FindOutput(std::string_view name) const;
   // dims with -1 in front when the model batches: what clients see.
   Shape ClientShape(const TensorSpec& spec) const;
+
+  static std::uint64_t DrawShapeKeySeed();
 };
 
 }  // namespace headrace::engine

@@ -28,19 +28,21 @@ struct StatisticsSnapshot {
   std::uint64_t last_inference_ms = 0;  // since the epoch
   std::uint64_t inference_count = 0;    // sum of batch sizes
   std::uint64_t execution_count = 0;
-  CountAndDuration success, fail, queue, compute_input, compute_infer, compute_output, cache_hit, cache_miss;
+  CountAndDuration success, fail, queue, compute_input, compute_infer, compute_output, cache_hit,
+      cache_miss;
   std::array<std::uint64_t, 4> failures_by_reason{};  // indexed by FailureReason
   std::uint64_t received = 0;                         // submitted to the model
   std::map<std::uint64_t, BatchStatistics> batches;   // by batch size
 };
 
-// The stamps of one execution, on the monotonic clock (contracts, Triton 8.4 ModelInstanceReportStatistics).
+// The stamps of one execution, on the monotonic clock (contracts, Triton 8.4
+// ModelInstanceReportStatistics).
 struct ExecutionTimes {
   Nanos exec_start = 0, compute_start = 0, compute_end = 0, exec_end = 0;
 };
 
-// Thread-safe. Recording is a handful of relaxed atomic additions; batch sizes up to kBatchSizeTracked have cells of their own, larger ones
-// take a mutex.
+// Thread-safe. Recording is a handful of relaxed atomic additions; batch sizes up to
+// kBatchSizeTracked have cells of their own, larger ones take a mutex.
 class ModelStatistics {
  public:
   void RecordReceived();
@@ -48,10 +50,12 @@ class ModelStatistics {
   void RecordSuccess(Nanos total);
   void RecordFailure(FailureReason reason, Nanos total);
   // Reported by the backend for each request of an execution. `queue` is queued -> exec_start.
-  void RecordRequestExecution(bool success, Nanos queue, const ExecutionTimes& times, std::uint64_t batch_size);
+  void RecordRequestExecution(bool success, Nanos queue, const ExecutionTimes& times,
+                              std::uint64_t batch_size);
   // Reported by the backend once for an execution.
   void RecordBatchExecution(std::uint64_t batch_size, const ExecutionTimes& times);
-  // Reported by the runner: what went out as one batch, and the time its oldest request had waited for it.
+  // Reported by the runner: what went out as one batch, and the time its oldest request had waited
+  // for it.
   void RecordBatchFormed(std::uint64_t batch_size, Nanos oldest_wait);
   // Reported by the front end: from Finish to the last byte handed to the kernel.
   void RecordSend(Nanos duration) { send_.Record(static_cast<std::uint64_t>(duration)); }
@@ -76,7 +80,8 @@ class ModelStatistics {
     std::atomic<std::uint64_t> count{0}, input_ns{0}, infer_ns{0}, output_ns{0};
   };
 
-  std::atomic<std::uint64_t> received_{0}, last_inference_ms_{0}, inference_count_{0}, execution_count_{0};
+  std::atomic<std::uint64_t> received_{0}, last_inference_ms_{0}, inference_count_{0},
+      execution_count_{0};
   AtomicDuration success_, fail_, queue_total_, compute_input_, compute_infer_, compute_output_;
   std::array<std::atomic<std::uint64_t>, 4> failures_{};
   std::array<BatchCell, kBatchSizeTracked + 1> batches_{};

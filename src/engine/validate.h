@@ -8,10 +8,13 @@
 
 namespace headrace::engine {
 
-// INVALID_ARGUMENT with the texts of contracts, Triton 1.14, prefixed "[request id: ID] ". On success sets batch_size,
-// byte_size and shape_key (two requests have equal keys exactly when they may share a batch: same set of inputs, and equal shapes without
-// the batch dimension for every input that is variable and not ragged). Duplicate inputs or outputs are refused. Linear in the request.
-Status ValidateRequest(const ModelSignature& signature, const std::string& model_name, InferRequest& request);
+// INVALID_ARGUMENT with the texts of contracts, Triton 1.14, prefixed "[request id: ID] ". On
+// success sets batch_size, byte_size and shape_key (two requests have equal keys exactly when they
+// may share a batch: same set of inputs, and equal shapes without the batch dimension for every
+// input that is variable and not ragged). Duplicate inputs or outputs are refused. Linear in the
+// request.
+Status ValidateRequest(const ModelSignature& signature, const std::string& model_name,
+                       InferRequest& request);
 
 }  // namespace headrace::engine
 

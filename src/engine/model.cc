@@ -1,0 +1,153 @@
+#include "engine/model.h"
+
+#include <future>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "engine/runner.h"
+#include "engine/validate.h"
+
+namespace headrace::engine {
+namespace {
+
+using Created = Result<std::unique_ptr<Instance>>;
+
+std::vector<Created> CreateInstances(LoadedModel& loaded,
+                                     const std::vector<InstancePlacement>& placements) {
+  std::vector<Created> created;
+  created.reserve(placements.size());
+  if (!loaded.ParallelInstanceLoading() || placements.size() < 2) {
+    for (const InstancePlacement& placement : placements) {
+      created.push_back(loaded.CreateInstance(placement));
+      if (!created.back().ok()) {
+        break;
+      }
+    }
+    return created;
+  }
+  std::vector<std::future<Created>> loading;
+  for (const InstancePlacement& placement : placements) {
+    loading.push_back(std::async(
+        std::launch::async, [&loaded, &placement] { return loaded.CreateInstance(placement); }));
+  }
+  for (auto& instance : loading) {
+    created.push_back(instance.get());
+  }
+  return created;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Model>> Model::Start(ModelOptions options,
+                                            std::unique_ptr<LoadedModel> loaded,
+                                            const Clock& clock) {
+  std::shared_ptr<Model> model(new Model(Private(), std::move(options), std::move(loaded), clock),
+                               &Model::Destroy);
+  HEADRACE_RETURN_IF_ERROR(model->CreateRunners());
+  return model;
+}
+
+Model::Model(Private, ModelOptions options, std::unique_ptr<LoadedModel> loaded, const Clock& clock)
+    : options_(std::move(options)),
+      clock_(clock),
+      queue_(std::make_unique<RequestQueue>(options_.batching, options_.queue_limits, clock)),
+      loaded_(std::move(loaded)) {
+  // A decoupled model answers any number of times: there is no order of answers to keep.
+  if (options_.preserve_ordering && !options_.decoupled) {
+    order_ = std::make_shared<ResponseOrder>();
+  }
+}
+
+Model::~Model() { Stop(); }
+
+void Model::Destroy(Model* model) {
+  bool on_instance_thread = false;
+  {
+    std::lock_guard lock(model->stop_mutex_);
+    for (const auto& runner : model->runners_) {
+      on_instance_thread = on_instance_thread || runner->IsCurrentThread();
+    }
+  }
+  if (!on_instance_thread) {
+    delete model;
+    return;
+  }
+  // A thread cannot wait for its own end.
+  std::thread([model] {
+    SetThreadName("model_teardown");
+    delete model;
+  }).detach();
+}
+
+Status Model::CreateRunners() {
+  std::vector<Created> created = CreateInstances(*loaded_, options_.placements);
+  for (Created& instance : created) {
+    if (!instance.ok()) {
+      return instance.status();
+    }
+    runners_.push_back(std::make_unique<Runner>(
+        *std::move(instance),
+        Runner::Target{
+            .queue = queue_.get(), .statistics = &statistics_, .model_name = options_.name}));
+  }
+  bool active = false;
+  for (std::size_t i = 0; i < runners_.size(); ++i) {
+    if (!options_.placements[i].passive) {
+      runners_[i]->Start(fmt::format("{}_{}", options_.name.substr(0, 12), i));
+      active = true;
+    }
+  }
+  return active ? OkStatus()
+                : InvalidArgument(
+                      "model '{}' version {} has no active instance: its instance groups are empty "
+                      "or passive",
+                      options_.name, options_.version);
+}
+
+void Model::Submit(std::unique_ptr<InferRequest> request) {
+  request->submitted = true;
+  if (request->times.received == 0) {
+    request->times.received = clock_.Now();
+  }
+  statistics_.RecordReceived();
+  if (!gate_.TryEnter()) {
+    request->Finish(Unavailable("Request for unknown model: '{}' version {} is not at ready state",
+                                options_.name, options_.version));
+    return;
+  }
+  request->inside_gate = true;
+  if (Status status = ValidateRequest(options_.signature, options_.name, *request); !status.ok()) {
+    request->Finish(std::move(status));
+    return;
+  }
+  if (order_ != nullptr) {
+    request->WrapSink(
+        [this](std::unique_ptr<ResponseSink> sink) { return order_->Join(std::move(sink)); });
+  }
+  queue_->Push(std::move(request));
+}
+
+std::size_t Model::queue_depth() const { return queue_->depth(); }
+
+bool Model::Drain(Nanos timeout) {
+  gate_.Close();
+  queue_->Close();
+  if (!gate_.WaitUntilEmpty(timeout)) {
+    queue_->Abandon(fmt::format("model '{}' version {} was unloaded before the request's turn came",
+                                options_.name, options_.version));
+    return false;
+  }
+  Stop();
+  return true;
+}
+
+void Model::Stop() {
+  queue_->Close();
+  std::lock_guard lock(stop_mutex_);
+  runners_.clear();
+  loaded_.reset();
+}
+
+}  // namespace headrace::engine

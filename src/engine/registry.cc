@@ -1,0 +1,84 @@
+#include "engine/registry.h"
+
+namespace headrace::engine {
+
+std::string_view ModelStateName(ModelState state) {
+  switch (state) {
+    case ModelState::kUnknown:
+      return "UNKNOWN";
+    case ModelState::kReady:
+      return "READY";
+    case ModelState::kUnavailable:
+      return "UNAVAILABLE";
+    case ModelState::kLoading:
+      return "LOADING";
+    case ModelState::kUnloading:
+      return "UNLOADING";
+  }
+  return "UNKNOWN";
+}
+
+const ModelEntry* RegistrySnapshot::Find(std::string_view name) const {
+  const auto found = models_.find(name);
+  return found == models_.end() ? nullptr : found->second.get();
+}
+
+Result<ModelHandle> RegistrySnapshot::Lookup(std::string_view name,
+                                             std::optional<std::int64_t> version) const {
+  const ModelEntry* entry = Find(name);
+  if (entry == nullptr) {
+    return NotFound("Request for unknown model: '{}' is not found", name);
+  }
+  if (!version) {
+    for (auto it = entry->versions.rbegin(); it != entry->versions.rend(); ++it) {
+      if (it->second.state == ModelState::kReady) {
+        return it->second.model;
+      }
+    }
+    return NotFound("Request for unknown model: '{}' has no available versions", name);
+  }
+  const auto found = entry->versions.find(*version);
+  if (found == entry->versions.end()) {
+    return NotFound("Request for unknown model: '{}' version {} is not found", name, *version);
+  }
+  if (found->second.state != ModelState::kReady) {
+    return Unavailable("Request for unknown model: '{}' version {} is not at ready state", name,
+                       *version);
+  }
+  return found->second.model;
+}
+
+Registry::Registry() : snapshots_(std::make_shared<const RegistrySnapshot>()) {}
+
+void Registry::SetVersion(const std::string& name, std::int64_t version, VersionEntry entry) {
+  Change([&](RegistrySnapshot::Models& models) {
+    const auto found = models.find(name);
+    auto changed =
+        std::make_shared<ModelEntry>(found == models.end() ? ModelEntry() : *found->second);
+    changed->versions[version] = std::move(entry);
+    models[name] = std::move(changed);
+  });
+}
+
+void Registry::AddModel(const std::string& name) {
+  Change([&](RegistrySnapshot::Models& models) {
+    models.try_emplace(name, std::make_shared<const ModelEntry>());
+  });
+}
+
+void Registry::RemoveVersion(const std::string& name, std::int64_t version) {
+  Change([&](RegistrySnapshot::Models& models) {
+    const auto found = models.find(name);
+    if (found != models.end()) {
+      auto changed = std::make_shared<ModelEntry>(*found->second);
+      changed->versions.erase(version);
+      found->second = std::move(changed);
+    }
+  });
+}
+
+void Registry::RemoveModel(const std::string& name) {
+  Change([&](RegistrySnapshot::Models& models) { models.erase(name); });
+}
+
+}  // namespace headrace::engine

@@ -1,0 +1,44 @@
+#include "engine/request.h"
+
+#include "base/log.h"
+#include "engine/model.h"
+
+namespace headrace::engine {
+
+InferRequest::InferRequest(ModelHandle handle, std::unique_ptr<ResponseSink> response_sink)
+    : model_(std::move(handle)), sink_(std::move(response_sink)) {}
+
+InferRequest::~InferRequest() {
+  if (finished_) {
+    return;
+  }
+  const bool executing = times.executing != 0;
+  Finish(Internal("[request id: {}] the request was dropped without an answer{}",
+                  id.empty() ? "<id_unknown>" : id, executing ? " by its backend" : ""),
+         executing ? FailureReason::kBackend : FailureReason::kOther);
+}
+
+void InferRequest::Finish(Status status, FailureReason reason) {
+  if (finished_) {
+    HEADRACE_LOG_ERROR("a request of model '{}' was ended twice; the second end is ignored: {}",
+                       model_ ? model_->name() : "", status.ToString());
+    return;
+  }
+  finished_ = true;
+  if (submitted && model_ != nullptr) {
+    // Counted before the sink hears of it: whoever has the answer finds it in the statistics.
+    const Nanos total = model_->clock_.Now() - times.received;
+    if (status.ok()) {
+      model_->statistics_.RecordSuccess(total);
+    } else {
+      model_->statistics_.RecordFailure(reason, total);
+    }
+  }
+  sink_->Finish(std::move(status));
+  if (inside_gate) {
+    inside_gate = false;
+    model_->gate_.Leave();
+  }
+}
+
+}  // namespace headrace::engine

@@ -1,0 +1,47 @@
+// One instance of a model and the thread that feeds it.
+#ifndef HEADRACE_ENGINE_RUNNER_H_
+#define HEADRACE_ENGINE_RUNNER_H_
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "engine/backend.h"
+#include "engine/model.h"
+#include "engine/request_queue.h"
+#include "engine/statistics.h"
+
+namespace headrace::engine {
+
+// Owns the instance. Borrows the queue and the statistics, which must outlive the thread. The
+// thread pops a batch, executes it, and so on until the queue is closed and empty; it ends by
+// itself then, the destructor joins it.
+class Model::Runner {
+ public:
+  struct Target {
+    RequestQueue* queue;
+    ModelStatistics* statistics;
+    std::string model_name;
+  };
+
+  Runner(std::unique_ptr<Instance> instance, Target target);
+  ~Runner();
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+
+  // Starts the thread, named `name` cut to 15 bytes. A passive instance never gets one.
+  void Start(std::string name);
+  bool IsCurrentThread() const { return thread_.get_id() == std::this_thread::get_id(); }
+
+ private:
+  void Run();
+  void Execute(Batch batch);
+
+  const std::unique_ptr<Instance> instance_;
+  const Target target_;
+  std::thread thread_;
+};
+
+}  // namespace headrace::engine
+
+#endif  // HEADRACE_ENGINE_RUNNER_H_
