@@ -110,15 +110,10 @@ class Log {
   }
 
   static bool WriteAll(int fd, std::string_view entry, Target& target) {
-    const int patience_ms = target.stuck ? 0 : kPatienceMs;
-    if (target.cut_off && WaitWritable(fd, patience_ms) && ::write(fd, "\n", 1) == 1) {
-      target.cut_off = false;
-    }
-    std::string_view rest = target.cut_off ? std::string_view() : entry;
-    while (!rest.empty()) {
-      if (!WaitWritable(fd, patience_ms)) {
-        break;
-      }
+    const std::string on_new_line = target.cut_off ? fmt::format("\n{}", entry) : std::string();
+    const std::string_view all = target.cut_off ? on_new_line : entry;
+    std::string_view rest = all;
+    while (!rest.empty() && WaitWritable(fd, target.stuck ? 0 : kPatienceMs)) {
       const ssize_t n = ::write(fd, rest.data(), std::min(rest.size(), kChunkByteSizeMax));
       if (n > 0) {
         rest.remove_prefix(static_cast<std::size_t>(n));
@@ -126,10 +121,9 @@ class Log {
         break;
       }
     }
-    if (target.cut_off) {
-      return false;
+    if (rest.size() < all.size()) {
+      target.cut_off = !rest.empty();
     }
-    target.cut_off = !rest.empty() && rest.size() < entry.size();
     return rest.empty();
   }
 
@@ -273,13 +267,15 @@ void LogTable(std::string_view heading, std::string_view text, std::source_locat
   }
   LineBuffer entry;
   AppendHead(entry, LogLevel::kInfo, where.file_name(), static_cast<int>(where.line()));
-  entry.push_back('"');
-  entry.append(EscapeForLog(heading, kMessageByteSizeMax));
-  entry.append(std::string_view("\"\n"));
-  entry.append(text);
-  if (!text.ends_with('\n')) {
-    entry.push_back('\n');
+  if (!heading.empty()) {
+    entry.push_back('"');
+    entry.append(EscapeForLog(heading, kMessageByteSizeMax));
+    entry.push_back('"');
   }
+  entry.push_back('\n');
+  entry.append(text);
+  // A blank line behind the table, as Triton has it.
+  entry.append(std::string_view(text.ends_with('\n') ? "\n" : "\n\n"));
   Log::Instance().Write(LogLevel::kInfo, {entry.data(), entry.size()});
 }
 

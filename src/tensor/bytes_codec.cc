@@ -105,16 +105,16 @@ Status ValidateBytesTensor(const Tensor& tensor, std::int64_t element_count, std
   if (walk.prefix_size() > 0) {
     return IncompletePrefix(walk.prefix_size(), name, model);
   }
-  if (walk.body_remaining() > 0) {
-    return InvalidArgument(
-        "incomplete string data for inference input '{}' for model '{}', expecting string of "
-        "length {} but only {} bytes available",
-        name, model, walk.last_length(), walk.last_length() - walk.body_remaining());
-  }
   if (walk.elements_begun() != element_count) {
     return InvalidArgument(
         "expected {} string elements for inference input '{}' for model '{}', got {}",
         element_count, name, model, walk.elements_begun());
+  }
+  if (walk.body_remaining() > 0) {
+    return InvalidArgument(
+        "incomplete string data for inference input '{}', expecting string of length {} but only "
+        "{} bytes available",
+        name, walk.last_length(), walk.last_length() - walk.body_remaining());
   }
   return OkStatus();
 }
