@@ -70,7 +70,7 @@ install_debian_packages() {
     say "apt-get update had errors (above); trying with the package lists at hand"
   logged as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y --no-install-recommends "${missing[@]}" ||
-    fail "apt-get could not install: ${missing[*]} (is the machine offline?)"
+    fail "apt-get could not install: ${missing[*]} (apt says why, above; is the machine offline?)"
 }
 
 # The Debian mirror of this machine's own apt sources, whichever of the two source formats it uses.
@@ -116,7 +116,7 @@ unpack_testing_packages() {
     -o Acquire::Languages=none -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false
     -o Acquire::Retries=3)
   logged apt-get "${options[@]}" update ||
-    fail "could not read the package list of Debian testing (is the machine offline?)"
+    fail "could not read the package list of Debian testing (apt says why, above; is the machine offline?)"
   (cd "$apt" && logged apt-get "${options[@]}" download "${needed[@]}") ||
     fail "could not download ${needed[*]} from Debian testing"
   for package in "${needed[@]}"; do
