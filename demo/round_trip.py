@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Serves the demo repository on a free port, classifies a photograph, stops: round_trip.py PROGRAM REPOSITORY"""
+"""Serves on a free port, classifies a photograph, stops: round_trip.py PROGRAM REPOSITORY"""
 
 import argparse
 import pathlib

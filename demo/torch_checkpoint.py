@@ -1,7 +1,8 @@
 """Reads a PyTorch checkpoint of tensors without PyTorch.
 
-Only the serial format of PyTorch before 1.6 is read: a few pickles followed by the raw storages. The
-unpickler knows the five names such a file needs and refuses every other, so that a file cannot run code.
+Only the serial format of PyTorch before 1.6 is read: a few pickles followed by the raw storages.
+The unpickler knows the few names such a file needs and refuses every other, so that a file cannot
+run code.
 """
 
 import collections

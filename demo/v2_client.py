@@ -1,4 +1,4 @@
-"""One inference over the KServe v2 HTTP protocol with its binary tensor extension, on the standard library.
+"""One inference over KServe v2 HTTP with its binary tensor extension, on the standard library.
 
 The request body is a JSON head followed by the raw little-endian bytes of each tensor; the header
 Inference-Header-Content-Length says where the JSON ends. The answer is asked for as JSON.
@@ -17,8 +17,8 @@ class InferenceError(Exception):
 def encode_request(input_name, images, output_name, classes):
     """Returns (headers, body) that ask for the `classes` most probable classes of each image.
 
-    `images` is a float32 array. The classification extension makes the server pick the classes and put
-    their labels beside them, so that a thousand probabilities need not travel.
+    `images` is a float32 array. The classification extension makes the server pick the classes and
+    put their labels beside them, so that a thousand probabilities need not travel.
     """
     data = images.astype("<f4").tobytes()
     head = {
