@@ -18,14 +18,15 @@
 namespace headrace::frontend {
 
 struct FrontEndOptions {
-  std::string server_id = "triton";     // `name` of the server metadata
-  std::string server_version = "2.0";   // `version` of it
+  std::string server_id = "triton";    // `name` of the server metadata
+  std::string server_version = "2.0";  // `version` of it
   std::size_t http_input_byte_size_max = std::size_t{64} << 20;
   bool strict_readiness = true;
-  std::string header_forward_pattern;   // empty = no header is forwarded (D20)
+  std::string header_forward_pattern;  // empty = no header is forwarded (D20)
 };
 
-// Thread-safe. `draining` set: readiness answers false at once, inference goes on until the listeners stop.
+// Thread-safe. `draining` set: readiness answers false at once, inference goes on until the
+// listeners stop.
 class FrontEnd {
  public:
   // All borrowed.

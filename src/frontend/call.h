@@ -1,0 +1,61 @@
+// One request on its way through a handler, and what handlers may use.
+#ifndef HEADRACE_FRONTEND_CALL_H_
+#define HEADRACE_FRONTEND_CALL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "engine/registry.h"
+#include "frontend/front_end.h"
+#include "frontend/loop_contexts.h"
+#include "frontend/refusal_ledger.h"
+#include "frontend/router.h"
+#include "net/http.h"
+#include "repository/model_manager.h"
+#include "tensor/block_pool.h"
+
+namespace headrace::frontend {
+
+// What all handlers share. Every member is thread-safe and outlives the calls.
+struct Services {
+  const FrontEndOptions& options;
+  engine::Registry& registry;
+  repository::ModelManager& models;
+  BlockPool& pool;
+  const Clock& clock;
+  LoopContexts& loops;
+  RefusalLedger& refusals;
+  const std::atomic<bool>& draining;
+
+  // http_input_byte_size_max, with 0 turned into "no limit".
+  std::uint64_t InputByteSizeMax() const {
+    return options.http_input_byte_size_max == 0 ? UINT64_MAX : options.http_input_byte_size_max;
+  }
+};
+
+// Lives for one call of a handler, on the exchange's loop. A handler that answers later keeps the
+// exchange.
+struct Call {
+  Services& services;
+  LoopContext& loop;
+  const RouteMatch& match;
+  net::HttpExchangeRef exchange;
+
+  std::string_view body() const { return exchange->body().view(); }
+};
+
+// The version that a path names: nothing when it names none. NOT_FOUND, as for an unknown version,
+// when it is 0, has leading zeros or is beyond 2^63 - 1 (reliability D6).
+Result<std::optional<std::int64_t>> ParseVersion(const RouteMatch& match);
+
+// The READY model version that a path names; texts and codes are the registry's.
+Result<engine::ModelHandle> FindModel(const RouteMatch& match,
+                                      const engine::RegistrySnapshot& snapshot);
+
+}  // namespace headrace::frontend
+
+#endif  // HEADRACE_FRONTEND_CALL_H_

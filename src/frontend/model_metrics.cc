@@ -1,0 +1,201 @@
+#include "frontend/model_metrics.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "engine/model.h"
+
+namespace headrace::frontend {
+namespace {
+
+using telemetry::Labels;
+using telemetry::MetricKind;
+using telemetry::PrometheusWriter;
+
+// One model version as the page sees it: read once, so that its families agree with each other.
+struct Row {
+  engine::ModelHandle model;
+  engine::StatisticsSnapshot statistics;
+  Labels labels;
+};
+
+constexpr std::pair<engine::FailureReason, const char*> kFailureReasons[] = {
+    {engine::FailureReason::kOther, "OTHER"},
+    {engine::FailureReason::kBackend, "BACKEND"},
+    {engine::FailureReason::kCanceled, "CANCELED"},
+    {engine::FailureReason::kRejected, "REJECTED"},
+};
+
+// 10 us to 30 s, in nanoseconds.
+constexpr std::uint64_t kStageBounds[] = {
+    10'000,        25'000,        50'000,        100'000,        250'000,
+    500'000,       1'000'000,     2'500'000,     5'000'000,      10'000'000,
+    25'000'000,    50'000'000,    100'000'000,   250'000'000,    500'000'000,
+    1'000'000'000, 2'500'000'000, 5'000'000'000, 10'000'000'000, 30'000'000'000};
+constexpr std::uint64_t kBatchSizeBounds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
+constexpr double kSecondsPerNano = 1e-9;
+
+Labels LabelsOf(const engine::Model& model) {
+  Labels labels{{"model", model.name()}, {"version", std::to_string(model.version())}};
+  for (const auto& [tag, value] : model.options().metric_tags) {
+    labels.emplace_back("_" + tag, value);
+  }
+  return labels;
+}
+
+std::vector<Row> ReadRows(const engine::RegistrySnapshot& models) {
+  std::vector<Row> rows;
+  for (const auto& [name, entry] : models.models()) {
+    for (const auto& [version, state] : entry->versions) {
+      if (state.model != nullptr) {
+        rows.push_back({state.model, state.model->statistics().Read(), LabelsOf(*state.model)});
+      }
+    }
+  }
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+    return std::pair(std::string_view(a.model->name()), a.model->version()) <
+           std::pair(std::string_view(b.model->name()), b.model->version());
+  });
+  return rows;
+}
+
+Labels With(Labels labels, std::string_view name, std::string_view value) {
+  labels.emplace_back(name, value);
+  return labels;
+}
+
+template <typename Value>
+void Write(PrometheusWriter& writer, const std::vector<Row>& rows, std::string_view name,
+           MetricKind kind, std::string_view help, Value value) {
+  writer.Family(name, kind, help);
+  for (const Row& row : rows) {
+    writer.Sample(row.labels, static_cast<std::uint64_t>(value(row)));
+  }
+}
+
+void WriteFailures(PrometheusWriter& writer, const std::vector<Row>& rows) {
+  writer.Family("nv_inference_request_failure", MetricKind::kCounter,
+                "Number of failed inference requests, all batch sizes");
+  for (const Row& row : rows) {
+    for (const auto& [reason, text] : kFailureReasons) {
+      writer.Sample(With(row.labels, "reason", text),
+                    row.statistics.failures_by_reason[static_cast<std::size_t>(reason)]);
+    }
+  }
+}
+
+void WriteTritonFamilies(PrometheusWriter& writer, const std::vector<Row>& rows) {
+  constexpr auto kCounter = MetricKind::kCounter;
+  const auto micros = [](const engine::CountAndDuration& duration) { return duration.ns / 1000; };
+  Write(writer, rows, "nv_inference_request_success", kCounter,
+        "Number of successful inference requests, all batch sizes",
+        [](const Row& row) { return row.statistics.success.count; });
+  WriteFailures(writer, rows);
+  Write(writer, rows, "nv_inference_count", kCounter,
+        "Number of inferences performed (does not include cached requests)",
+        [](const Row& row) { return row.statistics.inference_count; });
+  Write(writer, rows, "nv_inference_exec_count", kCounter,
+        "Number of model executions performed (does not include cached requests)",
+        [](const Row& row) { return row.statistics.execution_count; });
+  Write(writer, rows, "nv_inference_request_duration_us", kCounter,
+        "Cumulative inference request duration in microseconds (includes cached requests)",
+        [&](const Row& row) { return micros(row.statistics.success); });
+  Write(writer, rows, "nv_inference_queue_duration_us", kCounter,
+        "Cumulative inference queuing duration in microseconds (includes cached requests)",
+        [&](const Row& row) { return micros(row.statistics.queue); });
+  Write(writer, rows, "nv_inference_compute_input_duration_us", kCounter,
+        "Cumulative compute input duration in microseconds (does not include cached requests)",
+        [&](const Row& row) { return micros(row.statistics.compute_input); });
+  Write(writer, rows, "nv_inference_compute_infer_duration_us", kCounter,
+        "Cumulative compute inference duration in microseconds (does not include cached requests)",
+        [&](const Row& row) { return micros(row.statistics.compute_infer); });
+  Write(writer, rows, "nv_inference_compute_output_duration_us", kCounter,
+        "Cumulative inference compute output duration in microseconds (does not include cached "
+        "requests)",
+        [&](const Row& row) { return micros(row.statistics.compute_output); });
+  Write(writer, rows, "nv_inference_pending_request_count", MetricKind::kGauge,
+        "Instantaneous number of pending requests awaiting execution per-model.",
+        [](const Row& row) { return row.model->queue_depth(); });
+}
+
+using HistogramOf = const telemetry::Histogram& (engine::ModelStatistics::*)() const;
+
+void WriteHistogram(PrometheusWriter& writer, const std::vector<Row>& rows, std::string_view name,
+                    std::string_view help, HistogramOf histogram_of,
+                    std::span<const std::uint64_t> bounds, double scale) {
+  writer.Family(name, MetricKind::kHistogram, help);
+  for (const Row& row : rows) {
+    const telemetry::Histogram& histogram = (row.model->statistics().*histogram_of)();
+    if (histogram.count() > 0) {
+      writer.HistogramSample(row.labels, histogram, bounds, scale);
+    }
+  }
+}
+
+void WriteRejections(PrometheusWriter& writer, const std::vector<Row>& rows,
+                     const RefusalLedger& refusals) {
+  writer.Family(
+      "headrace_rejections_total", MetricKind::kCounter,
+      "Requests refused before execution, by reason; a model that does not exist has empty "
+      "labels");
+  for (const Row& row : rows) {
+    writer.Sample(
+        With(row.labels, "reason", "queue"),
+        row.statistics
+            .failures_by_reason[static_cast<std::size_t>(engine::FailureReason::kRejected)]);
+  }
+  for (const auto& [names, counts] : refusals.Read()) {
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      if (counts[i] > 0) {
+        writer.Sample({{"model", names.first},
+                       {"version", names.second},
+                       {"reason", std::string(RefusalReasonName(static_cast<RefusalReason>(i)))}},
+                      counts[i]);
+      }
+    }
+  }
+}
+
+void WriteHeadraceFamilies(PrometheusWriter& writer, const std::vector<Row>& rows,
+                           const RefusalLedger& refusals) {
+  using engine::ModelStatistics;
+  Write(writer, rows, "headrace_requests_received_total", MetricKind::kCounter,
+        "Requests submitted to the model", [](const Row& row) { return row.statistics.received; });
+  WriteRejections(writer, rows, refusals);
+  Write(writer, rows, "headrace_queue_depth", MetricKind::kGauge, "Requests waiting in queue",
+        [](const Row& row) { return row.model->queue_depth(); });
+  Write(writer, rows, "headrace_requests_in_flight", MetricKind::kGauge,
+        "Requests accepted by the model and not yet ended",
+        [](const Row& row) { return row.model->in_flight(); });
+  WriteHistogram(writer, rows, "headrace_request_queue_seconds",
+                 "Time of a request from its queueing to its execution",
+                 &ModelStatistics::queue_histogram, kStageBounds, kSecondsPerNano);
+  WriteHistogram(writer, rows, "headrace_request_batch_wait_seconds",
+                 "Time that the oldest request of a batch waited for the batch",
+                 &ModelStatistics::batch_wait_histogram, kStageBounds, kSecondsPerNano);
+  WriteHistogram(writer, rows, "headrace_request_execute_seconds",
+                 "Time of an execution in the backend", &ModelStatistics::execute_histogram,
+                 kStageBounds, kSecondsPerNano);
+  WriteHistogram(writer, rows, "headrace_request_send_seconds",
+                 "Time from the end of a request to its answer's hand-over to the kernel",
+                 &ModelStatistics::send_histogram, kStageBounds, kSecondsPerNano);
+  WriteHistogram(writer, rows, "headrace_batch_size", "Batch size of executions",
+                 &ModelStatistics::batch_size_histogram, kBatchSizeBounds, 1.0);
+}
+
+}  // namespace
+
+void CollectModelMetrics(const engine::RegistrySnapshot& models, const RefusalLedger& refusals,
+                         PrometheusWriter& writer) {
+  const std::vector<Row> rows = ReadRows(models);
+  WriteTritonFamilies(writer, rows);
+  WriteHeadraceFamilies(writer, rows, refusals);
+}
+
+}  // namespace headrace::frontend

@@ -1,0 +1,14 @@
+// The table of all v2 routes (contracts, Triton 1.1).
+#ifndef HEADRACE_FRONTEND_V2_ROUTES_H_
+#define HEADRACE_FRONTEND_V2_ROUTES_H_
+
+#include "frontend/router.h"
+
+namespace headrace::frontend {
+
+// Static.
+const Router& V2Router();
+
+}  // namespace headrace::frontend
+
+#endif  // HEADRACE_FRONTEND_V2_ROUTES_H_
