@@ -9,26 +9,25 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mpsc_queue.h"
 #include "base/result.h"
 #include "tensor/block_pool.h"
 
 namespace headrace::net {
 
 // Something to run on a loop's thread. Posting one costs no allocation beyond the task itself.
-class LoopTask {
+class LoopTask : public MpscNode<> {
  public:
   virtual ~LoopTask() = default;
   virtual void Run() = 0;
-
- private:
-  friend class EventLoop;
-  LoopTask* next_ = nullptr;
 };
 
-// Runs on a thread of its own between Start and Stop. Post is thread-safe; everything else belongs to the loop's thread.
+// Runs on a thread of its own between Start and Stop. Post is thread-safe; everything else belongs
+// to the loop's thread.
 class EventLoop {
  public:
-  // `name` names the thread; `cpu` pins it, -1 = no pin. `pool` is where bodies come from; both are borrowed.
+  // `name` names the thread; `cpu` pins it, -1 = no pin. `pool` is where bodies come from; both are
+  // borrowed.
   EventLoop(std::string name, int cpu, BlockPool& pool, const Clock& clock);
   ~EventLoop();
 
@@ -36,8 +35,8 @@ class EventLoop {
   // Runs what was posted before, then ends the thread. Idempotent.
   void Stop();
 
-  // Queues the task; one wake-up serves all tasks that arrive before the loop looks. Any thread. A task posted after Stop is
-  // destroyed without running.
+  // Queues the task; one wake-up serves all tasks that arrive before the loop looks. Any thread. A
+  // task posted after Stop is destroyed without running.
   void Post(std::unique_ptr<LoopTask> task);
   // The same for a closure, for paths that are not hot.
   void PostFunction(std::function<void()> function);

@@ -1,4 +1,5 @@
-// What an HTTP handler sees: requests with their bodies in place, and responses as lists of buffers.
+// What an HTTP handler sees: requests with their bodies in place, and responses as lists of
+// buffers.
 #ifndef HEADRACE_NET_HTTP_H_
 #define HEADRACE_NET_HTTP_H_
 
@@ -21,8 +22,23 @@ namespace headrace::net {
 class EventLoop;
 class HttpConnection;
 
-enum class HttpMethod : std::uint8_t { kGet, kHead, kPost, kPut, kDelete, kOptions, kPatch, kTrace, kConnect, kOther };
+enum class HttpMethod : std::uint8_t {
+  kGet,
+  kHead,
+  kPost,
+  kPut,
+  kDelete,
+  kOptions,
+  kPatch,
+  kTrace,
+  kConnect,
+  kOther
+};
 std::string_view HttpMethodName(HttpMethod method);
+// The reason phrase of a status, "Status" for one that is not known.
+std::string_view HttpReason(int status);
+// ASCII only.
+bool EqualsIgnoringCase(std::string_view a, std::string_view b);
 
 // Head of one request. Names are compared without case; all strings live as long as the exchange.
 struct HttpRequestHead {
@@ -43,7 +59,8 @@ struct HttpRequestHead {
 // What the handler wants done with a body, decided before it is read.
 struct BodyPlan {
   std::uint64_t byte_size_max = 0;  // beyond it: 413, at once when Content-Length says so
-  // The body is placed so that its byte number `aligned_offset` is 64-byte aligned: the first tensor byte behind a JSON head.
+  // The body is placed so that its byte number `aligned_offset` is 64-byte aligned: the first
+  // tensor byte behind a JSON head.
   std::uint64_t aligned_offset = 0;
   // A status other than 0 refuses the request before its body is read.
   int refuse_status = 0;
@@ -55,28 +72,32 @@ struct BodyPlan {
 struct HttpResponse {
   int status = 200;
   std::string_view content_type = "application/json";  // static text; empty = no Content-Type line
-  // Further complete lines "Name: value\r\n". Values come from a fixed set or were checked for control bytes (D20).
+  // Further complete lines "Name: value\r\n". Values come from a fixed set or were checked for
+  // control bytes (D20).
   std::string extra_headers;
   std::vector<Buffer> body;  // sent with one writev behind the head; Content-Length is their sum
   bool close = false;        // close the connection behind it
 };
 
-// One request being answered. Shared by the connection and whoever answers; created by the connection.
-// Thread-safety: `cancelled` and `loop` from any thread, everything else on the loop's thread.
+// One request being answered. Shared by the connection and whoever answers; created by the
+// connection. Thread-safety: `cancelled` and `loop` from any thread, everything else on the loop's
+// thread.
 class HttpExchange {
  public:
-  HttpExchange(EventLoop& loop, HttpConnection* connection) : loop_(loop), connection_(connection) {}
+  HttpExchange(EventLoop& loop, HttpConnection* connection)
+      : loop_(loop), connection_(connection) {}
 
   const HttpRequestHead& head() const { return head_; }
-  // The whole body, placed as planned; at least BlockPool::kPadding readable bytes follow it. Empty for none.
+  // The whole body, placed as planned; at least BlockPool::kPadding readable bytes follow it. Empty
+  // for none.
   const Buffer& body() const { return body_; }
   Nanos received() const { return received_; }  // when the last byte of the request was there
   // True once the client is known to be gone. Any thread.
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   EventLoop& loop() const { return loop_; }
 
-  // Sends the answer, exactly once, on the loop's thread (EventLoop::Post gets one there). A no-op if the connection is
-  // gone.
+  // Sends the answer, exactly once, on the loop's thread (EventLoop::Post gets one there). A no-op
+  // if the connection is gone.
   void Respond(HttpResponse response);
 
  private:
@@ -92,11 +113,13 @@ class HttpExchange {
 
 using HttpExchangeRef = std::shared_ptr<HttpExchange>;
 
-// Implemented by the front end; one object serves all loops, each call comes on the loop of the exchange. Must not block.
+// Implemented by the front end; one object serves all loops, each call comes on the loop of the
+// exchange. Must not block.
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
-  // The head is complete: authorise, route, say how to take the body. Called for every request, with or without body.
+  // The head is complete: authorise, route, say how to take the body. Called for every request,
+  // with or without body.
   virtual BodyPlan OnHead(const HttpRequestHead& head) = 0;
   // The request is complete. Answer by exchange->Respond, now or later.
   virtual void OnRequest(HttpExchangeRef exchange) = 0;
@@ -112,13 +135,14 @@ struct HttpLimits {
   std::size_t chunk_extension_byte_size_max = 256;
   Nanos header_timeout = 10 * kSecond;
   Nanos body_idle_timeout = 15 * kSecond;
-  Nanos body_rate_grace = 5 * kSecond;             // after it, bodies slower than the floor are cut
+  Nanos body_rate_grace = 5 * kSecond;  // after it, bodies slower than the floor are cut
   std::size_t body_bytes_per_second_min = 1024;
   Nanos write_idle_timeout = 30 * kSecond;
   Nanos keep_alive_timeout = 75 * kSecond;
-  std::uint64_t requests_per_connection_max = 0;   // 0 = no limit
+  std::uint64_t requests_per_connection_max = 0;  // 0 = no limit
   Nanos connection_age_max = kSecond * 3600;
-  std::size_t connection_count_max = 20'000;       // per listener; beyond it new ones are answered 503 and closed
+  std::size_t connection_count_max =
+      20'000;  // per listener; beyond it new ones are answered 503 and closed
 };
 
 }  // namespace headrace::net

@@ -16,17 +16,18 @@
 namespace headrace::net {
 
 struct ListenerOptions {
-  std::string name = "http";            // label in metrics and logs
-  std::string address = "127.0.0.1";    // numeric IPv4 or IPv6
-  std::uint16_t port = 0;               // 0 = any free port
-  bool reuse_port = false;              // share the port with other processes
+  std::string name = "http";          // label in metrics and logs
+  std::string address = "127.0.0.1";  // numeric IPv4 or IPv6
+  std::uint16_t port = 0;             // 0 = any free port
+  bool reuse_port = false;            // share the port with other processes
   HttpLimits limits;
 };
 
 // Counters of one listener, for /metrics and for tests of the ledger.
 struct ListenerCounters {
   std::uint64_t connections_accepted = 0, connections_open = 0, connections_refused = 0;
-  std::uint64_t requests = 0, responses = 0, bad_requests = 0, timeouts = 0, bytes_received = 0, bytes_sent = 0;
+  std::uint64_t requests = 0, responses = 0, bad_requests = 0, timeouts = 0, cancelled = 0,
+                bytes_received = 0, bytes_sent = 0;
 };
 
 struct HttpServerOptions {
@@ -34,19 +35,23 @@ struct HttpServerOptions {
   bool pin_threads = false;
 };
 
-// Start: Create, AddListener for each, then nothing more; connections are spread over the loops (SO_REUSEPORT, one listening socket per
-// loop, all bound before the first accept, so that half of the listeners never stay open). End: StopAccepting, then
-// DrainConnections, then destruction.
+// Start: Create, AddListener for each, then nothing more; connections are spread over the loops
+// (SO_REUSEPORT, one listening socket per loop, all bound before the first accept, so that half of
+// the listeners never stay open). End: StopAccepting, then DrainConnections, then destruction.
 class HttpServer {
  public:
-  static Result<std::unique_ptr<HttpServer>> Create(HttpServerOptions options, BlockPool& pool, const Clock& clock);
+  static Result<std::unique_ptr<HttpServer>> Create(HttpServerOptions options, BlockPool& pool,
+                                                    const Clock& clock);
   ~HttpServer();
 
-  // Binds and serves; returns the port. `handler` is borrowed. Failure: the address, the port and the system's reason.
+  // Binds and serves; returns the port. `handler` is borrowed. Failure: the address, the port and
+  // the system's reason.
   Result<std::uint16_t> AddListener(const ListenerOptions& options, HttpHandler& handler);
   // Closes the listening sockets of all listeners but those named in `keep`. Connections stay.
   void StopAccepting(const std::vector<std::string>& keep = {});
-  // Closes idle connections now and the others behind their current answer ("Connection: close"). True when none is left within `timeout`.
+  // Of the listeners that no longer accept: closes idle connections now and the others behind their
+  // current answer
+  // ("Connection: close"). True when none is left within `timeout` (of real time).
   bool DrainConnections(Nanos timeout);
 
   ListenerCounters counters(const std::string& listener) const;

@@ -1,0 +1,125 @@
+// The half of HttpConnection that sends answers.
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "net/http_connection.h"
+#include "net/http_listener.h"
+
+namespace headrace::net {
+namespace {
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+// What is read and thrown away so that the peer sees the answer instead of a reset.
+constexpr std::uint64_t kLingerByteSizeMax = std::uint64_t{256} << 20;
+
+bool SendWhole(int fd, std::string_view text) {
+  return ::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+}
+
+}  // namespace
+
+void HttpConnection::Respond(HttpResponse response) {
+  if (state_ != State::kWork) {
+    return;
+  }
+  Send(std::move(response));
+  Advance();
+}
+
+void HttpConnection::Send(HttpResponse response) {
+  if (response.close || (draining_ && !close_after_)) {
+    close_after_ = linger_ = true;
+  }
+  ResponseFraming framing;
+  framing.head_only = exchange_ != nullptr && exchange_->head_.method == HttpMethod::kHead;
+  framing.close = close_after_;
+  framing.http_1_0 = parser_.http_1_0();
+  framing.prefix_sent = std::exchange(prefix_sent_, false);
+  EndExchange(false);
+  body_.Reset();
+  listener_.cells().responses.Add(1);
+  written_since_armed_ = 0;
+  OnProgress(output_.Send(fd_.get(), std::move(response), framing,
+                          listener_.loop().impl().head_scratch()));
+}
+
+void HttpConnection::OnProgress(ResponseOutput::Progress progress) {
+  listener_.cells().bytes_sent.Add(progress.byte_size);
+  written_since_armed_ += progress.byte_size;
+  switch (progress.outcome) {
+    case ResponseOutput::Outcome::kDone:
+      AfterResponse();
+      break;
+    case ResponseOutput::Outcome::kBlocked:
+      writable_ = false;
+      state_ = State::kWrite;
+      break;
+    case ResponseOutput::Outcome::kFailed:
+      state_ = State::kWrite;
+      Close();
+      break;
+  }
+}
+
+void HttpConnection::AfterResponse() {
+  if (!close_after_) {
+    state_ = State::kIdle;
+    return;
+  }
+  // Closing a socket with unread bytes resets the connection, and a reset may overtake the answer.
+  if (!linger_ && !readable_ && input_.empty() && saved_.empty()) {
+    state_ = State::kLinger;
+    Close();
+    return;
+  }
+  ::shutdown(fd_.get(), SHUT_WR);
+  input_ = {};
+  saved_ = {};
+  linger_byte_size_ = 0;
+  readable_ = true;
+  state_ = State::kLinger;
+}
+
+bool HttpConnection::StepLinger() {
+  if (!readable_) {
+    return false;
+  }
+  if (reads_left_-- == 0) {
+    listener_.loop().impl().ResumeLater(*this);
+    return false;
+  }
+  // MSG_TRUNC: the kernel drops the bytes without copying them.
+  const ssize_t count = ::recv(fd_.get(), nullptr, std::size_t{1} << 20, MSG_TRUNC);
+  if (count > 0) {
+    linger_byte_size_ += static_cast<std::uint64_t>(count);
+    if (linger_byte_size_ <= kLingerByteSizeMax) {
+      return true;
+    }
+  } else if (count < 0 && errno == EAGAIN) {
+    readable_ = false;
+    return false;
+  }
+  Close();
+  return false;
+}
+
+void HttpConnection::SendContinue() {
+  if (SendWhole(fd_.get(), kContinue)) {
+    listener_.cells().bytes_sent.Add(kContinue.size());
+  } else {
+    Close();
+  }
+}
+
+void HttpConnection::ProbePeer() {
+  prefix_sent_ = true;
+  if (SendWhole(fd_.get(), kStatusLinePrefix)) {
+    listener_.cells().bytes_sent.Add(kStatusLinePrefix.size());
+  } else {
+    Close();
+  }
+}
+
+}  // namespace headrace::net
