@@ -27,14 +27,15 @@ class Gate {
   std::int64_t inside() const {
     return static_cast<std::int64_t>(state_.load(std::memory_order_acquire) & ~kClosed);
   }
-  // Blocks until nothing is inside, or until `timeout` real nanoseconds have passed. True when empty.
-  // Requires Close() before.
+  // Blocks until nothing is inside, or until `timeout` real nanoseconds have passed. True when
+  // empty. Requires Close() before. Once it has returned true nobody who was inside touches the
+  // gate any more.
   bool WaitUntilEmpty(Nanos timeout);
 
  private:
   static constexpr std::uint64_t kClosed = std::uint64_t{1} << 63;
   std::atomic<std::uint64_t> state_{0};  // kClosed | number inside
-  std::mutex mutex_;                     // orders the last Leave with WaitUntilEmpty
+  std::mutex mutex_;  // guards leaving a closed gate and looking whether it is empty
   std::condition_variable empty_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -66,6 +67,26 @@ TEST(GateTest, ManyThreads_NobodyIsInsideOnceTheDrainerHasWaited) {
       thread.join();
     }
     EXPECT_EQ(gate.inside(), 0);
+  }
+}
+
+TEST(GateTest, DrainedGate_CanBeDestroyedWhileItsLastVisitorReturns) {
+  for (int round = 0; round < 500; ++round) {
+    auto gate = std::make_unique<Gate>();
+    ASSERT_TRUE(gate->TryEnter());
+    std::atomic<bool> running{false};
+    std::thread visitor([inside = gate.get(), &running] {
+      running.store(true);
+      while (!inside->closed()) {
+      }
+      inside->Leave();
+    });
+    while (!running.load()) {
+    }
+    gate->Close();
+    EXPECT_TRUE(gate->WaitUntilEmpty(60 * kSecond));
+    gate.reset();
+    visitor.join();
   }
 }
 
