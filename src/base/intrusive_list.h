@@ -40,6 +40,10 @@ class IntrusiveList {
     Node* next = static_cast<Node&>(element).next;
     return next == &head_ ? nullptr : static_cast<T*>(next);
   }
+  const T* Next(const T& element) const {
+    const Node* next = static_cast<const Node&>(element).next;
+    return next == &head_ ? nullptr : static_cast<const T*>(next);
+  }
 
   void PushBack(T& element) { InsertBefore(head_, element); }
   void PushFront(T& element) { InsertBefore(*head_.next, element); }

@@ -76,6 +76,15 @@ class QueueCore {
   // others.
   std::size_t group_count() const { return groups_.size(); }
 
+  // Calls visit(const InferRequest&) for each waiting request, oldest first.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (const InferRequest* request = arrivals_.First(); request != nullptr;
+         request = arrivals_.Next(*request)) {
+      visit(*request);
+    }
+  }
+
   static constexpr std::size_t kIdleGroupsMax = 64;
 
  private:

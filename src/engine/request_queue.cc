@@ -4,12 +4,15 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/dispatcher.h"
 #include "engine/parker.h"
 #include "engine/queue_core.h"
 #include "engine/runner_lot.h"
 
 namespace headrace::engine {
 namespace {
+
+using QueueDispatcher = Dispatcher<QueueCore>;
 
 struct ParkedThread : RunnerLot::Parked {
   Parker parker;
@@ -57,23 +60,19 @@ void FinishDropped(QueueCore::RequestList& dropped) {
 class RequestQueue::Impl {
  public:
   Impl(BatchPolicyOptions policy, QueueLimits limits, const Clock& clock)
-      : clock_(clock), core_(std::move(policy), limits) {}
+      : clock_(clock), core_(std::move(policy), limits), dispatcher_(core_) {}
   ~Impl() { HEADRACE_CHECK(core_.closed() || core_.empty()); }
 
   void Push(std::unique_ptr<InferRequest> request) {
     const Nanos now = clock_.Now();
-    RunnerLot::Parked* woken = nullptr;
-    QueueCore::PushResult result;
+    QueueDispatcher::Pushed pushed;
     {
       std::lock_guard lock(mutex_);
-      result = core_.Push(request, now);
-      if (result == QueueCore::PushResult::kAccepted) {
-        woken = lot_.Choose(core_, now);
-      }
+      pushed = dispatcher_.Push(request, now);
     }
-    Wake(woken);
-    if (result != QueueCore::PushResult::kAccepted) {
-      Refuse(*request, result);
+    Wake(pushed.wake);
+    if (pushed.result != QueueCore::PushResult::kAccepted) {
+      Refuse(*request, pushed.result);
     }
   }
 
@@ -82,48 +81,33 @@ class RequestQueue::Impl {
     bool woken = false;
     for (;;) {
       QueueCore::Popped popped;
-      RunnerLot::Parked* next = nullptr;
-      Nanos sleep_until = kNever;
+      QueueDispatcher::Step step;
       const Nanos now = clock_.Now();
       {
         std::lock_guard lock(mutex_);
-        if (std::exchange(woken, false)) {
-          lot_.Arrived();
-        }
-        core_.TryPop(now, popped);
-        if (!popped.batch.empty() || !popped.dropped.empty()) {
-          next = lot_.Choose(core_, now);
-        } else if (core_.closed()) {
-          return std::nullopt;
-        } else {
-          sleep_until = lot_.Park(self, popped.wait_until);
-        }
+        step = dispatcher_.Pop(self, woken, now, popped);
       }
-      Wake(next);
-      const bool parked = popped.batch.empty() && popped.dropped.empty();
+      Wake(step.wake);
       FinishDropped(popped.dropped);
       if (!popped.batch.empty()) {
         return Batch{.requests = Take(popped.batch), .formed = now};
       }
-      if (parked) {
-        woken = Sleep(self, sleep_until);
+      if (step.closed) {
+        return std::nullopt;
       }
+      woken = step.parked && Sleep(self, step.sleep_until);
     }
   }
 
   void Close() {
-    for (;;) {
-      RunnerLot::Parked* runner;
+    RunnerLot::Parked* runner;
+    do {
       {
         std::lock_guard lock(mutex_);
-        core_.Close();
-        runner = lot_.ChooseAny();
-      }
-      if (runner == nullptr) {
-        return;
+        runner = dispatcher_.Close();
       }
       Wake(runner);
-    }
+    } while (runner != nullptr);
   }
 
   void Abandon(const std::string& reason) {
@@ -162,7 +146,7 @@ class RequestQueue::Impl {
     }
     {
       std::lock_guard lock(mutex_);
-      if (lot_.TimedOut(self)) {
+      if (dispatcher_.TimedOut(self)) {
         return false;
       }
     }
@@ -170,9 +154,9 @@ class RequestQueue::Impl {
   }
 
   const Clock& clock_;
-  mutable std::mutex mutex_;  // guards core_ and lot_
+  mutable std::mutex mutex_;  // guards core_ and dispatcher_
   QueueCore core_;
-  RunnerLot lot_;
+  QueueDispatcher dispatcher_;
 };
 
 RequestQueue::RequestQueue(BatchPolicyOptions policy, QueueLimits limits, const Clock& clock)

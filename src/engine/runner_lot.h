@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "base/intrusive_list.h"
-#include "engine/queue_core.h"
 
 namespace headrace::engine {
 
@@ -34,7 +33,8 @@ class RunnerLot {
 
   // The runner to wake now, if any, after a push or a pop. It is out of the lot and counts as
   // waking.
-  Parked* Choose(const QueueCore& queue, Nanos now) {
+  template <typename Queue>
+  Parked* Choose(const Queue& queue, Nanos now) {
     if (queue.empty()) {
       return nullptr;
     }
