@@ -54,6 +54,13 @@ class ModelConfig {
 
   // parameters { key value { string_value } }; null if there is none.
   const std::string* FindParameter(std::string_view key) const;
+  // Calls visit(key, value) for each parameter, in the order of keys.
+  template <typename Visit>
+  void ForEachParameter(Visit visit) const {
+    for (const auto& [key, value] : parameters_) {
+      visit(key, value);
+    }
+  }
   // Leaves `value` alone if the parameter is not there; INVALID_ARG names the key if it does not
   // read as the type.
   Error GetParameter(std::string_view key, std::int64_t* value) const;

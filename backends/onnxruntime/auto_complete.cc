@@ -1,0 +1,166 @@
+#include "onnxruntime/auto_complete.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace headrace::backend {
+namespace {
+
+std::string ShapeText(const std::vector<std::int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ","));
+}
+
+Error CheckTypes(const std::string& model_name, const std::vector<OnnxTensorInfo>& tensors) {
+  for (const OnnxTensorInfo& info : tensors) {
+    if (info.dtype == TRITONSERVER_TYPE_INVALID) {
+      return Unsupported(
+          "model '{}', tensor '{}': its type is not a tensor type that the protocol has",
+          model_name, info.name);
+    }
+  }
+  return {};
+}
+
+// What the configuration says of one tensor of the model.
+TensorConfig ConfigOf(const OnnxTensorInfo& info, bool batches) {
+  TensorConfig tensor;
+  tensor.name = info.name;
+  tensor.dtype = info.dtype;
+  tensor.dims.assign(info.shape.begin() + (batches ? 1 : 0), info.shape.end());
+  if (tensor.dims.empty()) {  // a scalar per row
+    tensor.dims = {1};
+    tensor.reshape.emplace();
+  }
+  return tensor;
+}
+
+void Fill(const std::vector<OnnxTensorInfo>& tensors, bool batches,
+          std::vector<TensorConfig>* configured) {
+  if (!configured->empty()) {
+    return;
+  }
+  for (const OnnxTensorInfo& info : tensors) {
+    configured->push_back(ConfigOf(info, batches));
+  }
+}
+
+std::string Names(const std::vector<OnnxTensorInfo>& tensors) {
+  std::string names;
+  for (const OnnxTensorInfo& info : tensors) {
+    names += (names.empty() ? "" : ", ") + info.name;
+  }
+  return names;
+}
+
+bool Fits(const std::vector<std::int64_t>& model_shape,
+          const std::vector<std::int64_t>& configured) {
+  return model_shape.size() == configured.size() &&
+         std::equal(model_shape.begin(), model_shape.end(), configured.begin(),
+                    [](std::int64_t model, std::int64_t dim) {
+                      return model == -1 || dim == -1 || model == dim;
+                    });
+}
+
+Error CheckTensor(const std::string& model_name, const OnnxTensorInfo& info,
+                  const TensorConfig& tensor, bool batches) {
+  if (info.dtype != tensor.dtype) {
+    return InvalidArgument(
+        "model '{}', tensor '{}': the model expects data-type {} but the model configuration "
+        "specifies data-type {}",
+        model_name, info.name, ConfigNameOf(info.dtype), ConfigNameOf(tensor.dtype));
+  }
+  std::vector<std::int64_t> configured = tensor.backend_dims();
+  if (batches) {
+    if (info.shape.empty() || info.shape.front() != -1) {
+      return InvalidArgument(
+          "model '{}', tensor '{}': for the model to support batching the shape should have at "
+          "least 1 dimension and "
+          "the first dimension must be -1; but shape expected by the model is {}",
+          model_name, info.name, ShapeText(info.shape));
+    }
+    configured.insert(configured.begin(), -1);
+  }
+  if (!Fits(info.shape, configured)) {
+    return InvalidArgument(
+        "model '{}', tensor '{}': the model expects {} dimensions (shape {}) but the model "
+        "configuration specifies {} dimensions{} (shape {})",
+        model_name, info.name, info.shape.size(), ShapeText(info.shape), configured.size(),
+        batches ? " (an initial batch dimension because max_batch_size > 0 followed by the "
+                  "explicit tensor dimensions, making complete shape)"
+                : "",
+        ShapeText(configured));
+  }
+  return {};
+}
+
+Error CheckInputs(const std::string& model_name, const OnnxSession& session,
+                  const ModelConfig& config) {
+  for (const TensorConfig& tensor : config.inputs) {
+    const OnnxTensorInfo* info = session.FindInput(tensor.name);
+    if (info == nullptr) {
+      return InvalidArgument("unexpected inference input '{}', allowed inputs are: {}", tensor.name,
+                             Names(session.inputs()));
+    }
+    HEADRACE_BACKEND_RETURN_IF_ERROR(
+        CheckTensor(model_name, *info, tensor, config.max_batch_size > 0));
+  }
+  for (const OnnxTensorInfo& info : session.inputs()) {
+    if (config.FindInput(info.name) == nullptr) {
+      return InvalidArgument(
+          "unable to load model '{}', configuration expects {} inputs, model provides {}: input "
+          "'{}' is missing",
+          model_name, config.inputs.size(), session.inputs().size(), info.name);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Error CompleteConfig(const std::string& model_name, const OnnxSession& session,
+                     std::int64_t default_max_batch_size, ModelConfig* config, bool* changed,
+                     bool* add_dynamic_batching) {
+  *changed = config->inputs.empty() || config->outputs.empty();
+  *add_dynamic_batching = false;
+  if (!*changed) {
+    return {};
+  }
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckTypes(model_name, session.inputs()));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckTypes(model_name, session.outputs()));
+  const bool batches = session.CanBatch();
+  if (!batches && config->max_batch_size > 0) {
+    return InvalidArgument(
+        "autofill failed for model '{}': model does not support batching while non-zero "
+        "max_batch_size is specified",
+        model_name);
+  }
+  // Tensors that are written down tell whether their first dimension is the batch; only an
+  // untouched configuration gets a batch size.
+  const bool untouched = config->inputs.empty() && config->outputs.empty();
+  if (batches && config->max_batch_size == 0 && untouched) {
+    config->max_batch_size = std::max<std::int64_t>(0, default_max_batch_size);
+  }
+  Fill(session.inputs(), config->max_batch_size > 0, &config->inputs);
+  Fill(session.outputs(), config->max_batch_size > 0, &config->outputs);
+  *add_dynamic_batching = config->max_batch_size > 1;
+  return {};
+}
+
+Error CheckConfig(const std::string& model_name, const OnnxSession& session,
+                  const ModelConfig& config) {
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckInputs(model_name, session, config));
+  for (const TensorConfig& tensor : config.outputs) {
+    const OnnxTensorInfo* info = session.FindOutput(tensor.name);
+    if (info == nullptr) {
+      return InvalidArgument("unexpected inference output '{}', allowed outputs are: {}",
+                             tensor.name, Names(session.outputs()));
+    }
+    HEADRACE_BACKEND_RETURN_IF_ERROR(
+        CheckTensor(model_name, *info, tensor, config.max_batch_size > 0));
+  }
+  return {};
+}
+
+}  // namespace headrace::backend
