@@ -1,0 +1,92 @@
+#include "plugin/library.h"
+
+#include <dlfcn.h>
+
+#include <filesystem>
+#include <vector>
+
+namespace headrace::plugin {
+namespace {
+
+namespace fs = std::filesystem;
+
+// True if `name` names a file in its directory and nothing else.
+bool IsPlainName(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
+         name.find('\0') == std::string::npos;
+}
+
+template <typename Function>
+void Find(void* library, const char* name, Function* function) {
+  *function = reinterpret_cast<Function>(dlsym(library, name));
+}
+
+}  // namespace
+
+Result<std::string> FindLibrary(const engine::LoadSpec& spec,
+                                const std::string& backend_directory) {
+  const std::string file =
+      spec.runtime.empty() ? "libtriton_" + spec.backend + ".so" : spec.runtime;
+  if (!IsPlainName(file) || !IsPlainName(spec.backend)) {
+    return InvalidArgument("model '{}': backend '{}' and runtime '{}' must be plain names",
+                           spec.model_name, spec.backend, spec.runtime);
+  }
+  const fs::path model(spec.model_directory);
+  const std::vector<fs::path> places = {model / std::to_string(spec.version), model,
+                                        fs::path(backend_directory) / spec.backend};
+  std::string searched;
+  for (const fs::path& place : places) {
+    std::error_code ignored;
+    if (const fs::path path = place / file; fs::is_regular_file(path, ignored)) {
+      return path.string();
+    }
+    searched += (searched.empty() ? "" : ", ") + place.string();
+  }
+  if (spec.runtime.empty()) {
+    return InvalidArgument(
+        "unable to find backend library for backend '{}', try specifying runtime on the model "
+        "configuration; searched: {}",
+        spec.backend, searched);
+  }
+  return InvalidArgument("unable to find '{}' for model '{}', searched: {}", file, spec.model_name,
+                         searched);
+}
+
+Result<EntryPoints> OpenLibrary(const std::string& path) {
+  void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* reason = dlerror();
+    return Unavailable("unable to load shared library: {}", reason == nullptr ? path : reason);
+  }
+  EntryPoints entries;
+  Find(library, "TRITONBACKEND_GetBackendAttribute", &entries.get_attribute);
+  Find(library, "TRITONBACKEND_Initialize", &entries.initialize);
+  Find(library, "TRITONBACKEND_Finalize", &entries.finalize);
+  Find(library, "TRITONBACKEND_ModelInitialize", &entries.model_initialize);
+  Find(library, "TRITONBACKEND_ModelFinalize", &entries.model_finalize);
+  Find(library, "TRITONBACKEND_ModelInstanceInitialize", &entries.instance_initialize);
+  Find(library, "TRITONBACKEND_ModelInstanceFinalize", &entries.instance_finalize);
+  Find(library, "TRITONBACKEND_ModelInstanceExecute", &entries.execute);
+  if (entries.execute == nullptr) {
+    return InvalidArgument(
+        "unable to find required entrypoint 'TRITONBACKEND_ModelInstanceExecute' in '{}'", path);
+  }
+  return entries;
+}
+
+bool OpenHostLibrary() {
+  std::error_code error;
+  const fs::path directory = fs::read_symlink("/proc/self/exe", error).parent_path();
+  if (error) {
+    return false;
+  }
+  for (const char* place : {"lib", "../lib", "../../lib"}) {
+    const fs::path path = directory / place / "libtritonserver.so";
+    if (fs::exists(path, error) && dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace headrace::plugin

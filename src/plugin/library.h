@@ -1,0 +1,46 @@
+// A backend's shared object: where it is looked for, how it is opened, what it exports.
+#ifndef HEADRACE_PLUGIN_LIBRARY_H_
+#define HEADRACE_PLUGIN_LIBRARY_H_
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "engine/backend.h"
+#include "triton_abi.h"
+
+namespace headrace::plugin {
+
+// The functions a backend exports. All but `execute` may be null (contracts, Triton 8.6).
+struct EntryPoints {
+  decltype(&TRITONBACKEND_GetBackendAttribute) get_attribute = nullptr;
+  decltype(&TRITONBACKEND_Initialize) initialize = nullptr;
+  decltype(&TRITONBACKEND_Finalize) finalize = nullptr;
+  decltype(&TRITONBACKEND_ModelInitialize) model_initialize = nullptr;
+  decltype(&TRITONBACKEND_ModelFinalize) model_finalize = nullptr;
+  decltype(&TRITONBACKEND_ModelInstanceInitialize) instance_initialize = nullptr;
+  decltype(&TRITONBACKEND_ModelInstanceFinalize) instance_finalize = nullptr;
+  decltype(&TRITONBACKEND_ModelInstanceExecute) execute = nullptr;
+};
+
+// The path of the library that a model asks for: <model>/<version>/, <model>/, then
+// <backend_directory>/<backend>/. The file is spec.runtime, or libtriton_<backend>.so.
+// INVALID_ARGUMENT with the places searched if it is in none of them; INVALID_ARGUMENT too if a
+// name would leave its directory.
+Result<std::string> FindLibrary(const engine::LoadSpec& spec, const std::string& backend_directory);
+
+// Opens the library with its own symbol scope (RTLD_NOW | RTLD_LOCAL), so that what two backends
+// bring along does not mix. It stays open for the life of the process: runtimes leave threads and
+// thread-local destructors behind that would outlive its code. UNAVAILABLE with the loader's text;
+// INVALID_ARGUMENT if it does not export Execute. Thread-safe.
+Result<EntryPoints> OpenLibrary(const std::string& path);
+
+// Opens the empty libtritonserver.so beside the program (in lib/ or ../lib/), so that backends that
+// name it find it loaded; their entries resolve to the program's own exports. A package that has
+// renamed the library (such as libtritonserver-717102f0.so) needs an empty one of that name on the
+// loader's path. False if there is none.
+bool OpenHostLibrary();
+
+}  // namespace headrace::plugin
+
+#endif  // HEADRACE_PLUGIN_LIBRARY_H_

@@ -1,0 +1,72 @@
+// What a backend holds between executions: itself, its models, their instances.
+#ifndef HEADRACE_PLUGIN_MODEL_HANDLE_H_
+#define HEADRACE_PLUGIN_MODEL_HANDLE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/backend.h"
+#include "engine/statistics.h"
+#include "plugin/values.h"
+
+// The server as backends see it. They may only pass it on to entries that this host answers with
+// "unsupported".
+struct TRITONSERVER_Server {};
+
+// Gives memory of the host. Without state: the heap keeps the books.
+struct TRITONBACKEND_MemoryManager {};
+
+struct TRITONBACKEND_BackendAttribute {
+  struct Group {
+    TRITONSERVER_InstanceGroupKind kind;
+    std::uint64_t count;
+    std::vector<std::uint64_t> device_ids;
+  };
+  std::vector<Group> preferred_groups;
+  bool parallel_instance_loading = false;
+};
+
+// Made once per library. Written while the backend initialises, read afterwards, except `state`,
+// which is the backend's.
+struct TRITONBACKEND_Backend {
+  std::string name;
+  std::string directory;  // of its library: where it keeps what comes with it
+  TRITONSERVER_Message config;
+  TRITONBACKEND_ExecutionPolicy execution_policy = TRITONBACKEND_EXECUTION_BLOCKING;
+  TRITONBACKEND_BackendAttribute attributes;
+  TRITONBACKEND_MemoryManager memory_manager;
+  TRITONSERVER_Server server;
+  void* state = nullptr;
+};
+
+// One loaded version. `config_json` changes only while the model initialises and before its
+// instances do.
+struct TRITONBACKEND_Model {
+  TRITONBACKEND_Backend* backend = nullptr;
+  std::string name;
+  std::int64_t version = 1;
+  std::string directory;
+  std::string config_json;
+  bool auto_complete = false;
+  bool initializing = false;
+  std::function<headrace::Result<std::string>(const std::string&)> complete_config;
+  // Why a proposed configuration was refused; the load fails with it even if the backend ignores
+  // it.
+  headrace::Status config_refusal;
+  void* state = nullptr;
+};
+
+struct TRITONBACKEND_ModelInstance {
+  TRITONBACKEND_Model* model = nullptr;
+  headrace::engine::InstancePlacement placement;
+  TRITONSERVER_Message host_policy;
+  void* state = nullptr;
+  // Where executions are counted; null before the first one. The model that owns it owns this
+  // instance too.
+  headrace::engine::ModelStatistics* statistics = nullptr;
+};
+
+#endif  // HEADRACE_PLUGIN_MODEL_HANDLE_H_

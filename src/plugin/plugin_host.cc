@@ -1,0 +1,93 @@
+#include "plugin/plugin_host.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "base/log.h"
+#include "plugin/library.h"
+#include "plugin/plugin_backend.h"
+#include "protocol/json_writer.h"
+
+namespace headrace::plugin {
+
+PluginHost::PluginHost(PluginHostOptions options) : options_(std::move(options)) {
+  if (!OpenHostLibrary()) {
+    HEADRACE_LOG_WARNING(
+        "no libtritonserver.so beside the program (lib/, ../lib/); published backends need it");
+  }
+}
+
+PluginHost::~PluginHost() = default;
+
+std::string PluginHost::ConfigJson(const std::string& backend) const {
+  // std::map orders the keys; a later source replaces an earlier one.
+  std::map<std::string, std::string> settings = {
+      {"auto-complete-config", options_.auto_complete_config ? "true" : "false"},
+      {"backend-directory", options_.backend_directory},
+      {"min-compute-capability", "6.000000"},
+      {"default-max-batch-size", "4"},
+  };
+  for (const std::string& source : {std::string(), backend}) {
+    if (const auto it = options_.backend_config.find(source); it != options_.backend_config.end()) {
+      for (const auto& [key, value] : it->second) {
+        settings[key] = value;
+      }
+    }
+  }
+  std::string json;
+  protocol::JsonWriter writer(json);
+  writer.BeginObject().Key("cmdline").BeginObject();
+  for (const auto& [key, value] : settings) {
+    writer.Key(key).String(value);
+  }
+  writer.EndObject().EndObject();
+  return json;
+}
+
+Result<std::shared_ptr<engine::Backend>> PluginHost::Find(const engine::LoadSpec& spec) {
+  HEADRACE_ASSIGN_OR_RETURN(std::string path, FindLibrary(spec, options_.backend_directory));
+  std::shared_ptr<Entry> entry;
+  {
+    std::lock_guard lock(mutex_);
+    std::shared_ptr<Entry>& slot = entries_[spec.backend + '\n' + path];
+    if (slot == nullptr) {
+      slot = std::make_shared<Entry>();
+      slot->name = spec.backend;
+      slot->path = path;
+      slot->config_json = ConfigJson(spec.backend);
+    }
+    entry = slot;
+  }
+  std::lock_guard lock(entry->mutex);
+  if (entry->backend == nullptr) {
+    HEADRACE_ASSIGN_OR_RETURN(const EntryPoints entries, OpenLibrary(path));
+    HEADRACE_ASSIGN_OR_RETURN(
+        entry->backend,
+        PluginBackend::Create(entries,
+                              {.name = spec.backend,
+                               .directory = std::filesystem::path(path).parent_path().string(),
+                               .config_json = entry->config_json}));
+    HEADRACE_LOG_INFO("backend '{}' loaded from {}", entry->name, entry->path);
+  }
+  return std::shared_ptr<engine::Backend>(entry->backend);
+}
+
+std::vector<engine::BackendProvider::Loaded> PluginHost::LoadedBackends() const {
+  std::vector<std::shared_ptr<Entry>> entries;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [key, entry] : entries_) {
+      entries.push_back(entry);
+    }
+  }
+  std::vector<Loaded> loaded;
+  for (const auto& entry : entries) {
+    std::lock_guard lock(entry->mutex);
+    if (entry->backend != nullptr) {
+      loaded.push_back({entry->name, entry->path, entry->config_json});
+    }
+  }
+  return loaded;
+}
+
+}  // namespace headrace::plugin

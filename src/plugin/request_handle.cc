@@ -1,0 +1,407 @@
+#include "plugin/request_handle.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "engine/model.h"
+
+namespace headrace::plugin {
+namespace {
+
+// Responses that one request keeps idle before the oldest is used again.
+constexpr std::size_t kResponsesQuarantined = 4;
+
+const engine::ModelSignature* SignatureOf(const engine::InferRequest& request) {
+  return request.model() == nullptr ? nullptr : &request.model()->signature();
+}
+
+// Bytes that the output's type and shape call for; nothing for BYTES, which may have any.
+Result<std::optional<std::size_t>> ExpectedByteSize(const TRITONBACKEND_Output& output) {
+  const std::optional<std::int64_t> count = output.shape.ElementCount();
+  if (!count) {
+    return InvalidArgument("output '{}' has the impossible shape {}", output.name,
+                           output.shape.ToString());
+  }
+  if (output.dtype == DataType::kBytes) {
+    return std::optional<std::size_t>();
+  }
+  const auto byte_size =
+      CheckedMultiply(static_cast<std::size_t>(*count), DataTypeByteSize(output.dtype));
+  if (!byte_size) {
+    return InvalidArgument("output '{}' has the impossible shape {}", output.name,
+                           output.shape.ToString());
+  }
+  return std::optional<std::size_t>(*byte_size);
+}
+
+}  // namespace
+
+std::optional<Shape> Reshape(const Shape& actual, const Shape& from, const Shape& to,
+                             std::size_t rank_skipped) {
+  if (actual.rank() != from.rank() + rank_skipped) {
+    return std::nullopt;
+  }
+  Shape result(actual.dims().first(rank_skipped));
+  std::size_t next = 0;
+  for (std::int64_t dim : to) {
+    if (dim == -1) {
+      while (next < from.rank() && from[next] != -1) {
+        ++next;
+      }
+      if (next == from.rank()) {
+        return std::nullopt;
+      }
+      dim = actual[rank_skipped + next++];
+    }
+    if (!result.Append(dim)) {
+      return std::nullopt;
+    }
+  }
+  return result;
+}
+
+void RequestPool::Begin(std::vector<std::unique_ptr<engine::InferRequest>>& requests,
+                        std::vector<TRITONBACKEND_Request*>& handles) {
+  {
+    std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      // An idle handle is taken only while as many others stay idle: a handle that was just given
+      // back rests.
+      if (idle_.size() > requests.size()) {
+        handles.push_back(idle_.front());
+        idle_.pop_front();
+      } else {
+        handles.push_back(all_.emplace_back(std::make_unique<TRITONBACKEND_Request>()).get());
+      }
+    }
+  }
+  const std::shared_ptr<RequestPool> self = shared_from_this();
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    handles[handles.size() - requests.size() + i]->Begin(std::move(requests[i]), self);
+  }
+}
+
+void RequestPool::Return(TRITONBACKEND_Request* handle) {
+  std::lock_guard lock(mutex_);
+  idle_.push_back(handle);
+}
+
+std::size_t RequestPool::TakeBackAll(const Status& status) {
+  std::vector<TRITONBACKEND_Request*> in_use;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& handle : all_) {
+      if (std::find(idle_.begin(), idle_.end(), handle.get()) == idle_.end()) {
+        in_use.push_back(handle.get());
+      }
+    }
+  }
+  for (TRITONBACKEND_Request* handle : in_use) {
+    handle->TakeBack(status);
+  }
+  return in_use.size();
+}
+
+}  // namespace headrace::plugin
+
+using headrace::InvalidArgument;
+using headrace::OkStatus;
+using headrace::Result;
+using headrace::Shape;
+using headrace::Status;
+using headrace::plugin::RequestPool;
+
+void TRITONBACKEND_Request::Begin(std::unique_ptr<headrace::engine::InferRequest> request,
+                                  std::shared_ptr<RequestPool> pool) {
+  request_ = std::move(request);
+  pool_ = std::move(pool);
+  references_ = 1;
+  responses_begun_ = 0;
+  BindInputs();
+  held_.store(true, std::memory_order_release);
+}
+
+void TRITONBACKEND_Request::BindInputs() {
+  inputs_.resize(request_->inputs.size());
+  const headrace::engine::ModelSignature* signature = headrace::plugin::SignatureOf(*request_);
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    const headrace::NamedTensor& tensor = request_->inputs[i];
+    TRITONBACKEND_Input& input = inputs_[i];
+    input.tensor = &tensor;
+    input.shape = tensor.tensor.shape;
+    input.byte_size = tensor.tensor.byte_size();
+    const headrace::engine::TensorSpec* spec =
+        signature == nullptr ? nullptr : signature->FindInput(tensor.name);
+    if (spec != nullptr && spec->reshape) {
+      const std::size_t batch_rank = signature->batch_size_max > 0 ? 1 : 0;
+      if (auto shape =
+              headrace::plugin::Reshape(input.shape, spec->dims, *spec->reshape, batch_rank)) {
+        input.shape = *shape;
+      }
+    }
+  }
+}
+
+std::uint32_t TRITONBACKEND_Request::wanted_output_count() const {
+  if (!request_->wanted_outputs.empty()) {
+    return static_cast<std::uint32_t>(request_->wanted_outputs.size());
+  }
+  const auto* signature = headrace::plugin::SignatureOf(*request_);
+  return signature == nullptr ? 0 : static_cast<std::uint32_t>(signature->outputs.size());
+}
+
+const std::string& TRITONBACKEND_Request::wanted_output(std::uint32_t index) const {
+  return request_->wanted_outputs.empty()
+             ? headrace::plugin::SignatureOf(*request_)->outputs[index].name
+             : request_->wanted_outputs[index];
+}
+
+bool TRITONBACKEND_Request::Wants(const std::string& output) const {
+  const auto& wanted = request_->wanted_outputs;
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), output) != wanted.end();
+}
+
+Status TRITONBACKEND_Request::Release() {
+  Lock lock(mutex_);
+  if (!held()) {
+    return InvalidArgument("the request was released before");
+  }
+  held_.store(false, std::memory_order_release);
+  Unreference(std::move(lock));
+  return OkStatus();
+}
+
+void TRITONBACKEND_Request::Unreference(Lock lock) {
+  if (--references_ > 0) {
+    return;
+  }
+  if (!request_->finished()) {
+    Finish(headrace::Internal("the backend released the request without a final response"));
+  }
+  const std::unique_ptr<headrace::engine::InferRequest> ended = std::move(request_);
+  const std::shared_ptr<RequestPool> pool = std::move(pool_);
+  lock.unlock();
+  pool->Return(this);
+  // `ended` may be the last to hold the model; it goes when nothing here is touched any more.
+}
+
+void TRITONBACKEND_Request::Finish(Status status) {
+  if (status.ok()) {
+    request_->Finish(OkStatus());
+    return;
+  }
+  const auto reason = status.code() == headrace::StatusCode::kCancelled
+                          ? headrace::engine::FailureReason::kCanceled
+                          : headrace::engine::FailureReason::kBackend;
+  request_->Finish(std::move(status), reason);
+}
+
+void TRITONBACKEND_Request::TakeBack(const Status& status) {
+  Lock lock(mutex_);
+  if (request_ != nullptr && !request_->finished()) {
+    Finish(status);
+  }
+  if (held()) {
+    held_.store(false, std::memory_order_release);
+    Unreference(std::move(lock));
+  }
+}
+
+Result<TRITONBACKEND_Response*> TRITONBACKEND_Request::NewResponse(bool from_factory) {
+  Lock lock(mutex_);
+  if (!from_factory && !held()) {
+    return InvalidArgument("a response for a request that was released");
+  }
+  if (request_->finished()) {
+    return InvalidArgument("a response for a request that has ended");
+  }
+  TRITONBACKEND_Response* response = nullptr;
+  // The first response of an execution needs no rest: the handle itself has rested.
+  if (!responses_.empty() &&
+      (responses_begun_ == 0 || responses_.size() > headrace::plugin::kResponsesQuarantined)) {
+    for (std::size_t tried = 0; tried < responses_.size() && response == nullptr; ++tried) {
+      next_response_ = (next_response_ + 1) % responses_.size();
+      if (responses_[next_response_]->request == nullptr) {
+        response = responses_[next_response_].get();
+      }
+    }
+  }
+  if (response == nullptr) {
+    response = responses_.emplace_back(std::make_unique<TRITONBACKEND_Response>()).get();
+  }
+  response->request = this;
+  response->fault = OkStatus();
+  ++responses_begun_;
+  ++references_;
+  return response;
+}
+
+void TRITONBACKEND_Request::Idle(TRITONBACKEND_Response* response) {
+  for (std::size_t i = 0; i < response->output_count; ++i) {
+    response->outputs[i].buffer = headrace::MutableBuffer();
+  }
+  response->output_count = 0;
+  response->parameters.clear();
+  response->request = nullptr;
+}
+
+void TRITONBACKEND_Request::SendLocked(TRITONBACKEND_Response* response, bool final, Status error) {
+  for (std::size_t i = 0; i < response->output_count && error.ok(); ++i) {
+    const TRITONBACKEND_Output& output = response->outputs[i];
+    if (!output.has_buffer && output.shape.ElementCount().value_or(1) != 0) {
+      error = headrace::Internal("the backend gave no data for output '{}'", output.name);
+    }
+  }
+  if (error.ok()) {
+    error = response->fault;
+  }
+  if (!error.ok()) {
+    Finish(std::move(error));
+    return;
+  }
+  headrace::engine::InferResponse out;
+  out.outputs.reserve(response->output_count);
+  for (std::size_t i = 0; i < response->output_count; ++i) {
+    TRITONBACKEND_Output& output = response->outputs[i];
+    if (!Wants(output.name)) {
+      continue;
+    }
+    headrace::NamedTensor& tensor = out.outputs.emplace_back();
+    tensor.name = output.name;
+    tensor.tensor.dtype = output.dtype;
+    tensor.tensor.shape = output.shape;
+    tensor.tensor.data = std::move(output.buffer).Freeze();
+  }
+  out.parameters = std::move(response->parameters);
+  request_->Send(std::move(out));
+  if (final) {
+    Finish(OkStatus());
+  }
+}
+
+Status TRITONBACKEND_Request::Send(TRITONBACKEND_Response* response, bool final, Status error) {
+  TRITONBACKEND_Request* const self = response->request;
+  if (self == nullptr) {
+    return InvalidArgument("the response was sent or deleted before");
+  }
+  Lock lock(self->mutex_);
+  Status result;
+  if (self->request_->finished()) {
+    result = InvalidArgument("a response was sent after the request's final one");
+  } else {
+    self->SendLocked(response, final, std::move(error));
+  }
+  Idle(response);
+  self->Unreference(std::move(lock));
+  return result;
+}
+
+Status TRITONBACKEND_Request::Delete(TRITONBACKEND_Response* response) {
+  TRITONBACKEND_Request* const self = response->request;
+  if (self == nullptr) {
+    return InvalidArgument("the response was sent or deleted before");
+  }
+  Lock lock(self->mutex_);
+  Idle(response);
+  self->Unreference(std::move(lock));
+  return OkStatus();
+}
+
+Result<TRITONBACKEND_ResponseFactory*> TRITONBACKEND_Request::NewFactory() {
+  Lock lock(mutex_);
+  if (!held()) {
+    return InvalidArgument("a response factory for a request that was released");
+  }
+  ++references_;
+  return new TRITONBACKEND_ResponseFactory{this};
+}
+
+Status TRITONBACKEND_Request::FinishByFactory() {
+  Lock lock(mutex_);
+  if (request_->finished()) {
+    return InvalidArgument("the final flag was sent after the request's end");
+  }
+  Finish(OkStatus());
+  return OkStatus();
+}
+
+void TRITONBACKEND_Request::Delete(TRITONBACKEND_ResponseFactory* factory) {
+  TRITONBACKEND_Request* const self = factory->request;
+  delete factory;
+  self->Unreference(Lock(self->mutex_));
+}
+
+Result<TRITONBACKEND_Output*> TRITONBACKEND_Request::AddOutput(TRITONBACKEND_Response* response,
+                                                               const char* name,
+                                                               headrace::DataType dtype,
+                                                               const Shape& shape) {
+  TRITONBACKEND_Request* const self = response->request;
+  if (self == nullptr) {
+    return InvalidArgument("an output for a response that was sent or deleted");
+  }
+  const auto* signature = headrace::plugin::SignatureOf(*self->request_);
+  const headrace::engine::TensorSpec* spec =
+      signature == nullptr ? nullptr : signature->FindOutput(name);
+  if (signature != nullptr && spec == nullptr) {
+    response->fault = headrace::Internal("unexpected inference output '{}' for model '{}'", name,
+                                         self->request_->model()->name());
+    return response->fault;
+  }
+  if (response->output_count == response->outputs.size()) {
+    response->outputs.emplace_back();
+  }
+  TRITONBACKEND_Output& output = response->outputs[response->output_count];
+  output.name = name;
+  output.dtype = dtype;
+  output.shape = shape;
+  output.response = response;
+  output.buffer = headrace::MutableBuffer();
+  output.has_buffer = false;
+  if (spec != nullptr && spec->reshape) {
+    const std::size_t batch_rank = signature->batch_size_max > 0 ? 1 : 0;
+    if (auto outside = headrace::plugin::Reshape(shape, *spec->reshape, spec->dims, batch_rank)) {
+      output.shape = *outside;
+    }
+  }
+  ++response->output_count;
+  return &output;
+}
+
+Result<std::byte*> TRITONBACKEND_Request::AllocateOutput(TRITONBACKEND_Output* output,
+                                                         std::uint64_t byte_size) {
+  TRITONBACKEND_Request* const self =
+      output->response == nullptr ? nullptr : output->response->request;
+  if (self == nullptr) {
+    return InvalidArgument("a buffer for an output of a response that was sent or deleted");
+  }
+  const auto refuse = [&](Status status) {
+    output->response->fault = status;
+    return status;
+  };
+  if (output->has_buffer) {
+    return refuse(InvalidArgument("a second buffer for output '{}'", output->name));
+  }
+  const auto expected = headrace::plugin::ExpectedByteSize(*output);
+  if (!expected.ok()) {
+    return refuse(expected.status());
+  }
+  if (expected.value() && **expected != byte_size) {
+    return refuse(InvalidArgument("output '{}' of shape {} needs {} bytes; the backend asks for {}",
+                                  output->name, output->shape.ToString(), **expected, byte_size));
+  }
+  Lock lock(self->mutex_);
+  if (self->request_->finished()) {
+    return InvalidArgument("a buffer for an output of a request that has ended");
+  }
+  Result<headrace::MutableBuffer> buffer =
+      self->request_->sink().AllocateOutput(output->name, byte_size);
+  if (!buffer.ok()) {
+    return refuse(buffer.status());
+  }
+  output->buffer = std::move(buffer).value();
+  output->has_buffer = true;
+  output->attributes = {};
+  output->attributes.byte_size = byte_size;
+  return output->buffer.data();
+}

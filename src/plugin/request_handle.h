@@ -1,0 +1,152 @@
+// What a backend holds while it executes: requests, inputs, responses, outputs, response factories.
+//
+// A request handle owns one engine::InferRequest from Execute until the backend has released it and
+// nothing refers to it any more: no response that was made and not sent, no factory. Then the
+// request goes back to the engine, finished if the backend never did so, and the handle goes back
+// to its pool. Handles and responses are reused oldest first, so that a backend that uses one again
+// after it gave it away meets an idle object and gets an error, not freed memory.
+//
+// Thread-safety: getters of a request that is not released may be called from any thread; what
+// changes a request (responses, release, factories) takes its mutex. A response and its outputs
+// belong to one thread at a time.
+#ifndef HEADRACE_PLUGIN_REQUEST_HANDLE_H_
+#define HEADRACE_PLUGIN_REQUEST_HANDLE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/request.h"
+#include "plugin/values.h"
+
+struct TRITONBACKEND_Input {
+  const headrace::NamedTensor* tensor = nullptr;
+  headrace::Shape shape;  // as the backend sees it: after the configuration's reshape
+  std::uint64_t byte_size = 0;
+  TRITONSERVER_BufferAttributes attributes;  // of the buffer that was asked for last
+};
+
+struct TRITONBACKEND_Output {
+  std::string name;
+  headrace::DataType dtype = headrace::DataType::kInvalid;
+  headrace::Shape shape;  // as the client sees it
+  TRITONBACKEND_Response* response = nullptr;
+  headrace::MutableBuffer buffer;
+  bool has_buffer = false;
+  TRITONSERVER_BufferAttributes attributes;
+};
+
+struct TRITONBACKEND_Response {
+  TRITONBACKEND_Request* request = nullptr;  // null: idle
+  std::deque<TRITONBACKEND_Output> outputs;  // a deque: addresses stay
+  std::size_t output_count = 0;              // of `outputs`, in use
+  std::vector<headrace::Parameter> parameters;
+  headrace::Status fault;  // why it must not reach the client
+};
+
+struct TRITONBACKEND_ResponseFactory {
+  TRITONBACKEND_Request* request = nullptr;
+};
+
+namespace headrace::plugin {
+
+class RequestPool;
+
+// `actual` (after `rank_skipped` leading dimensions) written as `to`: each -1 of `to` takes the
+// extent at the matching -1 of `from`. Nothing if they do not match.
+std::optional<Shape> Reshape(const Shape& actual, const Shape& from, const Shape& to,
+                             std::size_t rank_skipped);
+
+}  // namespace headrace::plugin
+
+struct TRITONBACKEND_Request {
+ public:
+  TRITONBACKEND_Request() = default;
+  TRITONBACKEND_Request(const TRITONBACKEND_Request&) = delete;
+  TRITONBACKEND_Request& operator=(const TRITONBACKEND_Request&) = delete;
+
+  // The start of an execution.
+  void Begin(std::unique_ptr<headrace::engine::InferRequest> request,
+             std::shared_ptr<headrace::plugin::RequestPool> pool);
+
+  // False once the backend has given the request back.
+  bool held() const { return held_.load(std::memory_order_acquire); }
+  // Requires held(), or a response or factory of it.
+  const headrace::engine::InferRequest& request() const { return *request_; }
+  headrace::engine::ModelHandle model() const { return request_->model(); }
+  std::span<TRITONBACKEND_Input> inputs() { return inputs_; }
+  std::uint32_t wanted_output_count() const;
+  // Requires index < wanted_output_count().
+  const std::string& wanted_output(std::uint32_t index) const;
+  bool Wants(const std::string& output) const;
+
+  // Each of these is refused with INVALID_ARGUMENT when its object is not the caller's to use.
+  headrace::Status Release();
+  headrace::Result<TRITONBACKEND_Response*> NewResponse(bool from_factory);
+  // Takes the response in every case. `error` ends the request.
+  static headrace::Status Send(TRITONBACKEND_Response* response, bool final,
+                               headrace::Status error);
+  static headrace::Status Delete(TRITONBACKEND_Response* response);
+  headrace::Result<TRITONBACKEND_ResponseFactory*> NewFactory();
+  headrace::Status FinishByFactory();
+  static void Delete(TRITONBACKEND_ResponseFactory* factory);
+  static headrace::Result<TRITONBACKEND_Output*> AddOutput(TRITONBACKEND_Response* response,
+                                                           const char* name,
+                                                           headrace::DataType dtype,
+                                                           const headrace::Shape& shape);
+  static headrace::Result<std::byte*> AllocateOutput(TRITONBACKEND_Output* output,
+                                                     std::uint64_t byte_size);
+
+  // Ends the request with `status` if it has not ended, and takes it back from the backend if it is
+  // still held.
+  void TakeBack(const headrace::Status& status);
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+  void BindInputs();
+  void Finish(headrace::Status status);
+  void SendLocked(TRITONBACKEND_Response* response, bool final, headrace::Status error);
+  static void Idle(TRITONBACKEND_Response* response);
+  void Unreference(Lock lock);
+
+  std::unique_ptr<headrace::engine::InferRequest> request_;
+  std::vector<TRITONBACKEND_Input> inputs_;
+  std::shared_ptr<headrace::plugin::RequestPool> pool_;
+  std::atomic<bool> held_{false};
+
+  // Guards what follows, and puts the calls to the response sink, which never block, in a row.
+  std::mutex mutex_;
+  int references_ = 0;  // the backend's hold, live responses, factories
+  std::vector<std::unique_ptr<TRITONBACKEND_Response>> responses_;
+  std::size_t next_response_ = 0;
+  std::size_t responses_begun_ = 0;  // in this execution
+};
+
+namespace headrace::plugin {
+
+// The handles of one instance. Thread-safe. Lives as long as a handle of it is in use.
+class RequestPool : public std::enable_shared_from_this<RequestPool> {
+ public:
+  // A handle for each request, in order, appended to `handles`.
+  void Begin(std::vector<std::unique_ptr<engine::InferRequest>>& requests,
+             std::vector<TRITONBACKEND_Request*>& handles);
+  void Return(TRITONBACKEND_Request* handle);
+  // Takes back every handle that is in use: the backend is gone. Returns how many there were.
+  std::size_t TakeBackAll(const Status& status);
+
+ private:
+  std::mutex mutex_;  // guards all_ and idle_
+  std::vector<std::unique_ptr<TRITONBACKEND_Request>> all_;
+  std::deque<TRITONBACKEND_Request*> idle_;  // longest idle first
+};
+
+}  // namespace headrace::plugin
+
+#endif  // HEADRACE_PLUGIN_REQUEST_HANDLE_H_
