@@ -1,4 +1,5 @@
-// Turns what lies in model repositories into serving model versions, and keeps the registry true to it.
+// Turns what lies in model repositories into serving model versions, and keeps the registry true to
+// it.
 #ifndef HEADRACE_REPOSITORY_MODEL_MANAGER_H_
 #define HEADRACE_REPOSITORY_MODEL_MANAGER_H_
 
@@ -22,15 +23,16 @@ enum class ControlMode : std::uint8_t { kNone, kPoll, kExplicit };
 struct ModelManagerOptions {
   std::vector<std::string> repository_paths;  // local directories
   ControlMode control_mode = ControlMode::kNone;
-  std::vector<std::string> startup_models;    // explicit mode: what to load at start; "*" alone = all
-  bool auto_complete_config = true;           // false = --disable-auto-complete-config / strict model config
-  std::string model_config_name;              // configs/<name>.pbtxt in place of config.pbtxt
+  std::vector<std::string> startup_models;  // explicit mode: what to load at start; "*" alone = all
+  bool auto_complete_config = true;  // false = --disable-auto-complete-config / strict model config
+  std::string model_config_name;     // configs/<name>.pbtxt in place of config.pbtxt
   std::size_t load_thread_count = 4;
   std::size_t load_retry_count = 0;
-  std::int64_t default_max_batch_size = 4;    // for auto-completion
+  std::int64_t default_max_batch_size = 4;  // for auto-completion
   std::size_t queue_request_count_max = 65'536;
   std::size_t queue_byte_size_max = std::size_t{1} << 30;
   Nanos unload_timeout = 30 * kSecond;
+  bool links_may_leave = false;  // follow links that lead outside of their repository
 };
 
 struct IndexEntry {
@@ -42,36 +44,43 @@ struct IndexEntry {
 
 // What a load request may carry (contracts, Triton 5.3). Only kExplicit.
 struct LoadOverride {
-  std::string config_json;                    // empty = the repository's own configuration
-  std::map<std::string, std::string> files;   // path in the model's directory -> content; refused by name in this version if not supported
+  std::string config_json;                   // empty = the repository's own configuration
+  std::map<std::string, std::string> files;  // path in the model's directory -> content; refused by
+                                             // name in this version if not supported
 };
 
 // Thread-safe. Owns the load threads. Destruction unloads everything.
 class ModelManager {
  public:
   // All references are borrowed and must outlive the manager.
-  ModelManager(ModelManagerOptions options, engine::BackendProvider& backends, engine::Registry& registry,
-               const Clock& clock);
+  ModelManager(ModelManagerOptions options, engine::BackendProvider& backends,
+               engine::Registry& registry, const Clock& clock);
   ~ModelManager();
 
-  // Loads what the control mode asks for at start (blocking). A failure of the repository itself (path missing, cloud scheme, not a directory)
-  // is returned; failures of single models are in the registry, and `AllLoaded` tells.
+  // Loads what the control mode asks for at start (blocking). A failure of the repository itself
+  // (path missing, cloud scheme, not a directory) is returned; failures of single models are in the
+  // registry, and `AllLoaded` tells.
   Status LoadAtStart();
   bool AllLoaded() const;
 
-  // Load or reload a model and wait for the result on a load thread; `done` is called there. UNAVAILABLE in modes other than explicit:
-  // "explicit model load / unload is not allowed if polling is enabled". A failed reload keeps the old versions serving.
+  // Load or reload a model and wait for the result on a load thread; `done` is called there.
+  // UNAVAILABLE in modes other than explicit: "explicit model load / unload is not allowed if
+  // polling is enabled". A failed reload keeps the old versions serving.
   void LoadAsync(std::string name, LoadOverride override, std::function<void(Status)> done);
   void UnloadAsync(std::string name, bool unload_dependents, std::function<void(Status)> done);
 
-  // Every version known, by name and version; models never loaded have empty version and state.
+  // Every version known, by name and version; models never loaded have empty version and state. A
+  // model whose configuration or directory cannot be used has one entry with an empty version,
+  // state UNAVAILABLE and the reason. In explicit mode, and unless `ready_only`, the repositories'
+  // directories are listed (this blocks on the file system).
   std::vector<IndexEntry> Index(bool ready_only) const;
 
-  // Strict readiness (contracts, Triton 5.5): every known version is READY or was explicitly unloaded.
+  // Strict readiness (contracts, Triton 5.5): every known version is READY or was explicitly
+  // unloaded.
   bool Ready(bool strict) const;
 
-  // Drains and unloads all models within `timeout`; false if requests were still in flight then. Loads in progress are waited for within the
-  // same time; new ones are refused.
+  // Drains and unloads all models within `timeout`; false if requests were still in flight then.
+  // Loads in progress are waited for within the same time; new ones are refused.
   bool Shutdown(Nanos timeout);
 
   const ModelManagerOptions& options() const;

@@ -1,0 +1,60 @@
+// Finds models and their versions in Triton's repository layout (contracts, Triton 5.1).
+// Thread-safe; blocks on the file system.
+#ifndef HEADRACE_REPOSITORY_LAYOUT_H_
+#define HEADRACE_REPOSITORY_LAYOUT_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace headrace::repository {
+
+struct ModelLocation {
+  std::string name;
+  std::string directory;   // <repository>/<name>
+  std::string repository;  // canonical path
+};
+
+struct RepositoryScan {
+  std::map<std::string, ModelLocation> models;  // by name
+  std::map<std::string, std::string> problems;  // by name: why this directory is not served
+};
+
+struct LayoutOptions {
+  bool links_may_leave = false;  // links that lead outside of their repository are followed
+};
+
+// Canonical paths of the directories. INVALID_ARGUMENT if a path is missing, not a directory, or
+// given twice; UNIMPLEMENTED for cloud locations (s3://, gs://, as://, http://, https://), which
+// are named in the text.
+Result<std::vector<std::string>> OpenRepositories(const std::vector<std::string>& paths);
+
+// All directories of the repositories, except hidden ones. Problems: names that CheckModelName
+// refuses, a name that lies in two repositories ("model appears in two or more repositories"), a
+// link out of the repository.
+Result<RepositoryScan> ScanRepositories(const std::vector<std::string>& repositories,
+                                        const LayoutOptions& options);
+
+// The same for one model, without listing the rest. NOT_FOUND if no repository has it; otherwise
+// the failure is the problem.
+Result<ModelLocation> FindModel(const std::vector<std::string>& repositories,
+                                const std::string& name, const LayoutOptions& options);
+
+struct VersionList {
+  std::vector<std::int64_t> versions;  // ascending
+  std::vector<std::string> ignored;    // names made of digits and signs that are no version, and
+                                       // files named like one: worth a warning
+};
+
+// The version directories of a model. INVALID_ARGUMENT if the directory cannot be listed.
+Result<VersionList> ListVersions(const std::string& model_directory);
+
+// Names of the files and directories in `directory`, sorted; empty if there is none.
+std::vector<std::string> ListEntries(const std::string& directory);
+
+}  // namespace headrace::repository
+
+#endif  // HEADRACE_REPOSITORY_LAYOUT_H_

@@ -1,0 +1,168 @@
+#include "repository/model_options.h"
+
+#include <algorithm>
+
+#include "repository/config_json.h"
+#include "repository/model_config.pb.h"
+#include "repository/repository_files.h"
+
+namespace headrace::repository {
+namespace {
+
+using engine::InstanceKind;
+using engine::InstancePlacement;
+using inference::ModelInstanceGroup;
+
+Shape ToShape(const google::protobuf::RepeatedField<std::int64_t>& dims) {
+  return Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(dims.size())));
+}
+
+template <typename Tensor>
+engine::TensorSpec ToSpec(const Tensor& tensor) {
+  engine::TensorSpec spec;
+  spec.name = tensor.name();
+  spec.dtype = static_cast<DataType>(tensor.data_type());  // the numbers are the same
+  spec.dims = ToShape(tensor.dims());
+  if (tensor.has_reshape()) {
+    spec.reshape = ToShape(tensor.reshape().shape());
+  }
+  return spec;
+}
+
+engine::ModelSignature ToSignature(const inference::ModelConfig& config) {
+  engine::ModelSignature signature;
+  signature.batch_size_max = config.max_batch_size();
+  for (const auto& input : config.input()) {
+    engine::TensorSpec spec = ToSpec(input);
+    spec.optional = input.optional();
+    spec.allow_ragged_batch = input.allow_ragged_batch();
+    signature.inputs.push_back(std::move(spec));
+  }
+  for (const auto& output : config.output()) {
+    signature.outputs.push_back(ToSpec(output));
+  }
+  return signature;
+}
+
+engine::BatchPolicyOptions ToBatching(const inference::ModelConfig& config) {
+  engine::BatchPolicyOptions batching;
+  batching.batch_size_max = std::max(1, config.max_batch_size());
+  batching.dynamic = config.has_dynamic_batching();
+  if (batching.dynamic) {
+    const auto& dynamic = config.dynamic_batching();
+    batching.preferred_sizes.assign(dynamic.preferred_batch_size().begin(),
+                                    dynamic.preferred_batch_size().end());
+    auto& sizes = batching.preferred_sizes;
+    std::sort(sizes.begin(), sizes.end());
+    sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+    // ValidateGeneral keeps the delay far from overflow.
+    batching.queue_delay_max =
+        static_cast<Nanos>(dynamic.max_queue_delay_microseconds()) * kMicrosecond;
+  }
+  return batching;
+}
+
+InstancePlacement ToPlacement(const ModelInstanceGroup& group) {
+  InstancePlacement placement;
+  placement.passive = group.passive();
+  switch (group.kind()) {
+    case ModelInstanceGroup::KIND_GPU:
+      placement.kind = InstanceKind::kGpu;
+      break;
+    case ModelInstanceGroup::KIND_MODEL:
+      placement.kind = InstanceKind::kModel;
+      placement.host_policy = "model";
+      break;
+    default:
+      placement.kind = InstanceKind::kCpu;
+      placement.host_policy = "cpu";
+  }
+  return placement;
+}
+
+}  // namespace
+
+std::vector<InstancePlacement> BuildPlacements(const inference::ModelConfig& config) {
+  std::vector<InstancePlacement> placements;
+  for (const ModelInstanceGroup& group : config.instance_group()) {
+    // One round without a device for groups that are not on GPUs.
+    const int device_count = std::max(1, group.gpus_size());
+    int index = 0;
+    for (int device = 0; device < device_count; ++device) {
+      for (int i = 0; i < group.count(); ++i) {
+        InstancePlacement placement = ToPlacement(group);
+        placement.name = fmt::format("{}_{}", group.name(), index++);
+        if (!group.gpus().empty()) {
+          placement.device_id = group.gpus(device);
+          placement.host_policy = fmt::format("gpu_{}", placement.device_id);
+        }
+        if (!group.host_policy().empty()) {
+          placement.host_policy = group.host_policy();
+        }
+        placements.push_back(std::move(placement));
+      }
+    }
+  }
+  return placements;
+}
+
+Result<engine::ModelOptions> BuildModelOptions(const inference::ModelConfig& config,
+                                               std::int64_t version,
+                                               const engine::QueueLimits& limits) {
+  engine::ModelOptions options;
+  options.name = config.name();
+  options.version = version;
+  options.platform = config.platform().empty() ? config.backend() : config.platform();
+  options.config_json = ConfigToJson(config);
+  options.signature = ToSignature(config);
+  options.decoupled = config.model_transaction_policy().decoupled();
+  options.batching = ToBatching(config);
+  options.queue_limits = limits;
+  const std::size_t own_limit = config.dynamic_batching().default_queue_policy().max_queue_size();
+  if (own_limit > 0) {
+    options.queue_limits.request_count_max = std::min(limits.request_count_max, own_limit);
+  }
+  options.preserve_ordering = config.dynamic_batching().preserve_ordering();
+  options.placements = BuildPlacements(config);
+  options.metric_tags.assign(config.metric_tags().begin(), config.metric_tags().end());
+  std::sort(options.metric_tags.begin(), options.metric_tags.end());
+  return options;
+}
+
+std::vector<std::string> SplitLabels(const std::string& text) {
+  std::vector<std::string> labels;
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    std::size_t stop = end;
+    if (stop > begin && text[stop - 1] == '\r') {
+      --stop;
+    }
+    labels.push_back(text.substr(begin, stop - begin));
+    begin = end + 1;
+  }
+  return labels;
+}
+
+Status ReadLabels(const inference::ModelConfig& config, const std::string& root,
+                  const std::string& model_directory, engine::ModelSignature& signature) {
+  for (int i = 0; i < config.output_size(); ++i) {
+    const std::string& file = config.output(i).label_filename();
+    if (file.empty()) {
+      continue;
+    }
+    const std::string who = fmt::format("label file of output '{}': ", config.output(i).name());
+    auto path = ResolveInside(root, model_directory, file);
+    if (!path.ok()) {
+      return path.status().WithPrefix(who);
+    }
+    auto text = ReadFile(*path, kLabelFileByteSizeMax);
+    if (!text.ok()) {
+      return text.status().WithPrefix(who);
+    }
+    signature.outputs[static_cast<std::size_t>(i)].labels = SplitLabels(*text);
+  }
+  return OkStatus();
+}
+
+}  // namespace headrace::repository

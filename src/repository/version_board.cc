@@ -1,0 +1,157 @@
+#include "repository/version_board.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/log.h"
+
+namespace headrace::repository {
+namespace {
+
+using engine::ModelState;
+using engine::VersionEntry;
+
+// Drains wait most of the time; a few may be stuck without holding up the others.
+constexpr std::size_t kDrainThreadCount = 4;
+constexpr char kUnloaded[] = "unloaded";
+// Below what the arithmetic of condition variables bears.
+constexpr Nanos kWaitMax = 86'400 * kSecond;
+
+}  // namespace
+
+VersionBoard::VersionBoard(engine::Registry& registry, Nanos unload_timeout)
+    : registry_(registry), unload_timeout_(unload_timeout), pool_("unload", kDrainThreadCount) {}
+
+VersionBoard::~VersionBoard() = default;
+
+VersionEntry VersionBoard::Current(const std::string& name, std::int64_t version) const {
+  const auto snapshot = registry_.Load();
+  const engine::ModelEntry* model = snapshot->Find(name);
+  if (model == nullptr) {
+    return {};
+  }
+  const auto found = model->versions.find(version);
+  return found == model->versions.end() ? VersionEntry() : found->second;
+}
+
+void VersionBoard::Set(const std::string& name, std::int64_t version, VersionEntry entry) {
+  std::lock_guard lock(mutex_);
+  ++changes_[Key(name, version)];
+  registry_.SetVersion(name, version, std::move(entry));
+}
+
+void VersionBoard::MarkLoading(const std::string& name, std::int64_t version) {
+  if (Current(name, version).state != ModelState::kReady) {
+    Set(name, version, VersionEntry{ModelState::kLoading, "", nullptr});
+  }
+}
+
+void VersionBoard::MarkFailed(const std::string& name, std::int64_t version,
+                              const std::string& reason) {
+  if (Current(name, version).state != ModelState::kReady) {
+    Set(name, version, VersionEntry{ModelState::kUnavailable, reason, nullptr});
+  }
+}
+
+void VersionBoard::Publish(const std::string& name, std::int64_t version,
+                           engine::ModelHandle model) {
+  engine::ModelHandle replaced = Current(name, version).model;
+  Set(name, version, VersionEntry{ModelState::kReady, "", std::move(model)});
+  if (replaced != nullptr) {
+    End(Key(name, version), 0, std::move(replaced));  // 0: the state is the new model's
+  }
+}
+
+void VersionBoard::Withdraw(const std::string& name, std::int64_t version) {
+  VersionEntry entry = Current(name, version);
+  if (entry.state == ModelState::kUnavailable) {
+    Set(name, version, VersionEntry{ModelState::kUnavailable, kUnloaded, nullptr});
+  }
+  if (entry.state != ModelState::kReady) {
+    return;
+  }
+  std::uint64_t change = 0;
+  {
+    std::lock_guard lock(mutex_);
+    change = ++changes_[Key(name, version)];
+    registry_.SetVersion(name, version, VersionEntry{ModelState::kUnloading, "", nullptr});
+  }
+  End(Key(name, version), change, std::move(entry.model));
+}
+
+void VersionBoard::WithdrawAll() {
+  const auto snapshot = registry_.Load();
+  for (const auto& [name, model] : snapshot->models()) {
+    for (const auto& [version, entry] : model->versions) {
+      Withdraw(name, version);
+    }
+  }
+}
+
+std::vector<std::int64_t> VersionBoard::KnownVersions(const std::string& name) const {
+  std::vector<std::int64_t> versions;
+  const auto snapshot = registry_.Load();
+  if (const engine::ModelEntry* model = snapshot->Find(name); model != nullptr) {
+    for (const auto& [version, entry] : model->versions) {
+      versions.push_back(version);
+    }
+  }
+  return versions;
+}
+
+std::vector<std::int64_t> VersionBoard::ReadyVersions(const std::string& name) const {
+  std::vector<std::int64_t> versions = KnownVersions(name);
+  std::erase_if(versions, [&](std::int64_t version) {
+    return Current(name, version).state != ModelState::kReady;
+  });
+  return versions;
+}
+
+void VersionBoard::End(const Key& key, std::uint64_t change, engine::ModelHandle model) {
+  {
+    std::lock_guard lock(mutex_);
+    ++ending_;
+  }
+  pool_.Post([this, key, change, handle = std::move(model)]() mutable {
+    Drain(key, change, std::move(handle));
+  });
+}
+
+void VersionBoard::Drain(const Key& key, std::uint64_t change, engine::ModelHandle model) {
+  Nanos timeout = unload_timeout_;
+  {
+    std::lock_guard lock(mutex_);
+    if (deadline_ != kNever) {
+      timeout = std::clamp<Nanos>(deadline_ - Clock::Real().Now(), 0, timeout);
+    }
+  }
+  const bool drained = model->Drain(timeout);
+  if (!drained) {
+    HEADRACE_LOG_WARNING("model '{}' version {} still had requests when its time to unload ran out",
+                         key.first, key.second);
+    std::lock_guard lock(mutex_);
+    all_drained_in_time_ = false;
+  }
+  // Waits here for what is still running, if nobody else holds the version.
+  model.reset();
+  std::lock_guard lock(mutex_);
+  if (change != 0 && changes_[key] == change) {
+    registry_.SetVersion(key.first, key.second,
+                         VersionEntry{ModelState::kUnavailable, kUnloaded, nullptr});
+    HEADRACE_LOG_INFO("successfully unloaded '{}' version {}", key.first, key.second);
+  }
+  --ending_;
+  drained_.notify_all();
+}
+
+bool VersionBoard::WaitUntilDrained(Nanos deadline) {
+  std::unique_lock lock(mutex_);
+  deadline_ = deadline;
+  all_drained_in_time_ = true;
+  const Nanos wait = std::clamp<Nanos>(deadline - Clock::Real().Now(), 0, kWaitMax);
+  const bool idle =
+      drained_.wait_for(lock, std::chrono::nanoseconds(wait), [this] { return ending_ == 0; });
+  return idle && all_drained_in_time_;
+}
+
+}  // namespace headrace::repository

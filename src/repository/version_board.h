@@ -1,0 +1,79 @@
+// The states of all model versions, as the registry shows them, and the end of versions that serve
+// no more.
+#ifndef HEADRACE_REPOSITORY_VERSION_BOARD_H_
+#define HEADRACE_REPOSITORY_VERSION_BOARD_H_
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/registry.h"
+#include "repository/worker_pool.h"
+
+namespace headrace::repository {
+
+// The only writer of the registry. Thread-safe, if operations on the same model come one after the
+// other (SerialExecutor); versions that end in the background may end at any time. Borrows the
+// registry.
+//
+//   LOADING -> READY -> UNLOADING -> UNAVAILABLE "unloaded"
+//   LOADING -> UNAVAILABLE "<reason>"
+// A version that is READY stays so while another load of it is tried.
+class VersionBoard {
+ public:
+  // `unload_timeout`: how long a version that serves no more may take for the requests it holds.
+  VersionBoard(engine::Registry& registry, Nanos unload_timeout);
+  // Waits for everything that is ending, without limit.
+  ~VersionBoard();
+
+  // LOADING, unless it is READY.
+  void MarkLoading(const std::string& name, std::int64_t version);
+  // UNAVAILABLE with `reason`, unless it is READY.
+  void MarkFailed(const std::string& name, std::int64_t version, const std::string& reason);
+  // READY with `model`. A model that it replaces is drained and freed in the background.
+  void Publish(const std::string& name, std::int64_t version, engine::ModelHandle model);
+  // UNLOADING if it is READY, drained and freed in the background, then "unloaded". What is
+  // UNAVAILABLE becomes "unloaded" at once.
+  void Withdraw(const std::string& name, std::int64_t version);
+  // Withdraw for all versions of all models.
+  void WithdrawAll();
+
+  // The versions of a model that are known, or that are READY; ascending.
+  std::vector<std::int64_t> KnownVersions(const std::string& name) const;
+  std::vector<std::int64_t> ReadyVersions(const std::string& name) const;
+
+  // True once nothing is ending any more; false at `deadline` (of Clock::Real()). From now on
+  // nothing gets more time than until then: what is still queued is refused.
+  bool WaitUntilDrained(Nanos deadline);
+
+ private:
+  using Key = std::pair<std::string, std::int64_t>;
+
+  engine::VersionEntry Current(const std::string& name, std::int64_t version) const;
+  void Set(const std::string& name, std::int64_t version, engine::VersionEntry entry);
+  // Drains `model` in the background; then, unless the version has changed its state since
+  // `change`, sets it to "unloaded".
+  void End(const Key& key, std::uint64_t change, engine::ModelHandle model);
+  void Drain(const Key& key, std::uint64_t change, engine::ModelHandle model);
+
+  engine::Registry& registry_;
+  const Nanos unload_timeout_;
+  mutable std::mutex mutex_;
+  std::condition_variable drained_;
+  std::map<Key, std::uint64_t>
+      changes_;             // counts the changes of each version's state; guarded by mutex_
+  std::size_t ending_ = 0;  // guarded by mutex_
+  bool all_drained_in_time_ = true;  // guarded by mutex_
+  Nanos deadline_ = kNever;          // guarded by mutex_
+  WorkerPool pool_;                  // last: its tasks use the rest
+};
+
+}  // namespace headrace::repository
+
+#endif  // HEADRACE_REPOSITORY_VERSION_BOARD_H_
