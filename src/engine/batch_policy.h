@@ -14,8 +14,8 @@ namespace headrace::engine {
 struct BatchPolicyOptions {
   bool dynamic = false;             // false: every request is its own execution
   std::int64_t batch_size_max = 1;  // the model's max_batch_size, at least 1
-  std::vector<std::int64_t>
-      preferred_sizes;        // ascending, each in 1..batch_size_max; empty = {batch_size_max}
+  // Ascending, each in 1..batch_size_max; empty = {batch_size_max}.
+  std::vector<std::int64_t> preferred_sizes{};
   Nanos queue_delay_max = 0;  // how long the oldest request may wait for company
 };
 

@@ -16,13 +16,14 @@ namespace headrace::engine {
 struct TensorSpec {
   std::string name;
   DataType dtype = DataType::kInvalid;
-  Shape dims;  // -1 = any; without the batch dimension
-  std::optional<Shape>
-      reshape;            // what the backend sees in place of dims; without the batch dimension
-  bool optional = false;  // inputs only
+  // -1 = any; without the batch dimension.
+  Shape dims;
+  // What the backend sees in place of dims; without the batch dimension.
+  std::optional<Shape> reshape{};
+  bool optional = false;            // inputs only
   bool allow_ragged_batch = false;  // inputs only
-  std::vector<std::string>
-      labels;  // outputs only: class names by index, for the classification extension
+  // Outputs only: class names by index, for the classification extension.
+  std::vector<std::string> labels{};
 };
 
 struct ModelSignature {
