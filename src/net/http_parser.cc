@@ -169,7 +169,9 @@ int HttpParser::Fail(int status, std::string_view reason) {
 }
 
 void HttpParser::FailFromLlhttp(llhttp_errno_t error) {
-  if (error == HPE_INVALID_VERSION && protocol_matched_ == 4) {
+  // llhttp also says "version" of a malformed line end behind a good one.
+  const bool good_version = llhttp_.http_major == 1 && llhttp_.http_minor <= 1;
+  if (error == HPE_INVALID_VERSION && protocol_matched_ == 4 && !good_version) {
     Fail(505, "HTTP version not supported");
   } else if (error == HPE_PAUSED_H2_UPGRADE) {
     Fail(400, "HTTP/2 is not served on this port");
