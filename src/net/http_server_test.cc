@@ -1,9 +1,12 @@
 #include "net/http_server.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -409,6 +412,43 @@ TEST_F(HttpServerTest, ConnectionLimit_RefusesWith503) {
   ASSERT_TRUE(fourth.Send(Get("/a")));
   EXPECT_EQ(fourth.ReadResponse().status, 200);
   EXPECT_EQ(counters().connections_refused, 1u);
+}
+
+// Row 204: descriptors run out; the reserve answers 503, the loop does not spin, and service comes
+// back by itself.
+TEST_F(HttpServerTest, DescriptorLimit_RefusesWith503_AndRecovers) {
+  Start();
+  RawClient canary(port_);
+  ASSERT_TRUE(canary.Send(Get("/a")));
+  EXPECT_EQ(canary.ReadResponse().status, 200);
+  // The loop stands still while the clients connect and all descriptors are used up.
+  std::promise<void> release;
+  server_->loops()[0]->PostFunction([&] { release.get_future().wait(); });
+  std::vector<std::unique_ptr<RawClient>> waiting;
+  for (int i = 0; i < 3; ++i) {
+    waiting.push_back(std::make_unique<RawClient>(port_));
+  }
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  constexpr int kLimit = 100;
+  const rlimit low{kLimit, before.rlim_max};
+  std::vector<UniqueFd> fillers;
+  do {
+    fillers.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  } while (fillers.back().get() < kLimit - 1);
+  setrlimit(RLIMIT_NOFILE, &low);
+  release.set_value();
+  for (auto& client : waiting) {
+    EXPECT_EQ(client->ReadResponse().status, 503);
+  }
+  EXPECT_TRUE(canary.Send(Get("/b")));
+  EXPECT_EQ(canary.ReadResponse().status, 200);
+  setrlimit(RLIMIT_NOFILE, &before);
+  fillers.clear();
+  RawClient after(port_);
+  ASSERT_TRUE(after.Send(Get("/c")));
+  EXPECT_EQ(after.ReadResponse().status, 200);
+  EXPECT_EQ(counters().connections_refused, 3u);
 }
 
 TEST_F(HttpServerTest, NoMemoryForABody_IsAnsweredWith503) {
