@@ -15,7 +15,7 @@ namespace headrace::protocol {
 
 struct V2RequestedOutput {
   std::string name;
-  std::optional<bool> binary_data;          // nothing: the request's binary_data_output decides
+  std::optional<bool> binary_data;         // nothing: the request's binary_data_output decides
   std::uint64_t classification_count = 0;  // above 0: the top classes in place of the tensor
 };
 
@@ -29,7 +29,7 @@ struct V2InferRequest {
   std::uint64_t timeout_us = 0;
   std::uint64_t correlation_id = 0;
   std::string correlation_id_text;
-  std::uint32_t sequence_flags = 0;  // 1 = start, 2 = end
+  std::uint32_t sequence_flags = 0;   // 1 = start, 2 = end
   std::vector<Parameter> parameters;  // those that are not reserved, for the backend
 };
 
