@@ -2,6 +2,10 @@
 add_compile_options(-Wall -Wextra -Werror -Wno-unused-parameter -Wshadow
                     $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
 add_compile_options(-fvisibility=hidden)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # gcc 12 reports these for its own std::string and std::vector when it optimises.
+  add_compile_options(-Wno-stringop-overflow -Wno-restrict)
+endif()
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)

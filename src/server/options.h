@@ -29,11 +29,11 @@ struct Option {
   OptionKind kind = OptionKind::kValue;
   // Sets the option from text. INVALID_ARGUMENT says what is wrong with the value, without the
   // option's name. Null for kNotActedOn.
-  std::function<Status(ServerConfig&, std::string_view)> set;
+  std::function<Status(ServerConfig&, std::string_view)> set = nullptr;
   // The value in force as text; lists are joined by a blank. Null for kNotActedOn.
-  std::function<std::string(const ServerConfig&)> get;
+  std::function<std::string(const ServerConfig&)> get = nullptr;
   // Empties a list before another source fills it. Null unless kList.
-  std::function<void(ServerConfig&)> clear;
+  std::function<void(ServerConfig&)> clear = nullptr;
 };
 
 // In the order of the reference page. Lives as long as the process.

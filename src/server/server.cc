@@ -215,7 +215,7 @@ class Server::Impl {
   plugin::PluginHost plugins_;
   repository::ModelManager models_;
   frontend::FrontEnd front_end_;
-  telemetry::ProcessMetrics process_metrics_;
+  telemetry::ProcessMetrics process_metrics_{clock_};
   std::unique_ptr<HttpMetrics> http_metrics_;
   std::unique_ptr<net::HttpServer> http_;
   std::unique_ptr<net::HttpServer> metrics_;
