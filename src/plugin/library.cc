@@ -10,6 +10,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kHostLibrary = "libtritonserver.so";
+
 // True if `name` names a file in its directory and nothing else.
 bool IsPlainName(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
@@ -74,19 +76,24 @@ Result<EntryPoints> OpenLibrary(const std::string& path) {
   return entries;
 }
 
-bool OpenHostLibrary() {
-  std::error_code error;
-  const fs::path directory = fs::read_symlink("/proc/self/exe", error).parent_path();
-  if (error) {
-    return false;
+Status OpenHostLibrary(const std::string& directory) {
+  const fs::path path = fs::path(directory) / kHostLibrary;
+  if (dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) == nullptr) {
+    const char* reason = dlerror();
+    return NotFound("{}", reason == nullptr ? path.c_str() : reason);
   }
-  for (const char* place : {"lib", "../lib", "../../lib"}) {
-    const fs::path path = directory / place / "libtritonserver.so";
-    if (fs::exists(path, error) && dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) != nullptr) {
-      return true;
+  return OkStatus();
+}
+
+std::string HostLibraryDirectory() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
+  for (const char* place : {"lib", "../lib"}) {
+    if (!error && fs::exists(program / place / kHostLibrary, error)) {
+      return (program / place).string();
     }
   }
-  return false;
+  return "";
 }
 
 }  // namespace headrace::plugin

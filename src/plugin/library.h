@@ -35,11 +35,14 @@ Result<std::string> FindLibrary(const engine::LoadSpec& spec, const std::string&
 // INVALID_ARGUMENT if it does not export Execute. Thread-safe.
 Result<EntryPoints> OpenLibrary(const std::string& path);
 
-// Opens the empty libtritonserver.so beside the program (in lib/ or ../lib/), so that backends that
-// name it find it loaded; their entries resolve to the program's own exports. A package that has
-// renamed the library (such as libtritonserver-717102f0.so) needs an empty one of that name on the
-// loader's path. False if there is none.
-bool OpenHostLibrary();
+// Opens the empty libtritonserver.so in `directory`, so that backends that name it find it loaded;
+// their entries resolve to the program's own exports. A package that has renamed the library (such
+// as libtritonserver-717102f0.so) needs an empty one of that name on the loader's path. NOT_FOUND
+// with the loader's text.
+Status OpenHostLibrary(const std::string& directory);
+// The directory where it lies when the program runs: lib/ or ../lib/ beside the program; empty if
+// it is in neither.
+std::string HostLibraryDirectory();
 
 }  // namespace headrace::plugin
 

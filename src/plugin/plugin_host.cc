@@ -11,9 +11,12 @@
 namespace headrace::plugin {
 
 PluginHost::PluginHost(PluginHostOptions options) : options_(std::move(options)) {
-  if (!OpenHostLibrary()) {
-    HEADRACE_LOG_WARNING(
-        "no libtritonserver.so beside the program (lib/, ../lib/); published backends need it");
+  const std::string directory = options_.host_library_directory.empty()
+                                    ? HostLibraryDirectory()
+                                    : options_.host_library_directory;
+  if (const Status status = OpenHostLibrary(directory); !status.ok()) {
+    HEADRACE_LOG_WARNING("published backends will not load without libtritonserver.so: {}",
+                         status.message());
   }
 }
 

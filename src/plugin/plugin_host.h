@@ -19,6 +19,7 @@ struct PluginHostOptions {
   std::map<std::string, std::map<std::string, std::string>>
       backend_config;  // backend ("" = all) -> key -> value
   bool auto_complete_config = true;
+  std::string host_library_directory;  // of the empty libtritonserver.so; empty: beside the program
 };
 
 // Thread-safe. Destroyed after the last model; backends are finalised then, their libraries stay

@@ -247,14 +247,14 @@ void TRITONBACKEND_Request::Idle(TRITONBACKEND_Response* response) {
 }
 
 void TRITONBACKEND_Request::SendLocked(TRITONBACKEND_Response* response, bool final, Status error) {
+  if (error.ok()) {
+    error = response->fault;
+  }
   for (std::size_t i = 0; i < response->output_count && error.ok(); ++i) {
     const TRITONBACKEND_Output& output = response->outputs[i];
     if (!output.has_buffer && output.shape.ElementCount().value_or(1) != 0) {
       error = headrace::Internal("the backend gave no data for output '{}'", output.name);
     }
-  }
-  if (error.ok()) {
-    error = response->fault;
   }
   if (!error.ok()) {
     Finish(std::move(error));
