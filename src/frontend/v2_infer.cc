@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "frontend/infer_sink.h"
-#include "frontend/raw_binary.h"
 #include "frontend/v2_handlers.h"
 #include "protocol/compression.h"
 #include "protocol/v2_json.h"
@@ -100,6 +99,24 @@ protocol::V2JsonLimits LimitsFor(const Services& services,
   return limits;
 }
 
+// Inference-Header-Content-Length: 0 makes the whole body the model's one input.
+Result<protocol::V2InferRequest> ParseRawBody(const Buffer& body, const engine::Model& model,
+                                              const protocol::V2JsonLimits& limits,
+                                              BlockPool& pool) {
+  const std::vector<engine::TensorSpec>& inputs = model.signature().inputs;
+  if (inputs.size() != 1) {
+    return InvalidArgument(
+        "Raw request must only have 1 input (found 1) to be deduced but got {} inputs in '{}' "
+        "model configuration",
+        inputs.size(), model.name());
+  }
+  const protocol::V2RawInput input{.name = inputs.front().name,
+                                   .dtype = inputs.front().dtype,
+                                   .dims = inputs.front().dims.dims(),
+                                   .batched = model.signature().batch_size_max > 0};
+  return protocol::ParseRawInferRequest(body, input, model.name(), limits, pool);
+}
+
 Result<protocol::V2InferRequest> ParseBody(Call& call, const InferTarget& target) {
   HEADRACE_ASSIGN_OR_RETURN(const Buffer body, PlainBody(call, target));
   if (target.json_byte_size && *target.json_byte_size > body.size()) {
@@ -107,16 +124,11 @@ Result<protocol::V2InferRequest> ParseBody(Call& call, const InferTarget& target
                            *target.json_byte_size);
   }
   const engine::Model& model = *target.model;
+  const protocol::V2JsonLimits limits = LimitsFor(call.services, model.signature());
   if (target.json_byte_size == std::uint64_t{0}) {
-    protocol::V2InferRequest raw;
-    HEADRACE_ASSIGN_OR_RETURN(NamedTensor input, TensorOfRawBody(model.signature(), model.name(),
-                                                                 body, call.services.pool));
-    raw.inputs.push_back(std::move(input));
-    raw.binary_output_default = true;
-    return raw;
+    return ParseRawBody(body, model, limits, call.services.pool);
   }
-  return call.loop.parser.ParseInferRequest(body, target.json_byte_size, model.name(),
-                                            LimitsFor(call.services, model.signature()),
+  return call.loop.parser.ParseInferRequest(body, target.json_byte_size, model.name(), limits,
                                             call.services.pool);
 }
 

@@ -4,9 +4,10 @@
 
 #include "frontend/call.h"
 #include "frontend/replies.h"
-#include "frontend/repository_request.h"
 #include "frontend/v2_handlers.h"
 #include "protocol/json_writer.h"
+#include "protocol/repository_json.h"
+#include "repository/names.h"
 
 namespace headrace::frontend {
 namespace {
@@ -36,7 +37,16 @@ Status CheckTarget(const RouteMatch& match) {
   if (!match.repository.empty()) {
     return Unimplemented("'repository_name' specification is not supported");
   }
-  return CheckModelName(match.model);
+  return repository::CheckModelName(match.model);
+}
+
+repository::LoadOverride OverrideOf(protocol::ModelLoadRequest request) {
+  repository::LoadOverride load;
+  load.config_json = std::move(request.config).value_or("");
+  for (protocol::ModelFileOverride& file : request.files) {
+    load.files[std::move(file.path)] = std::move(file.content);
+  }
+  return load;
 }
 
 // What the manager calls on one of its threads when it is done: answers on the exchange's loop.
@@ -56,12 +66,12 @@ std::function<void(Status)> AnswerWhenDone(Call& call) {
 }  // namespace
 
 void ServeRepositoryIndex(Call& call) {
-  const Result<bool> ready_only = ParseIndexRequest(call.exchange->body());
-  if (!ready_only.ok()) {
-    ReplyError(*call.exchange, ready_only.status());
+  const auto request = protocol::ParseRepositoryIndexRequest(call.body());
+  if (!request.ok()) {
+    ReplyError(*call.exchange, request.status());
     return;
   }
-  ReplyJson(*call.exchange, IndexJson(call.services.models.Index(*ready_only)));
+  ReplyJson(*call.exchange, IndexJson(call.services.models.Index(request->ready_only)));
 }
 
 void ServeModelLoad(Call& call) {
@@ -69,12 +79,14 @@ void ServeModelLoad(Call& call) {
     ReplyError(*call.exchange, status);
     return;
   }
-  Result<repository::LoadOverride> load = ParseLoadRequest(call.exchange->body());
-  if (!load.ok()) {
-    ReplyError(*call.exchange, load.status());
+  protocol::ModelLoadLimits limits;
+  limits.body_byte_size_max = call.services.InputByteSizeMax();
+  auto request = protocol::ParseModelLoadRequest(call.body(), limits);
+  if (!request.ok()) {
+    ReplyError(*call.exchange, request.status());
     return;
   }
-  call.services.models.LoadAsync(std::string(call.match.model), *std::move(load),
+  call.services.models.LoadAsync(std::string(call.match.model), OverrideOf(*std::move(request)),
                                  AnswerWhenDone(call));
 }
 
@@ -83,12 +95,12 @@ void ServeModelUnload(Call& call) {
     ReplyError(*call.exchange, status);
     return;
   }
-  const Result<bool> unload_dependents = ParseUnloadRequest(call.exchange->body());
-  if (!unload_dependents.ok()) {
-    ReplyError(*call.exchange, unload_dependents.status());
+  const auto request = protocol::ParseModelUnloadRequest(call.body());
+  if (!request.ok()) {
+    ReplyError(*call.exchange, request.status());
     return;
   }
-  call.services.models.UnloadAsync(std::string(call.match.model), *unload_dependents,
+  call.services.models.UnloadAsync(std::string(call.match.model), request->unload_dependents,
                                    AnswerWhenDone(call));
 }
 
