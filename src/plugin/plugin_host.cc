@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "plugin/custom_metrics.h"
 #include "plugin/library.h"
 #include "plugin/plugin_backend.h"
 #include "protocol/json_writer.h"
@@ -21,6 +22,8 @@ PluginHost::PluginHost(PluginHostOptions options) : options_(std::move(options))
 }
 
 PluginHost::~PluginHost() = default;
+
+const telemetry::MetricSource& PluginHost::metrics() const { return CustomMetrics::OfProcess(); }
 
 std::string PluginHost::ConfigJson(const std::string& backend) const {
   // std::map orders the keys; a later source replaces an earlier one.

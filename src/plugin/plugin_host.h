@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/backend.h"
+#include "telemetry/prometheus.h"
 
 namespace headrace::plugin {
 
@@ -33,6 +34,9 @@ class PluginHost final : public engine::BackendProvider {
   // load.
   Result<std::shared_ptr<engine::Backend>> Find(const engine::LoadSpec& spec) override;
   std::vector<Loaded> LoadedBackends() const override;
+
+  // What backends add to the metrics page.
+  const telemetry::MetricSource& metrics() const;
 
   // {"cmdline":{...}} as the backend gets it: the server's settings, those for all backends, those
   // for this one.

@@ -80,6 +80,21 @@ void PrometheusWriter::HistogramSample(const Labels& labels, const Histogram& hi
   Line("_count", labels, "", fmt::format_int(total).c_str());
 }
 
+void PrometheusWriter::HistogramSample(const Labels& labels, std::span<const double> bounds,
+                                       std::span<const std::uint64_t> counts, double sum) {
+  HEADRACE_CHECK(counts.size() == bounds.size() + 1);
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < bounds.size(); ++i) {
+    total += counts[i];
+    Line("_bucket", labels, fmt::format("le=\"{:.12g}\"", bounds[i]),
+         fmt::format_int(total).c_str());
+  }
+  total += counts.back();
+  Line("_bucket", labels, "le=\"+Inf\"", fmt::format_int(total).c_str());
+  Line("_sum", labels, "", fmt::format("{:.15g}", sum));
+  Line("_count", labels, "", fmt::format_int(total).c_str());
+}
+
 std::string PrometheusWriter::Take() {
   family_.clear();
   return std::exchange(page_, {});

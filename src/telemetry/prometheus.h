@@ -31,6 +31,10 @@ class PrometheusWriter {
   // nanoseconds into seconds).
   void HistogramSample(const Labels& labels, const Histogram& histogram,
                        std::span<const std::uint64_t> bounds, double scale);
+  // The same from plain numbers: `counts` has one entry per bound and one for what lies above, not
+  // cumulative. Bounds are in the printed unit.
+  void HistogramSample(const Labels& labels, std::span<const double> bounds,
+                       std::span<const std::uint64_t> counts, double sum);
   // The page so far; leaves the writer empty.
   std::string Take();
 

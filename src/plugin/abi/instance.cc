@@ -124,4 +124,17 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportBatchStatistics(
   return nullptr;
 }
 
+// Memory usage is taken note of by nobody here; the statistics leave it out.
+TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportMemoryUsage(TRITONBACKEND_ModelInstance*,
+                                                                 TRITONSERVER_BufferAttributes**,
+                                                                 uint32_t) {
+  return nullptr;
+}
+
+TRITONSERVER_Error* TRITONBACKEND_ModelReportMemoryUsage(TRITONBACKEND_Model*,
+                                                         TRITONSERVER_BufferAttributes**,
+                                                         uint32_t) {
+  return nullptr;
+}
+
 }  // extern "C"

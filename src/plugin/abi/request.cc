@@ -294,4 +294,9 @@ TRITONSERVER_Error* TRITONBACKEND_RequestTrace(TRITONBACKEND_Request* /*request*
   return nullptr;
 }
 
+TRITONSERVER_Error* TRITONSERVER_InferenceTraceReportActivity(TRITONSERVER_InferenceTrace*,
+                                                              uint64_t, const char*) {
+  return RefuseCall("there is no such trace");
+}
+
 }  // extern "C"
