@@ -75,6 +75,9 @@ template <typename T>
 std::string BestOfAll(std::string_view bytes, const ScoreLayout& layout,
                       std::span<const std::string> labels) {
   std::string out;
+  if (layout.wanted == 0) {
+    return out;
+  }
   out.reserve(layout.items * layout.wanted * 24);
   std::vector<std::uint32_t> order(layout.classes);
   std::vector<T> scores(layout.classes);  // aligned, whatever the tensor is

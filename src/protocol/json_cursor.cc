@@ -169,7 +169,8 @@ bool JsonCursor::Open(std::string_view json, std::size_t depth_max) {
   ondemand::object object;
   Frame frame;
   if (const auto root_error = impl_->document.get_object().get(object); root_error) {
-    return *root == '{' ? FailSyntax("Missing a closing brace, or text behind it.", json.data() + json.size())
+    return *root == '{' ? FailSyntax("Missing a closing brace, or text behind it.",
+                                     json.data() + json.size())
                         : FailSyntax("The root must be an object.", root);
   }
   frame.is_object = true;
