@@ -1,6 +1,6 @@
 # The commands of everyday work; `make help` lists them. CMake and the scripts in tools/ do the work.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo-repository serve demo test check format bench clean
+.PHONY: help setup build demo-repository serve demo test check format bench peer-check clean
 
 HTTP_PORT ?= 8000
 METRICS_PORT ?= 8002
@@ -44,6 +44,9 @@ format:  ## Rewrite the C++ files as .clang-format says
 
 bench: build demo-repository  ## Run the benchmarks in bench/
 	@tools/bench.sh
+
+peer-check: build demo-repository  ## Serve our backends from a stock Triton too (HEADRACE_PEERS) and compare the answers
+	@$(PYTHON) bench/check_peers.py
 
 clean:  ## Remove what was built; what setup installed stays
 	@tools/clean.sh

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Runs our backends in both hosts: the stock Triton and Headrace load the same shared objects, are sent the same requests, and must give
+the same answers, bit for bit. Needs HEADRACE_PEERS and a built program (make build demo-repository): check_peers.py"""
+
+import http.client
+import json
+import pathlib
+import shutil
+import struct
+import sys
+import tempfile
+
+from harness import servers
+
+_DTYPES = {
+    "BOOL": 1, "UINT8": 1, "UINT16": 2, "UINT32": 4, "UINT64": 8, "INT8": 1, "INT16": 2,
+    "INT32": 4, "INT64": 8, "FP16": 2, "FP32": 4, "FP64": 8, "BF16": 2,
+}  # fmt: skip
+_ELEMENTS = 24
+_PIXELS = 3 * 224 * 224
+
+
+def _tensors(kind, name, dtype, dims):
+    config_type = "TYPE_STRING" if dtype == "BYTES" else f"TYPE_{dtype}"
+    return f'{kind} {{ name: "{name}" data_type: {config_type} dims: [ {dims} ] }}\n'
+
+
+def _make_repository(directory):
+    """Identity models of every datatype, one that batches, and the demo's ONNX models."""
+    for dtype in [*_DTYPES, "BYTES"]:
+        model = directory / f"identity_{dtype.lower()}"
+        (model / "1").mkdir(parents=True)
+        (model / "config.pbtxt").write_text(
+            'backend: "identity"\n' + _tensors("input", "INPUT0", dtype, -1) + _tensors("output", "OUTPUT0", dtype, -1)
+        )
+    model = directory / "batched"
+    (model / "1").mkdir(parents=True)
+    (model / "config.pbtxt").write_text(
+        'backend: "identity"\nmax_batch_size: 8\ndynamic_batching { }\n'
+        + _tensors("input", "INPUT0", "FP32", -1)
+        + _tensors("output", "OUTPUT0", "FP32", -1)
+    )
+    demo = servers.ROOT / "build" / "demo-repository"
+    for name in ("efficientnet_lite0", "resnet18"):
+        shutil.copytree(demo / name, directory / name)
+
+
+def _infer(server, model, inputs, outputs):
+    """inputs: (name, dtype, shape, bytes). The answer's outputs as {name: (dtype, shape, bytes)}."""
+    head = {
+        "inputs": [
+            {"name": name, "datatype": dtype, "shape": shape, "parameters": {"binary_data_size": len(data)}}
+            for name, dtype, shape, data in inputs
+        ],
+        "outputs": [{"name": name, "parameters": {"binary_data": True}} for name in outputs],
+    }
+    text = json.dumps(head).encode()
+    connection = http.client.HTTPConnection(servers.HOST, server.port, timeout=60)
+    connection.request(
+        "POST",
+        f"/v2/models/{model}/infer",
+        text + b"".join(data for *_, data in inputs),
+        {"Inference-Header-Content-Length": str(len(text))},
+    )
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if answer.status != 200:
+        raise RuntimeError(f"{server.name}: {model}: {answer.status} {body[:300]!r}")
+    size = int(answer.headers["Inference-Header-Content-Length"])
+    described, raw, found = json.loads(body[:size]), body[size:], {}
+    for output in described["outputs"]:
+        length = output["parameters"]["binary_data_size"]
+        found[output["name"]] = (output["datatype"], output["shape"], raw[:length])
+        raw = raw[length:]
+    return found
+
+
+def _requests():
+    """Every request: a label, the model, its inputs and its outputs."""
+    for dtype, size in _DTYPES.items():
+        data = bytes(i % 2 for i in range(_ELEMENTS)) if dtype == "BOOL" else bytes(range(_ELEMENTS * size))
+        yield dtype, f"identity_{dtype.lower()}", [("INPUT0", dtype, [_ELEMENTS], data)], ["OUTPUT0"]
+    strings = [b"", b"plain", b"\0nul\0", "m\u00fcnze".encode(), b"x" * 3000]
+    data = b"".join(struct.pack("<I", len(text)) + text for text in strings)
+    yield "BYTES", "identity_bytes", [("INPUT0", "BYTES", [len(strings)], data)], ["OUTPUT0"]
+    data = struct.pack("<6f", *range(6))
+    yield "batch of 2", "batched", [("INPUT0", "FP32", [2, 3], data)], ["OUTPUT0"]
+    for batch in (1, 3):
+        pixels = struct.pack(f"<{_PIXELS}f", *((i % 251) / 100 - 1.2 for i in range(_PIXELS))) * batch
+        image = [("images", "FP32", [batch, 3, 224, 224], pixels)]
+        yield f"batch of {batch}", "efficientnet_lite0", image, ["probabilities"]
+        yield f"batch of {batch}", "resnet18", image, ["logits"]
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="check-peers-") as directory:
+        repository = pathlib.Path(directory)
+        _make_repository(repository)
+        differing = 0
+        with servers.triton(repository) as triton, servers.headrace(repository) as headrace:
+            triton.wait_ready()
+            headrace.wait_ready()
+            for label, model, inputs, outputs in _requests():
+                same = _infer(triton, model, inputs, outputs) == _infer(headrace, model, inputs, outputs)
+                differing += not same
+                print(f"{model:20} {label:12} {'the same answer' if same else 'DIFFERENT ANSWERS'}")
+        print(f"{differing} of the requests were answered differently" if differing else "all answers are the same")
+        return 1 if differing else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except servers.Missing as missing:
+        print(f"check_peers: {missing}", file=sys.stderr)
+        sys.exit(2)
