@@ -10,12 +10,17 @@ namespace {
 constexpr Nanos kDelay = 100;
 constexpr Nanos kOldest = 1000;
 
-BatchPolicyOptions Dynamic(std::int64_t max, std::vector<std::int64_t> preferred = {}, Nanos delay = kDelay) {
-  return {.dynamic = true, .batch_size_max = max, .preferred_sizes = std::move(preferred), .queue_delay_max = delay};
+BatchPolicyOptions Dynamic(std::int64_t max, std::vector<std::int64_t> preferred = {},
+                           Nanos delay = kDelay) {
+  return {.dynamic = true,
+          .batch_size_max = max,
+          .preferred_sizes = std::move(preferred),
+          .queue_delay_max = delay};
 }
 
 // The number of requests to dispatch, or nothing when the policy waits; then *until is the time.
-std::optional<std::size_t> Decide(const BatchPolicyOptions& options, std::vector<std::int64_t> sizes, Nanos now,
+std::optional<std::size_t> Decide(const BatchPolicyOptions& options,
+                                  std::vector<std::int64_t> sizes, Nanos now,
                                   Nanos* until = nullptr) {
   const Decision decision = DecideBatch(options, {sizes, kOldest}, now);
   if (const auto* wait = std::get_if<WaitUntil>(&decision)) {
@@ -83,7 +88,8 @@ TEST(BatchPolicyTest, WaitsForEver_WhenTheDelayPassesTheEndOfTime) {
   EXPECT_EQ(until, kNever);
 }
 
-// The cheap questions must agree with the full decision, or a runner would sleep beside a batch that is due.
+// The cheap questions must agree with the full decision, or a runner would sleep beside a batch
+// that is due.
 TEST(BatchPolicyTest, CheapQuestionsMatchTheDecision_ForAllSmallGroups) {
   const std::vector<std::vector<std::int64_t>> preferred = {{}, {1}, {2}, {4}, {2, 5}, {3, 4}};
   for (const auto& sizes : preferred) {

@@ -18,9 +18,9 @@ class ResponseOrderTest : public ::testing::Test {
   // A place in line that writes `name` down when it is answered.
   std::unique_ptr<ResponseSink> Join(const std::string& name) {
     answers_.push_back(std::make_shared<Answer>());
-    return order_->Join(std::make_unique<FakeSink>(answers_.back(), [this, name](const Status& status) {
-      log_ += name + (status.ok() ? " " : "! ");
-    }));
+    return order_->Join(std::make_unique<FakeSink>(
+        answers_.back(),
+        [this, name](const Status& status) { log_ += name + (status.ok() ? " " : "! "); }));
   }
   std::shared_ptr<ResponseOrder> order_ = std::make_shared<ResponseOrder>();
   std::vector<std::shared_ptr<Answer>> answers_;

@@ -24,13 +24,15 @@ class QueueCoreTest : public ::testing::Test {
     return core_.emplace(std::move(policy), limits);
   }
   static BatchPolicyOptions Dynamic(std::int64_t max = 4, Nanos delay = kDelay) {
-    return {.dynamic = true, .batch_size_max = max, .preferred_sizes = {}, .queue_delay_max = delay};
+    return {
+        .dynamic = true, .batch_size_max = max, .preferred_sizes = {}, .queue_delay_max = delay};
   }
 
   // Pushes a request named `id`; the answer by which the test cancels it.
   QueueCore::PushResult Push(const std::string& id, Nanos now, Spec spec) {
     answers_[id] = std::make_shared<Answer>();
-    auto request = std::make_unique<InferRequest>(nullptr, std::make_unique<FakeSink>(answers_[id]));
+    auto request =
+        std::make_unique<InferRequest>(nullptr, std::make_unique<FakeSink>(answers_[id]));
     request->id = id;
     request->shape_key = spec.shape;
     request->batch_size = spec.batch_size;
@@ -40,7 +42,8 @@ class QueueCoreTest : public ::testing::Test {
   }
   QueueCore::PushResult Push(const std::string& id, Nanos now) { return Push(id, now, Spec()); }
 
-  // "a,b" for a batch of a and b, then "-c" for each dropped one, "@T" for a wait until T, "" for nothing.
+  // "a,b" for a batch of a and b, then "-c" for each dropped one, "@T" for a wait until T, "" for
+  // nothing.
   std::string Pop(Nanos now) {
     QueueCore::Popped popped;
     core_->TryPop(now, popped);
@@ -52,7 +55,8 @@ class QueueCoreTest : public ::testing::Test {
     for (const auto& request : Take(popped.dropped)) {
       text += "-" + request->id;
     }
-    return batch || popped.wait_until == kNever ? text : text + "@" + std::to_string(popped.wait_until);
+    return batch || popped.wait_until == kNever ? text
+                                                : text + "@" + std::to_string(popped.wait_until);
   }
 
   std::optional<QueueCore> core_;
@@ -195,7 +199,8 @@ TEST_F(QueueCoreTest, StampsNeverGoBackwards_WhenAClockReadingIsLate) {
   Push("a", 10);
   Push("b", 5);
   std::vector<Nanos> stamps;
-  core_->ForEach([&stamps](const InferRequest& request) { stamps.push_back(request.times.queued); });
+  core_->ForEach(
+      [&stamps](const InferRequest& request) { stamps.push_back(request.times.queued); });
   EXPECT_EQ(stamps, (std::vector<Nanos>{10, 10}));
 }
 

@@ -8,12 +8,16 @@ namespace headrace::engine {
 namespace {
 
 ModelHandle StartModel() {
-  return Model::Start(testing::SmallModel(), std::make_unique<testing::FakeModel>(), Clock::Real()).value();
+  return Model::Start(testing::SmallModel(), std::make_unique<testing::FakeModel>(), Clock::Real())
+      .value();
 }
 
-VersionEntry Ready(ModelHandle model) { return {.state = ModelState::kReady, .reason = "", .model = std::move(model)}; }
+VersionEntry Ready(ModelHandle model) {
+  return {.state = ModelState::kReady, .reason = "", .model = std::move(model)};
+}
 
-std::string FailureOf(const Registry& registry, std::string_view name, std::optional<std::int64_t> version) {
+std::string FailureOf(const Registry& registry, std::string_view name,
+                      std::optional<std::int64_t> version) {
   return registry.Load()->Lookup(name, version).status().ToString();
 }
 
@@ -31,8 +35,10 @@ TEST(RegistryTest, SaysWhatIsMissing) {
   Registry registry;
   registry.AddModel("empty");
   registry.SetVersion("m", 1, {.state = ModelState::kUnloading, .reason = "", .model = nullptr});
-  EXPECT_EQ(FailureOf(registry, "x", std::nullopt), "NOT_FOUND: Request for unknown model: 'x' is not found");
-  EXPECT_EQ(FailureOf(registry, "m", 7), "NOT_FOUND: Request for unknown model: 'm' version 7 is not found");
+  EXPECT_EQ(FailureOf(registry, "x", std::nullopt),
+            "NOT_FOUND: Request for unknown model: 'x' is not found");
+  EXPECT_EQ(FailureOf(registry, "m", 7),
+            "NOT_FOUND: Request for unknown model: 'm' version 7 is not found");
   EXPECT_EQ(FailureOf(registry, "empty", std::nullopt),
             "NOT_FOUND: Request for unknown model: 'empty' has no available versions");
   EXPECT_EQ(FailureOf(registry, "m", std::nullopt),

@@ -17,7 +17,7 @@ struct TensorSpec {
   std::string name;
   DataType dtype = DataType::kInvalid;
   // -1 = any; without the batch dimension.
-  Shape dims;
+  Shape dims{};
   // What the backend sees in place of dims; without the batch dimension.
   std::optional<Shape> reshape{};
   bool optional = false;            // inputs only

@@ -5,7 +5,8 @@
 namespace headrace::engine {
 namespace {
 
-constexpr ExecutionTimes kTimes{.exec_start = 100, .compute_start = 110, .compute_end = 140, .exec_end = 145};
+constexpr ExecutionTimes kTimes{
+    .exec_start = 100, .compute_start = 110, .compute_end = 140, .exec_end = 145};
 
 TEST(ModelStatisticsTest, CountsEachRequestByItsOutcome) {
   ModelStatistics statistics;
@@ -55,11 +56,13 @@ TEST(ModelStatisticsTest, KeepsExecutionsByBatchSize_AlsoLargeOnes) {
 
 TEST(ModelStatisticsTest, CountsInvertedStampsAsNothing) {
   ModelStatistics statistics;
-  statistics.RecordRequestExecution(true, -5, {.exec_start = 9, .compute_start = 3, .compute_end = 2, .exec_end = 1},
-                                    1);
-  statistics.RecordBatchExecution(1, {.exec_start = 9, .compute_start = 3, .compute_end = 2, .exec_end = 1});
+  statistics.RecordRequestExecution(
+      true, -5, {.exec_start = 9, .compute_start = 3, .compute_end = 2, .exec_end = 1}, 1);
+  statistics.RecordBatchExecution(
+      1, {.exec_start = 9, .compute_start = 3, .compute_end = 2, .exec_end = 1});
   const StatisticsSnapshot read = statistics.Read();
-  EXPECT_EQ(read.queue.ns + read.compute_input.ns + read.compute_infer.ns + read.compute_output.ns, 0u);
+  EXPECT_EQ(read.queue.ns + read.compute_input.ns + read.compute_infer.ns + read.compute_output.ns,
+            0u);
   EXPECT_EQ(read.batches.at(1).compute_infer.ns, 0u);
 }
 
