@@ -21,6 +21,7 @@ class FrontEndFixture : public testing::Test {
   explicit FrontEndFixture(FrontEndOptions options = {}, int loop_count = 2)
       : manager_(repository::ModelManagerOptions{}, backends_, registry_, Clock::Real()),
         front_end_(std::move(options), registry_, manager_, pool_, Clock::Real()) {
+    HEADRACE_CHECK(manager_.LoadAtStart().ok());  // no repository: ready at once
     auto server = net::HttpServer::Create({.loop_count = loop_count}, pool_, Clock::Real());
     HEADRACE_CHECK(server.ok());
     server_ = *std::move(server);

@@ -146,7 +146,7 @@ TEST_F(InferTest, Refusals_CarryStatusAndText_AndTheConnectionGoesOn) {
            {"m", "Content-Encoding: gzip, gzip\r\n", json, 415, "Unsupported compression type"},
            {"m", "Content-Encoding: gzip\r\n", json, 400, ""},
            {"m", size("999"), json, 400,
-            "inference header size should be in range (0, 79), got: 999"},
+            "inference header size should be in range (0, 77), got: 999"},
            {"m", size("-1"), json, 400, "got: -1"},
            {"m", size("5x"), json, 400, "got: 5x"},
            {"m", size("1") + size("1"), json, 400, "Inference-Header-Content-Length"},
