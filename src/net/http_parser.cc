@@ -1,6 +1,8 @@
 #include "net/http_parser.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <utility>
 
 #include "base/checked_math.h"
@@ -43,23 +45,33 @@ bool IsHexDigit(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-bool IsAlphanumeric(char c) {
+constexpr bool IsAlphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+// Bytes of `marks` and letters and digits.
+constexpr std::array<bool, 256> WordTable(std::string_view marks) {
+  std::array<bool, 256> table{};
+  for (int c = 0; c < 128; ++c) {
+    table[static_cast<std::size_t>(c)] = IsAlphanumeric(static_cast<char>(c));
+  }
+  for (const char c : marks) {
+    table[static_cast<unsigned char>(c)] = true;
+  }
+  return table;
+}
+
 bool IsHostText(std::string_view host) {
-  return std::all_of(host.begin(), host.end(), [](char c) {
-    return IsAlphanumeric(c) ||
-           std::string_view("-._~%!$&'()*+,;=:[]").find(c) != std::string_view::npos;
-  });
+  static constexpr std::array<bool, 256> kTable = WordTable("-._~%!$&'()*+,;=:[]");
+  return std::all_of(host.begin(), host.end(),
+                     [](char c) { return kTable[static_cast<unsigned char>(c)]; });
 }
 
 bool IsTokenList(std::string_view value) {
+  static constexpr std::array<bool, 256> kTable = WordTable("-_.+, ;=");
   return !value.empty() && value.front() != ',' && value.back() != ',' &&
-         std::all_of(value.begin(), value.end(), [](char c) {
-           return IsAlphanumeric(c) ||
-                  std::string_view("-_.+, ;=").find(c) != std::string_view::npos;
-         });
+         std::all_of(value.begin(), value.end(),
+                     [](char c) { return kTable[static_cast<unsigned char>(c)]; });
 }
 
 std::string_view WithoutTrailingBlanks(std::string_view text) {
@@ -284,10 +296,14 @@ void HttpParser::Append(std::string_view text, std::string_view& view) {
 }
 
 int HttpParser::OnTarget(std::string_view text) {
-  const std::size_t rest =
-      std::string_view(llhttp_method_name(static_cast<llhttp_method_t>(llhttp_.method))).size() +
-      std::string_view("  HTTP/1.1").size();
-  if (head_->target.size() + text.size() + rest > limits_.request_line_byte_size_max) {
+  // The name of the method, two blanks and the version are the rest of the line.
+  const std::size_t size = head_->target.size() + text.size();
+  const std::size_t size_max = limits_.request_line_byte_size_max;
+  if (size > size_max ||
+      (size_max - size < 64 &&
+       size + std::strlen(llhttp_method_name(static_cast<llhttp_method_t>(llhttp_.method))) +
+               std::string_view("  HTTP/1.1").size() >
+           size_max)) {
     return Fail(414, "request line too long");
   }
   Append(text, head_->target);

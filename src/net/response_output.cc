@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -28,15 +29,12 @@ std::uint64_t BodyByteSize(const HttpResponse& response) {
   return total;
 }
 
-// Bytes written, 0 when the socket takes none now, -1 when it is broken.
-ssize_t WriteSome(int fd, const iovec* vectors, std::size_t count) {
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(vectors);
-  message.msg_iovlen = count;
+// Repeats `call` while signals interrupt it. Bytes written, 0 when the socket takes none now, -1
+// when it is broken.
+template <typename Call>
+ssize_t WriteSome(Call call) {
   while (true) {
-    const ssize_t written = count == 1
-                                ? ::send(fd, vectors->iov_base, vectors->iov_len, MSG_NOSIGNAL)
-                                : ::sendmsg(fd, &message, MSG_NOSIGNAL);
+    const ssize_t written = call();
     if (written >= 0) {
       return written;
     }
@@ -102,8 +100,43 @@ ResponseOutput::Progress ResponseOutput::Send(int fd, HttpResponse response,
 ResponseOutput::Progress ResponseOutput::Continue(int fd) { return WriteAll(fd, {}); }
 
 void ResponseOutput::Reset() {
-  pending_ = {};
+  if (!pending_.empty()) {
+    pending_ = {};
+  }
   index_ = offset_ = 0;
+}
+
+// One call with `head` and as many of the pending buffers as fit; `offered` is their sum.
+ssize_t ResponseOutput::WriteOnce(int fd, std::string_view head, std::size_t& offered) const {
+  if (pending_.empty()) {
+    offered = head.size();
+    return WriteSome([&] { return ::send(fd, head.data(), head.size(), MSG_NOSIGNAL); });
+  }
+  std::array<iovec, kVectorCountMax> vectors;
+  msghdr message{};
+  message.msg_iov = vectors.data();
+  offered = 0;
+  const auto add = [&](const void* data, std::size_t byte_size) {
+    vectors[message.msg_iovlen++] = {const_cast<void*>(data), byte_size};
+    offered += byte_size;
+  };
+  if (!head.empty()) {
+    add(head.data(), head.size());
+  }
+  for (std::size_t i = index_; i < pending_.size() && message.msg_iovlen < kVectorCountMax; ++i) {
+    const std::size_t skip = i == index_ ? offset_ : 0;
+    add(pending_[i].data() + skip, pending_[i].size() - skip);
+  }
+  return WriteSome([&] { return ::sendmsg(fd, &message, MSG_NOSIGNAL); });
+}
+
+void ResponseOutput::Forget(std::size_t written) {
+  while (index_ < pending_.size() && written >= pending_[index_].size() - offset_) {
+    written -= pending_[index_].size() - offset_;
+    pending_[index_++] = Buffer();
+    offset_ = 0;
+  }
+  offset_ += written;
 }
 
 // Writes `head` and then the pending buffers. What the socket does not take of the head is put in
@@ -111,40 +144,20 @@ void ResponseOutput::Reset() {
 ResponseOutput::Progress ResponseOutput::WriteAll(int fd, std::string_view head) {
   Progress progress{Outcome::kDone, 0};
   while (!head.empty() || index_ < pending_.size()) {
-    std::array<iovec, kVectorCountMax> vectors;
-    std::size_t count = 0;
-    std::size_t total = 0;
-    const auto add = [&](const void* data, std::size_t byte_size) {
-      vectors[count++] = {const_cast<void*>(data), byte_size};
-      total += byte_size;
-    };
-    if (!head.empty()) {
-      add(head.data(), head.size());
-    }
-    for (std::size_t i = index_; i < pending_.size() && count < kVectorCountMax; ++i) {
-      const std::size_t skip = i == index_ ? offset_ : 0;
-      add(pending_[i].data() + skip, pending_[i].size() - skip);
-    }
-    const ssize_t written = WriteSome(fd, vectors.data(), count);
-    if (written < 0) {
+    std::size_t offered = 0;
+    const ssize_t count = WriteOnce(fd, head, offered);
+    if (count < 0) {
       Reset();
       return {Outcome::kFailed, progress.byte_size};
     }
-    progress.byte_size += static_cast<std::uint64_t>(written);
-    std::size_t left = static_cast<std::size_t>(written);
-    const std::size_t of_head = std::min(left, head.size());
+    const auto written = static_cast<std::size_t>(count);
+    progress.byte_size += written;
+    const std::size_t of_head = std::min(written, head.size());
     head.remove_prefix(of_head);
-    left -= of_head;
-    while (index_ < pending_.size() && left >= pending_[index_].size() - offset_) {
-      left -= pending_[index_].size() - offset_;
-      pending_[index_++] = Buffer();
-      offset_ = 0;
-    }
-    offset_ += left;
-    if (static_cast<std::size_t>(written) < total) {
+    Forget(written - of_head);
+    if (written < offered) {
       if (!head.empty()) {
-        pending_.insert(pending_.begin() + static_cast<std::ptrdiff_t>(index_),
-                        Buffer::CopyOf(head));
+        pending_.insert(pending_.begin(), Buffer::CopyOf(head));
       }
       progress.outcome = Outcome::kBlocked;
       return progress;

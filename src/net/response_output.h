@@ -2,9 +2,12 @@
 #ifndef HEADRACE_NET_RESPONSE_OUTPUT_H_
 #define HEADRACE_NET_RESPONSE_OUTPUT_H_
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "net/http.h"
@@ -47,6 +50,8 @@ class ResponseOutput {
 
  private:
   Progress WriteAll(int fd, std::string_view head);
+  ssize_t WriteOnce(int fd, std::string_view head, std::size_t& offered) const;
+  void Forget(std::size_t written);
 
   std::vector<Buffer> pending_;
   std::size_t index_ = 0;   // first buffer not wholly written
