@@ -9,12 +9,21 @@
 #include <optional>
 #include <string>
 
-#include "base/log.h"
 #include "repository/field_walk.h"
 #include "repository/model_config.pb.h"
 
 namespace headrace::repository {
 namespace {
+
+// The parser's texts quote the input. Quotation marks stay as they are: whoever logs the text
+// escapes them.
+std::string Printable(std::string text) {
+  constexpr std::size_t kByteSizeMax = 512;
+  text.resize(std::min(text.size(), kByteSizeMax));
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7f; }, '?');
+  return text;
+}
 
 // Keeps the first fault only: those behind it are mostly its consequences.
 class FirstError final : public google::protobuf::io::ErrorCollector {
@@ -24,7 +33,7 @@ class FirstError final : public google::protobuf::io::ErrorCollector {
     if (!error_) {
       // Both are counted from 0; a negative line stands for the text as a whole.
       error_ = fmt::format("{}:{}: {}", std::max(line, 0) + 1, std::max(column, 0) + 1,
-                           EscapeForLog(message));
+                           Printable(message));
     }
   }
   void AddWarning(int, google::protobuf::io::ColumnNumber, const std::string&) override {}

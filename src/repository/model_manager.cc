@@ -6,11 +6,11 @@
 #include <latch>
 #include <mutex>
 #include <set>
-#include <tuple>
 #include <utility>
 
 #include "base/log.h"
 #include "repository/layout.h"
+#include "repository/model_index.h"
 #include "repository/model_plan.h"
 #include "repository/names.h"
 #include "repository/serial_executor.h"
@@ -373,45 +373,17 @@ void ModelManager::Impl::ClearFault(const std::string& name) {
 }
 
 std::vector<IndexEntry> ModelManager::Impl::Index(bool ready_only) const {
-  std::vector<IndexEntry> entries;
-  std::set<std::string> known;
-  const auto snapshot = registry_.Load();
-  for (const auto& [name, model] : snapshot->models()) {
-    for (const auto& [version, entry] : model->versions) {
-      if (!ready_only || entry.state == engine::ModelState::kReady) {
-        entries.push_back({name, std::to_string(version), std::string(ModelStateName(entry.state)),
-                           entry.reason});
-      }
-      known.insert(name);
-    }
-  }
+  RepositoryScan scan;
   if (!ready_only) {
-    RepositoryScan scan;
     if (options_.control_mode == ControlMode::kExplicit) {
       if (auto found = ScanRepositories(repositories_, layout_options()); found.ok()) {
         scan = *std::move(found);
       }
     }
-    {
-      std::lock_guard lock(mutex_);
-      scan.problems.insert(faults_.begin(), faults_.end());
-    }
-    for (const auto& [name, problem] : scan.problems) {
-      entries.push_back({name, "", "UNAVAILABLE", problem});
-      known.insert(name);
-    }
-    for (const auto& [name, location] : scan.models) {
-      if (known.count(name) == 0) {
-        entries.push_back({name, "", "", ""});
-      }
-    }
+    std::lock_guard lock(mutex_);
+    scan.problems.insert(faults_.begin(), faults_.end());
   }
-  std::sort(entries.begin(), entries.end(), [](const IndexEntry& a, const IndexEntry& b) {
-    // Numbers without leading zeros: the longer one is the greater one.
-    return std::tuple(std::string_view(a.name), a.version.size(), std::string_view(a.version)) <
-           std::tuple(std::string_view(b.name), b.version.size(), std::string_view(b.version));
-  });
-  return entries;
+  return BuildIndex(*registry_.Load(), scan, ready_only);
 }
 
 bool ModelManager::Impl::Ready(bool strict) const {
@@ -421,23 +393,7 @@ bool ModelManager::Impl::Ready(bool strict) const {
       return false;
     }
   }
-  if (!strict) {
-    return true;
-  }
-  const auto snapshot = registry_.Load();
-  for (const auto& [name, model] : snapshot->models()) {
-    for (const auto& [version, entry] : model->versions) {
-      // What is ending was asked to end: that does not make the rest unready.
-      const bool in_order =
-          entry.state == engine::ModelState::kReady ||
-          entry.state == engine::ModelState::kUnloading ||
-          (entry.state == engine::ModelState::kUnavailable && entry.reason == "unloaded");
-      if (!in_order) {
-        return false;
-      }
-    }
-  }
-  return true;
+  return !strict || AllInOrder(*registry_.Load());
 }
 
 bool ModelManager::Impl::Shutdown(Nanos timeout) {

@@ -17,6 +17,12 @@ constexpr char kUnloaded[] = "unloaded";
 // Below what the arithmetic of condition variables bears.
 constexpr Nanos kWaitMax = 86'400 * kSecond;
 
+// How long a withdrawn version still takes requests that found it before, so that a reload refuses
+// none: a front end looks a model up before it has read the request's body. Ends early when nobody
+// but us holds the version.
+constexpr Nanos kLateEntryMax = kSecond;
+constexpr Nanos kLateEntryLookInterval = 2 * kMillisecond;
+
 }  // namespace
 
 VersionBoard::VersionBoard(engine::Registry& registry, Nanos unload_timeout)
@@ -117,7 +123,16 @@ void VersionBoard::End(const Key& key, std::uint64_t change, engine::ModelHandle
   });
 }
 
+void VersionBoard::WaitForLateEntries(const engine::ModelHandle& model) {
+  const Nanos end = Clock::Real().Now() + kLateEntryMax;
+  std::unique_lock lock(mutex_);
+  while (model.use_count() > 1 && deadline_ == kNever && Clock::Real().Now() < end) {
+    hurry_.wait_for(lock, std::chrono::nanoseconds(kLateEntryLookInterval));
+  }
+}
+
 void VersionBoard::Drain(const Key& key, std::uint64_t change, engine::ModelHandle model) {
+  WaitForLateEntries(model);
   Nanos timeout = unload_timeout_;
   {
     std::lock_guard lock(mutex_);
@@ -147,6 +162,7 @@ void VersionBoard::Drain(const Key& key, std::uint64_t change, engine::ModelHand
 bool VersionBoard::WaitUntilDrained(Nanos deadline) {
   std::unique_lock lock(mutex_);
   deadline_ = deadline;
+  hurry_.notify_all();
   all_drained_in_time_ = true;
   const Nanos wait = std::clamp<Nanos>(deadline - Clock::Real().Now(), 0, kWaitMax);
   const bool idle =

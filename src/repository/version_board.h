@@ -61,11 +61,14 @@ class VersionBoard {
   // `change`, sets it to "unloaded".
   void End(const Key& key, std::uint64_t change, engine::ModelHandle model);
   void Drain(const Key& key, std::uint64_t change, engine::ModelHandle model);
+  // Gives requests that found the version just before it was withdrawn the time to enter it.
+  void WaitForLateEntries(const engine::ModelHandle& model);
 
   engine::Registry& registry_;
   const Nanos unload_timeout_;
   mutable std::mutex mutex_;
   std::condition_variable drained_;
+  std::condition_variable hurry_;  // deadline_ is set
   std::map<Key, std::uint64_t>
       changes_;             // counts the changes of each version's state; guarded by mutex_
   std::size_t ending_ = 0;  // guarded by mutex_

@@ -1,0 +1,55 @@
+#include "repository/model_index.h"
+
+#include <algorithm>
+#include <string_view>
+#include <tuple>
+
+namespace headrace::repository {
+
+using engine::ModelState;
+
+std::vector<IndexEntry> BuildIndex(const engine::RegistrySnapshot& snapshot,
+                                   const RepositoryScan& scan, bool ready_only) {
+  std::vector<IndexEntry> entries;
+  for (const auto& [name, model] : snapshot.models()) {
+    for (const auto& [version, entry] : model->versions) {
+      if (!ready_only || entry.state == ModelState::kReady) {
+        entries.push_back({name, std::to_string(version), std::string(ModelStateName(entry.state)),
+                           entry.reason});
+      }
+    }
+  }
+  if (!ready_only) {
+    for (const auto& [name, problem] : scan.problems) {
+      entries.push_back({name, "", "UNAVAILABLE", problem});
+    }
+    for (const auto& [name, location] : scan.models) {
+      const engine::ModelEntry* known = snapshot.Find(name);
+      if ((known == nullptr || known->versions.empty()) && scan.problems.count(name) == 0) {
+        entries.push_back({name, "", "", ""});
+      }
+    }
+  }
+  std::sort(entries.begin(), entries.end(), [](const IndexEntry& a, const IndexEntry& b) {
+    // Numbers without leading zeros: the longer one is the greater one.
+    return std::tuple(std::string_view(a.name), a.version.size(), std::string_view(a.version)) <
+           std::tuple(std::string_view(b.name), b.version.size(), std::string_view(b.version));
+  });
+  return entries;
+}
+
+bool AllInOrder(const engine::RegistrySnapshot& snapshot) {
+  for (const auto& [name, model] : snapshot.models()) {
+    for (const auto& [version, entry] : model->versions) {
+      const bool in_order = entry.state == ModelState::kReady ||
+                            entry.state == ModelState::kUnloading ||
+                            (entry.state == ModelState::kUnavailable && entry.reason == "unloaded");
+      if (!in_order) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace headrace::repository
