@@ -15,14 +15,21 @@
 
 namespace headrace::engine {
 
-// Thread-safe. Requests are FIFO per shape key, and the key whose oldest request came first is
-// served first, so requests of different shape do not break each other's batches. Requests whose
-// client has gone are dropped (CANCELLED) at pop, before execution, and never count into a batch.
+// Thread-safe. Requests are FIFO per shape key, and requests of different shape do not break each
+// other's batches (queue_core.h says which key goes next). Requests whose client has gone are
+// dropped (CANCELLED) at pop, before execution, and never count into a batch.
 //
 // Instance threads pull: PopBatch parks the thread until the policy dispatches. A push takes one
 // short mutex and wakes at most one parked thread, and only if the policy can dispatch or a thread
-// must watch a new deadline. Cost per push and pop is independent of the number of waiting requests
-// (P10).
+// must watch a new deadline. A thread that finds work neither parks nor makes a system call.
+//
+// Cost (bench/engine_queue.cc, two shared cores): push and pop take 21 to 27 ns from 1 to 10,000
+// waiting requests of one shape, and 40 to 71 ns with 1,000 shapes (P10). Submit to Finish through
+// a model costs 0.34 to 0.67 us of CPU with 1,024 to 16 requests under way, when hardly any thread
+// parks, and 2.1 us with one at a time, where each request pays for one futex wake-up.
+//
+// The decisions are QueueCore's (which requests) and RunnerLot's (which runner), put together by
+// Dispatcher; here are the mutex and the sleeping.
 class RequestQueue {
  public:
   RequestQueue(BatchPolicyOptions policy, QueueLimits limits, const Clock& clock);
