@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import socket
+import struct
 
 
 @dataclasses.dataclass
@@ -24,8 +25,12 @@ class Response:
 class Connection:
     """A raw client connection; usable in `with`."""
 
-    def __init__(self, server, timeout_s=20.0):
-        self.socket = socket.create_connection((server.host, server.port), timeout=timeout_s)
+    def __init__(self, server, timeout_s=30.0, receive_buffer=None):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if receive_buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(timeout_s)
+        self.socket.connect((server.host, server.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 
@@ -51,10 +56,47 @@ class Connection:
             name, value = line.split(":", 1)
             headers[name.strip().lower()] = value.strip()
         length = 0 if head_only else int(headers.get("content-length", 0))
-        while len(self._buffer) < length:
-            self._fill()
-        body, self._buffer = self._buffer[:length], self._buffer[length:]
-        return Response(int(status), headers, body)
+        body = bytearray(self._buffer[:length])
+        self._buffer = self._buffer[length:]
+        while len(body) < length:
+            data = self.socket.recv(min(1 << 20, length - len(body)))
+            if not data:
+                raise ConnectionError(f"closed by the server after {len(body)} of {length} body bytes")
+            body += data
+        return Response(int(status), headers, bytes(body))
+
+    def send_what_goes(self, data):
+        """Sends until the server stops taking; a refusal may come before the last byte is sent."""
+        try:
+            self.socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def finish_sending(self):
+        """Half-closes: nothing more will come from here."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        """Closes so that the server gets a RST."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    def read_all(self):
+        """All answers until the server closes."""
+        answers = []
+        while True:
+            try:
+                if not self._buffer:
+                    self._fill()
+            except (ConnectionError, OSError) as error:
+                if isinstance(error, TimeoutError):
+                    raise AssertionError(f"the server did not close; answers so far: {answers}") from error
+                return answers
+            answers.append(self.read())
+
+    def received_some(self):
+        """Whether bytes of an unfinished answer have come."""
+        return bool(self._buffer)
 
     def closed_by_server(self):
         """True once the server has closed; False if it sends something else first."""
@@ -82,10 +124,22 @@ def request(method, path, body=b"", headers=(), version="HTTP/1.1"):
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
 
 
+def chunked(pieces, extension=b""):
+    """The chunks of a body, with the last one."""
+    return b"".join(b"%x%s\r\n%s\r\n" % (len(p), extension, p) for p in pieces if p) + b"0\r\n\r\n"
+
+
+def answers_until_close(server, data):
+    """Sends `data` on a connection of its own; all answers until the server has closed it."""
+    with Connection(server) as connection:
+        connection.send_what_goes(data)
+        return connection.read_all()
+
+
 def exchange(server, data, head_only=False):
     """Sends `data` on a connection of its own and returns the answer to it."""
     with Connection(server) as connection:
-        connection.send(data)
+        connection.send_what_goes(data)
         return connection.read(head_only)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import select
 import time
 
 
@@ -26,13 +27,34 @@ def read(pid):
 
 
 def settled(pid, baseline, limit_s=10.0):
-    """A reading whose descriptors are back to `baseline`'s, or the last one when `limit_s` has passed.
+    """A reading whose descriptors and threads are back to `baseline`'s, or the last one when `limit_s` has passed.
 
     Closed connections leave the server a moment after the client's close, so the first reading may be early.
     """
     deadline = time.monotonic() + limit_s
     while True:
         reading = read(pid)
-        if reading.descriptors <= baseline.descriptors or time.monotonic() > deadline:
+        back = reading.descriptors <= baseline.descriptors and reading.threads <= baseline.threads
+        if back or time.monotonic() > deadline:
             return reading
-        os.sched_yield()
+        select.select([], [], [], 0.002)
+
+
+def _status_bytes(pid, field):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        for line in status:
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024
+    raise KeyError(field)
+
+
+def restart_peak(pid):
+    """Makes `peak_resident_bytes` count from now on; the resident bytes now."""
+    with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as clear_refs:
+        clear_refs.write("5")
+    return _status_bytes(pid, "VmRSS")
+
+
+def peak_resident_bytes(pid):
+    """The most that was resident since `restart_peak`."""
+    return _status_bytes(pid, "VmHWM")

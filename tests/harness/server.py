@@ -21,6 +21,11 @@ def program():
     return os.environ.get("HEADRACE_BINARY", str(root / "build" / "release" / "headrace"))
 
 
+def is_sanitized():
+    """Whether the program is built with sanitizers, whose memory figures mean little and which are slower."""
+    return pathlib.Path(program()).resolve().parent.name in ("asan", "tsan")
+
+
 class Server:
     """A server on free ports. `with Server(repository) as server:` starts it and makes sure that it is gone."""
 
@@ -77,6 +82,10 @@ class Server:
     @property
     def url(self):
         return f"{self.host}:{self.port}"
+
+    @property
+    def pid(self):
+        return self.process.pid
 
     def alive(self):
         return self.process.poll() is None
