@@ -1,5 +1,7 @@
 #include "net/http_connection.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -15,6 +17,14 @@ namespace {
 
 // Reads of one connection before the others have their turn.
 constexpr int kReadsPerTurn = 64;
+
+// What the peer has not yet acknowledged of all that was sent.
+std::uint64_t UnacknowledgedByteSize(int fd) {
+  int byte_size = 0;
+  return ::ioctl(fd, SIOCOUTQ, &byte_size) == 0 && byte_size > 0
+             ? static_cast<std::uint64_t>(byte_size)
+             : 0;
+}
 
 }  // namespace
 
@@ -148,19 +158,12 @@ void HttpConnection::ArmTimeouts() {
         timeouts.body_rate.Arm(rate_check_, now);
       }
       break;
-    case State::kWrite: {
-      // A peer that takes a byte now and then must not keep an answer's memory for ever: only
-      // progress at the floor's rate counts.
-      const std::uint64_t progress =
-          listener_.limits().body_bytes_per_second_min *
-          static_cast<std::uint64_t>(listener_.limits().write_idle_timeout / kSecond);
-      if (begins || written_since_armed_ >= progress) {
-        written_since_armed_ = 0;
-        timeouts.write.Arm(timeout_, now);
+    case State::kWrite:
+      if (begins || TookEnough()) {
+        ArmWriteTimeout();
       }
       rate_check_.Disarm();
       break;
-    }
     case State::kLinger:
       rate_check_.Disarm();
       if (begins) {
@@ -175,7 +178,28 @@ void HttpConnection::ArmTimeouts() {
   }
 }
 
+// A peer that takes a byte now and then must not keep an answer's memory for ever: only progress at
+// the floor's rate counts. What counts is what the peer has acknowledged: the kernel asks for more
+// only when much of its buffer is free again, which may take longer than the timeout.
+bool HttpConnection::TookEnough() const {
+  const HttpLimits& limits = listener_.limits();
+  const std::uint64_t progress = limits.body_bytes_per_second_min *
+                                 static_cast<std::uint64_t>(limits.write_idle_timeout / kSecond);
+  const std::uint64_t handed_over = unacknowledged_when_armed_ + written_since_armed_;
+  return handed_over >= UnacknowledgedByteSize(fd_.get()) + std::max<std::uint64_t>(progress, 1);
+}
+
+void HttpConnection::ArmWriteTimeout() {
+  unacknowledged_when_armed_ = UnacknowledgedByteSize(fd_.get());
+  written_since_armed_ = 0;
+  listener_.timeouts().write.Arm(timeout_, listener_.loop().now());
+}
+
 void HttpConnection::OnTimeout() {
+  if (state_ == State::kWrite && TookEnough()) {
+    ArmWriteTimeout();
+    return;
+  }
   const bool silent = state_ == State::kIdle || state_ == State::kLinger ||
                       (state_ == State::kHead && !parser_.begun());
   if (!silent) {

@@ -57,6 +57,8 @@ class HttpConnection final : public EventSource, public ListNode<> {
   bool FillInput();
   void SaveInput();
   void ArmTimeouts();
+  bool TookEnough() const;
+  void ArmWriteTimeout();
 
   bool StepHead();
   bool StepSizedBody();
@@ -87,7 +89,6 @@ class HttpConnection final : public EventSource, public ListNode<> {
   bool draining_ = false;
   bool close_after_ = false;  // the current answer is the last
   bool linger_ = false;       // and the peer may still be sending
-  bool spoke_ = false;        // a request has begun on this connection
   int reads_left_ = 0;        // in this turn
   std::uint32_t request_count_ = 0;
   std::uint32_t timed_request_ = 0;
@@ -101,6 +102,7 @@ class HttpConnection final : public EventSource, public ListNode<> {
   std::string saved_;       // the same between two turns
   std::uint64_t linger_byte_size_ = 0;
   std::uint64_t written_since_armed_ = 0;
+  std::uint64_t unacknowledged_when_armed_ = 0;
   Nanos opened_ = 0;
   Nanos body_began_ = 0;
   TimeoutEntry timeout_{this};
