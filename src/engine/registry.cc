@@ -18,6 +18,10 @@ std::string_view ModelStateName(ModelState state) {
   return "UNKNOWN";
 }
 
+bool WasUnloaded(const VersionEntry& entry) {
+  return entry.state == ModelState::kUnavailable && entry.reason == kUnloadedReason;
+}
+
 const ModelEntry* RegistrySnapshot::Find(std::string_view name) const {
   const auto found = models_.find(name);
   return found == models_.end() ? nullptr : found->second.get();
@@ -33,6 +37,12 @@ Result<ModelHandle> RegistrySnapshot::Lookup(std::string_view name,
     for (auto it = entry->versions.rbegin(); it != entry->versions.rend(); ++it) {
       if (it->second.state == ModelState::kReady) {
         return it->second.model;
+      }
+    }
+    for (auto it = entry->versions.rbegin(); it != entry->versions.rend(); ++it) {
+      if (!WasUnloaded(it->second)) {
+        return Unavailable("Request for unknown model: '{}' version {} is not at ready state ({})",
+                           name, it->first, ModelStateName(it->second.state));
       }
     }
     return NotFound("Request for unknown model: '{}' has no available versions", name);

@@ -27,6 +27,11 @@ struct VersionEntry {
   ModelHandle model;   // null unless READY
 };
 
+// The reason of a version that was unloaded in order; any other is a failure to load.
+inline constexpr std::string_view kUnloadedReason = "unloaded";
+// Whether the version is gone for good, as far as anybody has asked for.
+bool WasUnloaded(const VersionEntry& entry);
+
 // All versions of a model that were ever wanted. Empty: found in a repository, never loaded.
 struct ModelEntry {
   std::map<std::int64_t, VersionEntry> versions;
@@ -52,7 +57,8 @@ class RegistrySnapshot {
   // The version asked for, or without one the highest READY version. Failures carry the texts and
   // codes of contracts, Triton 1.2: NOT_FOUND "Request for unknown model: 'X' is not found" | "...
   // version N is not found" | "... has no available versions"; UNAVAILABLE "... version N is not at
-  // ready state".
+  // ready state". The last also without a version, for a model that loads, unloads or has failed:
+  // it may be there soon (reliability row 59; Triton says that no version is available).
   Result<ModelHandle> Lookup(std::string_view name, std::optional<std::int64_t> version) const;
 
  private:

@@ -41,6 +41,16 @@ TEST(RegistryTest, SaysWhatIsMissing) {
             "NOT_FOUND: Request for unknown model: 'm' version 7 is not found");
   EXPECT_EQ(FailureOf(registry, "empty", std::nullopt),
             "NOT_FOUND: Request for unknown model: 'empty' has no available versions");
+  EXPECT_EQ(
+      FailureOf(registry, "m", std::nullopt),
+      "UNAVAILABLE: Request for unknown model: 'm' version 1 is not at ready state (UNLOADING)");
+  registry.SetVersion(
+      "m", 1, {.state = ModelState::kUnavailable, .reason = "no such file", .model = nullptr});
+  EXPECT_EQ(FailureOf(registry, "m", std::nullopt),
+            "UNAVAILABLE: Request for unknown model: 'm' version 1 is not at ready state "
+            "(UNAVAILABLE)");
+  registry.SetVersion("m", 1,
+                      {.state = ModelState::kUnavailable, .reason = "unloaded", .model = nullptr});
   EXPECT_EQ(FailureOf(registry, "m", std::nullopt),
             "NOT_FOUND: Request for unknown model: 'm' has no available versions");
   EXPECT_EQ(FailureOf(registry, "m", 1),
