@@ -9,6 +9,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -130,6 +131,31 @@ TEST_F(HttpServerTest, Pipelining_AnswersInOrder_AndLosesNone) {
     const std::string target = i % 2 == 0 ? "/hold" + std::to_string(i) : "/" + std::to_string(i);
     ASSERT_EQ(client.ReadResponse().body, target + ":" + Pattern(i * 50));
   }
+}
+
+// More than one turn may read, and more than the socket takes back unread: the connection
+// alternates between reading, writing and waiting, and loses its place in none of them.
+TEST_F(HttpServerTest, Pipelining_OfMegabytes_IsAnsweredInOrder_WhileOthersAreServed) {
+  Start();
+  constexpr int kCount = 40'000;
+  RawClient client(port_, 16 * 1024);
+  std::thread sender([&] {
+    std::string all;
+    for (int i = 0; i < kCount; ++i) {
+      all += i % 3 == 0 ? Post("/p", std::to_string(i)) : Get("/g" + std::to_string(i));
+    }
+    EXPECT_TRUE(client.Send(all));
+  });
+  for (int i = 0; i < kCount; ++i) {
+    const std::string number = std::to_string(i);
+    ASSERT_EQ(client.ReadResponse().body, i % 3 == 0 ? "/p:" + number : "/g" + number + ":");
+    if (i % 10'000 == 0) {
+      RawClient other(port_);
+      ASSERT_TRUE(other.Send(Get("/other")));
+      EXPECT_EQ(other.ReadResponse().body, "/other:");
+    }
+  }
+  sender.join();
 }
 
 TEST_F(HttpServerTest, Head_GetsTheLengthWithoutTheBody) {
@@ -438,6 +464,9 @@ TEST_F(HttpServerTest, DescriptorLimit_RefusesWith503_AndRecovers) {
   } while (fillers.back().get() < kLimit - 1);
   setrlimit(RLIMIT_NOFILE, &low);
   release.set_value();
+  while (counters().connections_refused < 3) {
+    Advance(100 * kMillisecond);  // accepting pauses when somebody else has taken the reserve
+  }
   for (auto& client : waiting) {
     EXPECT_EQ(client->ReadResponse().status, 503);
   }
