@@ -75,6 +75,12 @@ void Checker::CheckComposition(const std::vector<Record*>& batch, std::int64_t t
   if (batch.size() > 1 && total > scenario_.policy.batch_size_max) {
     Fail(fmt::format("a batch of {} exceeds the limit", total));
   }
+  for (const Record* record : batch) {
+    if (scenario_.policy.dynamic && record->shape != batch.front()->shape) {
+      Fail(fmt::format("requests {} and {} of different shape share a batch", batch.front()->number,
+                       record->number));
+    }
+  }
   std::size_t next = 0;
   for (const Record* queued : queued_) {
     const bool same_line = !scenario_.policy.dynamic || queued->shape == batch.front()->shape;
@@ -87,12 +93,6 @@ void Checker::CheckComposition(const std::vector<Record*>& batch, std::int64_t t
       return;
     }
     ++next;
-  }
-  for (const Record* record : batch) {
-    if (scenario_.policy.dynamic && record->shape != batch.front()->shape) {
-      Fail(fmt::format("requests {} and {} of different shape share a batch", batch.front()->number,
-                       record->number));
-    }
   }
 }
 

@@ -2,6 +2,8 @@
 #ifndef HEADRACE_ENGINE_SIMULATOR_CHECKER_H_
 #define HEADRACE_ENGINE_SIMULATOR_CHECKER_H_
 
+#include <fmt/core.h>
+
 #include <cstdint>
 #include <deque>
 #include <memory>
