@@ -66,9 +66,10 @@ std::string_view HttpReason(int status) {
 }
 
 bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return LowerAscii(x) == LowerAscii(y);
-         });
+  // Most names come in the spelling that they are looked up by.
+  return a.size() == b.size() &&
+         (a == b || std::equal(a.begin(), a.end(), b.begin(),
+                               [](char x, char y) { return LowerAscii(x) == LowerAscii(y); }));
 }
 
 std::optional<std::string_view> HttpRequestHead::Header(std::string_view name) const {

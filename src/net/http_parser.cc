@@ -394,14 +394,11 @@ void HttpParser::CheckTarget() {
     Fail(400, "the request target must be a path");
     return;
   }
-  for (std::size_t i = 0; i < target.size(); ++i) {
-    if (target[i] == '#') {
-      Fail(400, "fragment in the request target");
-      return;
-    }
-    if (target[i] != '%') {
-      continue;
-    }
+  if (target.find('#') != std::string_view::npos) {
+    Fail(400, "fragment in the request target");
+    return;
+  }
+  for (std::size_t i = target.find('%'); i != std::string_view::npos; i = target.find('%', i + 1)) {
     if (target.size() - i < 3 || !IsHexDigit(target[i + 1]) || !IsHexDigit(target[i + 2])) {
       Fail(400, "malformed percent-encoding in the request target");
       return;
@@ -419,21 +416,21 @@ void HttpParser::CheckFields() {
   int encodings = 0;
   for (auto& [name, value] : head_->headers) {
     value = WithoutTrailingBlanks(value);
-    if (name.size() == 4 && EqualsIgnoringCase(name, "host")) {
+    if (name.size() == 4 && EqualsIgnoringCase(name, "Host")) {
       ++hosts;
       if (!IsHostText(value)) {
         Fail(400, "malformed Host");
       }
-    } else if (name.size() == 14 && EqualsIgnoringCase(name, "content-length")) {
+    } else if (name.size() == 14 && EqualsIgnoringCase(name, "Content-Length")) {
       ++lengths;
       head_->content_length = ParseDecimal<std::uint64_t>(value);
       if (!head_->content_length) {
         Fail(400, "malformed Content-Length");
       }
-    } else if (name.size() == 17 && EqualsIgnoringCase(name, "transfer-encoding")) {
+    } else if (name.size() == 17 && EqualsIgnoringCase(name, "Transfer-Encoding")) {
       ++encodings;
       CheckTransferEncoding(value);
-    } else if (name.size() == 6 && EqualsIgnoringCase(name, "expect") && !http_1_0()) {
+    } else if (name.size() == 6 && EqualsIgnoringCase(name, "Expect") && !http_1_0()) {
       if (!EqualsIgnoringCase(value, "100-continue")) {
         Fail(417, "unknown Expect");
       }
