@@ -18,8 +18,6 @@ std::string_view RefusalReasonName(RefusalReason reason) {
       return "content_encoding";
     case RefusalReason::kUnsupported:
       return "unsupported";
-    case RefusalReason::kMemory:
-      return "memory";
   }
   return "other";
 }

@@ -20,9 +20,8 @@ enum class RefusalReason : std::uint8_t {
   kTooLarge,      // body, decompressed body or a converted tensor beyond its limit
   kEncoding,      // a content coding that is not supported
   kUnsupported,   // the model cannot be reached this way
-  kMemory,        // the memory budget is spent
 };
-inline constexpr std::size_t kRefusalReasonCount = 7;
+inline constexpr std::size_t kRefusalReasonCount = 6;
 
 // The value of the metric's `reason` label.
 std::string_view RefusalReasonName(RefusalReason reason);

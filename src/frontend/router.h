@@ -55,16 +55,12 @@ constexpr std::string_view AllowHeaderLine(MethodSet methods) {
 struct Route {
   // All parts are required: there is no route without an operation class.
   consteval Route(std::string_view route_pattern, MethodSet route_methods,
-                  OperationClass route_operation, BodyRule route_body, RouteHandler route_handler)
+                  OperationClass route_operation, BodyRule route_body, void (&route_handler)(Call&))
       : pattern(route_pattern),
         methods(route_methods),
         operation(route_operation),
         body(route_body),
-        handler(route_handler) {
-    if (handler == nullptr) {
-      throw "a route needs a handler";
-    }
-  }
+        handler(&route_handler) {}
 
   std::string_view pattern;
   MethodSet methods;

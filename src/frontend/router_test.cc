@@ -168,7 +168,8 @@ TEST(MethodSetTest, Allows_OnlyWhatTheAllowLineNames) {
 
 // A row without an operation class is no route.
 static_assert(!std::is_default_constructible_v<Route>);
-static_assert(!std::is_constructible_v<Route, std::string_view, MethodSet, BodyRule, RouteHandler>);
+static_assert(
+    !std::is_constructible_v<Route, std::string_view, MethodSet, BodyRule, void (&)(Call&)>);
 
 }  // namespace
 }  // namespace headrace::frontend
