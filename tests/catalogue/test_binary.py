@@ -255,9 +255,6 @@ class TestChunkedTensors:
 
     @pytest.mark.parametrize("offset", range(1, 8))
     def test_a_second_tensor_at_an_odd_offset(self, server, offset):
-        text = b"x" * offset
-        first = struct.pack("<I", offset)[:4] + text
-        assert len(first) % 8
         floats, numbers = struct.pack("<3f", 1, 2, 3), struct.pack("<2i", -1, 7)
         json_head = head(sized(12, shape=[3]), sized(8, "INT32", [2], "INPUT1")) + b" " * offset
         answer = raw_http.exchange(server, binary("pair", json_head, floats + numbers))

@@ -1,0 +1,34 @@
+"""Fixtures of the wire tests: one server that they leave as it was, with models that the others do not need."""
+
+import pytest
+
+from harness import models
+from harness import server as server_module
+
+LABELS = ("cat", "dog", "bird", "fish")
+
+
+@pytest.fixture(scope="session")
+def wire_repository(tmp_path_factory):
+    repository = models.standard(tmp_path_factory.mktemp("wire"))
+    labelled = models.identity_config([("FP32", [4])], max_batch_size=4).replace(
+        'output { name: "OUTPUT0"', 'output { label_filename: "labels.txt" name: "OUTPUT0"'
+    )
+    directory = models.add(repository, "labelled", labelled)
+    (directory / "labels.txt").write_text("\n".join(LABELS) + "\n", encoding="utf-8")
+    models.add(repository, "versions", models.identity_config([("INT32", [2])], extra="version_policy { all { } }\n"), (1, 3))
+    return repository
+
+
+@pytest.fixture(scope="session")
+def _wire_server(wire_repository):
+    with server_module.Server(wire_repository) as running:
+        yield running
+        assert running.alive(), running.output()
+        assert running.stop() == 0, running.output()
+
+
+@pytest.fixture
+def server(_wire_server):
+    yield _wire_server
+    assert _wire_server.alive(), "the server died in this test:\n" + _wire_server.output()
