@@ -54,8 +54,11 @@ std::string OptionsReference() {
           group);
     }
     const std::string default_text = DefaultText(option);
-    text += fmt::format("| `{}` | `{}` | {} | {} |\n", option.name, EnvironmentName(option),
-                        default_text.empty() ? "" : fmt::format("`{}`", default_text), option.help);
+    const std::string alias =
+        option.alias.empty() ? std::string() : fmt::format(", `{}`", option.alias);
+    text +=
+        fmt::format("| `{}`{} | `{}` | {} | {} |\n", option.name, alias, EnvironmentName(option),
+                    default_text.empty() ? "" : fmt::format("`{}`", default_text), option.help);
   }
   return text;
 }
