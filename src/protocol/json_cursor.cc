@@ -81,6 +81,9 @@ class JsonCursor::Impl {
 
   // The current value's first byte.
   const char* place() { return value.raw_json_token().data(); }
+  // The library takes the first byte behind an unclosed document for two more tokens; here that
+  // byte is the client's raw tensor data, perhaps a comma. No value may come from there.
+  bool InsideDocument() { return place() < json.data() + json.size(); }
   std::string_view token() { return WithoutTrailingBlanks(value.raw_json_token()); }
 
   // Where the library stands, after it has reported an error or before a token.
@@ -233,7 +236,7 @@ bool JsonCursor::NextField(std::string_view& key) {
   }
   keys.push_back(key);
   impl_->value = field.value();
-  return true;
+  return impl_->InsideDocument() || FailSyntax("Missing a value.", text);
 }
 
 bool JsonCursor::NextElement() {
@@ -252,7 +255,7 @@ bool JsonCursor::NextElement() {
   if ((*frame.elements).get(impl_->value)) {
     return FailSyntax("Missing a comma or ] after an array element.", impl_->location());
   }
-  return true;
+  return impl_->InsideDocument() || FailSyntax("Missing a closing bracket.", impl_->place());
 }
 
 JsonType JsonCursor::Type() const {

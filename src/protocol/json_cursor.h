@@ -84,7 +84,7 @@ class JsonCursor {
   bool FailSyntax(std::string_view reason, const char* place);
   bool Fail(Status status);
 
-  // Gives memory back when the last document was large.
+  // Gives memory back when a document was large; ends the validity of everything read.
   void Trim();
 
  private:

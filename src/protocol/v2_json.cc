@@ -184,7 +184,7 @@ class RequestReader {
     Tensor& tensor = draft.input.tensor;
     tensor.dtype = DataTypeFromName(draft.datatype);
     if (tensor.dtype == DataType::kInvalid) {
-      return InvalidArgument("Unable to parse 'datatype': '{}' is no datatype ({})",
+      return InvalidArgument("invalid datatype for input {}: '{}' ({})", draft.input.name,
                              draft.datatype.substr(0, 32), path.Of("datatype"));
     }
     const auto element_count = tensor.shape.ElementCount();
@@ -209,8 +209,8 @@ class RequestReader {
     return InvalidArgument(
         "Input must set only one of the following fields: 'data', 'binary_data_size' in "
         "'parameters', "
-        "'shared_memory_region' in 'parameters'. But {} set{}{}{} ({})",
-        sources == 0 ? "none is" : "got", draft.data ? " 'data'" : "",
+        "'shared_memory_region' in 'parameters'. But {}{}{}{} ({})",
+        sources == 0 ? "no field is set" : "set", draft.data ? " 'data'" : "",
         draft.parameters.binary_data_size ? " 'binary_data_size'" : "",
         draft.parameters.shared_memory ? " 'shared_memory_region'" : "", path.Of(draft.input.name));
   }
@@ -324,12 +324,11 @@ Result<V2InferRequest> V2JsonParser::ParseInferRequest(const Buffer& body,
         json_size, limits.json_byte_size_max);
   }
   JsonCursor& cursor = impl_->cursor;
-  if (!cursor.Open(body.view().substr(0, json_size), limits.depth_max)) {
-    return cursor.status();
-  }
   V2InferRequest request;
   const RequestSource source{body, json_size, json_byte_size.has_value(), model_name, limits};
-  Status status = RequestReader(source, cursor, pool).Read(request);
+  Status status = cursor.Open(body.view().substr(0, json_size), limits.depth_max)
+                      ? RequestReader(source, cursor, pool).Read(request)
+                      : cursor.status();
   cursor.Trim();
   if (!status.ok()) {
     return status;

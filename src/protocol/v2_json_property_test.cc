@@ -73,6 +73,9 @@ TEST_F(V2JsonPropertyTest, EveryProperPrefix_IsRefusedWithAPosition) {
     ASSERT_TRUE(Parse(body).ok()) << Error(body);
     const std::size_t end = body.find_last_of('}') + 1;
     for (std::size_t byte_size = 0; byte_size < end; ++byte_size) {
+      for (int behind = 0; behind < 12; ++behind) {
+        EXPECT_FALSE(Parse(body.substr(0, byte_size)).ok());
+      }
       const auto request = Parse(body.substr(0, byte_size));
       EXPECT_EQ(request.status().code(), StatusCode::kInvalidArgument) << body.substr(0, byte_size);
       EXPECT_THAT(request.status().message(), HasSubstr(kSyntaxError)) << body.substr(0, byte_size);
@@ -80,10 +83,24 @@ TEST_F(V2JsonPropertyTest, EveryProperPrefix_IsRefusedWithAPosition) {
   }
 }
 
+TEST_F(V2JsonPropertyTest, UnclosedBodies_AreNotContinued_BehindTheirEnd) {
+  for (const std::string_view body :
+       {R"({"a":[{})", R"({"a":[1,{"b":[]})", R"({"a":{"b":1})", R"({"a":{})", R"({"a":[[[{})",
+        R"({"inputs":[{})", R"({"inputs":[{"x":1})", R"({"inputs":[{"parameters":{}})",
+        R"({"inputs":[],"outputs":[{"name":"y"})", R"({"inputs":[{"data":[1})",
+        R"({"inputs":[{"data":[{}})", R"({"parameters":{"a":{})"}) {
+    for (int behind = 0; behind < 12; ++behind) {
+      const auto request = Parse(body);
+      EXPECT_EQ(request.status().code(), StatusCode::kInvalidArgument) << body;
+    }
+  }
+}
+
 TEST_F(V2JsonPropertyTest, EveryHeaderLength_ButTheTrueOne_IsRefused) {
   const std::string json =
       R"({"inputs":[{"name":"x","shape":[8],"datatype":"INT8","parameters":{"binary_data_size":8}}]})";
-  for (const std::string_view binary : {"12345678", "}}}}}}}}", "\"\"\"\"\"\"\"\"", "]}{[]}{["}) {
+  for (const std::string_view binary :
+       {"12345678", "}}}}}}}}", "\"\"\"\"\"\"\"\"", "]}{[]}{[", ",,,,,,,,", "]]]]]]]]"}) {
     const Buffer body = Place(json + std::string(binary));
     for (std::size_t length = 0; length <= body.size() + 1; ++length) {
       EXPECT_EQ(parser.ParseInferRequest(body, length, "m", limits, pool).ok(),

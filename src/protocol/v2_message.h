@@ -16,7 +16,8 @@ namespace headrace::protocol {
 struct V2RequestedOutput {
   std::string name;
   std::optional<bool> binary_data;         // nothing: the request's binary_data_output decides
-  std::uint64_t classification_count = 0;  // above 0: the top classes in place of the tensor
+  std::uint64_t classification_count = 0;  // above 0: the top classes in place of the tensor; 0
+                                           // given by the client means none, as in Triton
 };
 
 // A parsed request. Input tensors are slices of the body (binary) or converted from JSON.

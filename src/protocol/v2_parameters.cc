@@ -74,8 +74,9 @@ bool ReadParameterValue(JsonCursor& cursor, ParameterValue& value) {
       return read;
     }
     default:
-      return cursor.Skip() && cursor.Fail(InvalidArgument(
-                                  "only strings, integers, booleans and numbers are accepted"));
+      return cursor.Skip() &&
+             cursor.Fail(InvalidArgument("it has an invalid type. It should be either 'int', "
+                                         "'bool', 'string', or 'double'."));
   }
 }
 
@@ -191,10 +192,6 @@ Status ReadOutputParameters(JsonCursor& cursor, FieldPath path, V2RequestedOutpu
       output.binary_data = binary;
     } else if (name == "classification") {
       HEADRACE_RETURN_IF_ERROR(ReadUintMember(cursor, path, name, output.classification_count));
-      if (output.classification_count == 0) {
-        return InvalidArgument("invalid value for 'classification' parameter, expected > 0 ({})",
-                               path.Of(name));
-      }
     } else {
       shared_memory |= name == "shared_memory_region";
       cursor.Skip();

@@ -20,14 +20,16 @@ namespace headrace::protocol {
 
 class CodecFixture {
  public:
-  // A body at an odd address now and then, with a digit and quotes behind it that no reader may
-  // take for its own.
-  Buffer Place(std::string_view bytes, std::size_t offset = 0) {
-    MutableBuffer buffer = pool.Allocate(offset + bytes.size()).value();
+  // A body as it arrives, in a pool block. What follows it is another token each time, which no
+  // reader may take for its own.
+  Buffer Place(std::string_view bytes) {
+    constexpr std::string_view kBehind = "},]\"1:[{ \\et";
+    MutableBuffer buffer = pool.Allocate(bytes.size() + BlockPool::kPadding).value();
+    std::memset(buffer.data(), kBehind[placed_++ % kBehind.size()], buffer.size());
     if (!bytes.empty()) {
-      std::memcpy(buffer.data() + offset, bytes.data(), bytes.size());
+      std::memcpy(buffer.data(), bytes.data(), bytes.size());
     }
-    return std::move(buffer).Freeze().Slice(offset, bytes.size());
+    return std::move(buffer).Freeze().Slice(0, bytes.size());
   }
   Result<V2InferRequest> Parse(std::string_view json) {
     return parser.ParseInferRequest(Place(json), std::nullopt, "m", limits, pool);
@@ -64,6 +66,9 @@ class CodecFixture {
   BlockPool pool;
   V2JsonParser parser;
   V2JsonLimits limits;
+
+ private:
+  std::size_t placed_ = 0;
 };
 
 }  // namespace headrace::protocol
