@@ -47,11 +47,17 @@ def _loop(model, batch_size):
         print(count / (time.monotonic() - start), flush=True)
 
 
+def _python():
+    """The interpreter that the set-up gave numpy and ONNX Runtime, or this one."""
+    installed = servers.ROOT / "build" / "venv" / "bin" / "python"
+    return installed if installed.exists() else sys.executable
+
+
 class _PlainLoop:
     def __init__(self, model, batch_size):
         self._batch_size = batch_size
         self._process = processes.start(
-            [sys.executable, __file__, "--plain-loop", model, str(batch_size)],
+            [_python(), __file__, "--plain-loop", model, str(batch_size)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

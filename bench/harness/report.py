@@ -12,6 +12,14 @@ FIGURES = {
     "p50_us": ("p50 us", 0),
     "p99_us": ("p99 us", 0),
     "batch_size": ("batch size", 1),
+    "ready_s": ("s until ready", 3),
+    "process_bytes": ("PSS bytes each", 0),
+    "kernel_bytes": ("kernel bytes each", 0),
+    "still_open": ("still open", 0),
+    "ms_per_model": ("ms for a model", 2),
+    "threads": ("threads", 0),
+    "pss_mib": ("PSS MiB", 0),
+    "idle_cpu_percent": ("idle CPU %", 1),
 }
 USUAL_FIGURES = ("requests_per_s", "cpu_us", "p50_us", "p99_us")
 
@@ -46,11 +54,19 @@ class Report:
 
     def __init__(self, title):
         self._content = {"title": title, "machine": machine(), "comparisons": [], "verdicts": []}
+        self._titled = False
+
+    def _print_title(self):
+        if self._titled:
+            return
+        self._titled = True
         on = self._content["machine"]
-        print(f"{title}\n{on['date']}; {on['processor']}, {on['cores']} cores, {on['kernel']}")
+        print(self._content["title"])
+        print(f"{on['date']}; {on['processor']}, {on['cores']} cores, {on['kernel']}")
         print(f"load average before: {on['load_average']}; figures are median [least .. greatest]")
 
     def comparison(self, comparison, figures=USUAL_FIGURES):
+        self._print_title()
         print(f"\n{comparison.title}   (load average by round: {comparison.loads})")
         header = [""] + [FIGURES[figure][0] for figure in figures]
         rows = []
@@ -80,6 +96,7 @@ class Report:
         )
 
     def note(self, text, **values):
+        self._print_title()
         print(f"  {text}")
         self._content.setdefault("notes", []).append({"text": text, **values})
 
