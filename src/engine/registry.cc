@@ -61,12 +61,17 @@ Result<ModelHandle> RegistrySnapshot::Lookup(std::string_view name,
 Registry::Registry() : snapshots_(std::make_shared<const RegistrySnapshot>()) {}
 
 void Registry::SetVersion(const std::string& name, std::int64_t version, VersionEntry entry) {
+  SetVersions({VersionChange{name, version, std::move(entry)}});
+}
+
+void Registry::SetVersions(std::vector<VersionChange> changes) {
   Change([&](RegistrySnapshot::Models& models) {
-    const auto found = models.find(name);
-    auto changed =
-        std::make_shared<ModelEntry>(found == models.end() ? ModelEntry() : *found->second);
-    changed->versions[version] = std::move(entry);
-    models[name] = std::move(changed);
+    for (VersionChange& change : changes) {
+      std::shared_ptr<const ModelEntry>& model = models[change.name];
+      auto changed = std::make_shared<ModelEntry>(model == nullptr ? ModelEntry() : *model);
+      changed->versions[change.version] = std::move(change.entry);
+      model = std::move(changed);
+    }
   });
 }
 

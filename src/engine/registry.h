@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/result.h"
 #include "base/snapshot.h"
@@ -75,6 +76,14 @@ class Registry {
 
   // Sets one version's entry, making the model's entry if needed.
   void SetVersion(const std::string& name, std::int64_t version, VersionEntry entry);
+  // Several of them, in their order, in one step: readers see all of the changes or none, and the
+  // models are copied once.
+  struct VersionChange {
+    std::string name;
+    std::int64_t version = 0;
+    VersionEntry entry;
+  };
+  void SetVersions(std::vector<VersionChange> changes);
   // Makes the model known without versions.
   void AddModel(const std::string& name);
   void RemoveVersion(const std::string& name, std::int64_t version);

@@ -31,6 +31,18 @@ TEST(RegistryTest, FindsTheHighestReadyVersion_WhenNoneIsAskedFor) {
   EXPECT_EQ(registry.Load()->Lookup("m", 1).value(), one);
 }
 
+TEST(RegistryTest, SetVersions_AppliesAllChangesInOneStep) {
+  Registry registry;
+  const ModelHandle model = StartModel();
+  const auto before = registry.Load();
+  registry.SetVersions({{"a", 1, {.state = ModelState::kLoading, .reason = "", .model = nullptr}},
+                        {"b", 2, Ready(model)},
+                        {"a", 1, Ready(model)}});
+  EXPECT_TRUE(before->models().empty());
+  EXPECT_EQ(registry.Load()->Lookup("a", 1).value(), model);
+  EXPECT_EQ(registry.Load()->Lookup("b", std::nullopt).value(), model);
+}
+
 TEST(RegistryTest, SaysWhatIsMissing) {
   Registry registry;
   registry.AddModel("empty");

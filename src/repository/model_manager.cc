@@ -167,6 +167,7 @@ Status ModelManager::Impl::LoadAtStart() {
   }
   HEADRACE_ASSIGN_OR_RETURN(repositories_, OpenRepositories(options_.repository_paths));
   HEADRACE_ASSIGN_OR_RETURN(const std::set<std::string> names, StartupModels());
+  board_.SetBatching(true);
   std::latch loaded(static_cast<std::ptrdiff_t>(names.size()));
   for (const std::string& name : names) {
     Submit(name, LoadOverride(), [this, &loaded](const Status& status) {
@@ -178,6 +179,7 @@ Status ModelManager::Impl::LoadAtStart() {
     });
   }
   loaded.wait();
+  board_.SetBatching(false);
   std::lock_guard lock(mutex_);
   start_failed_ = start_failed_ || !faults_.empty();
   started_ = true;
@@ -405,8 +407,11 @@ bool ModelManager::Impl::Shutdown(Nanos timeout) {
   }
   executor_.Close();
   const bool idle = executor_.WaitUntilIdle(timeout);
+  board_.SetBatching(true);
   board_.WithdrawAll();
-  return board_.WaitUntilDrained(deadline) && idle;
+  const bool drained = board_.WaitUntilDrained(deadline);
+  board_.SetBatching(false);
+  return drained && idle;
 }
 
 ModelManager::ModelManager(ModelManagerOptions options, engine::BackendProvider& backends,

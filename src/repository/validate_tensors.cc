@@ -101,11 +101,11 @@ Status CheckTensor(const Tensor& tensor, const inference::ModelConfig& config,
 Status CheckInput(const inference::ModelInput& input, const inference::ModelConfig& config) {
   HEADRACE_RETURN_IF_ERROR(CheckTensor(input, config, "model input "));
   if (input.format() != inference::ModelInput::FORMAT_NONE && input.dims_size() != 3) {
-    return InvalidArgument("model input NHWC/NCHW require 3 dims for {}", config.name());
+    return InvalidArgument("model input NHWC/NCHW require 3 dims");
   }
   if (input.allow_ragged_batch() && config.max_batch_size() == 0) {
-    return InvalidArgument("model input '{}' allows ragged batches but {} does not batch",
-                           input.name(), config.name());
+    return InvalidArgument("model input '{}' allows ragged batches but the model does not batch",
+                           input.name());
   }
   return OkStatus();
 }
@@ -113,16 +113,15 @@ Status CheckInput(const inference::ModelInput& input, const inference::ModelConf
 // What batch_input and batch_output share.
 template <typename Tensor>
 Status CheckBatchTensor(const char* field, const Tensor& tensor,
-                        const std::set<std::string_view>& inputs, const std::string& model) {
+                        const std::set<std::string_view>& inputs) {
   if (tensor.target_name().empty()) {
-    return InvalidArgument("{} must specify 'target_name' for {}", field, model);
+    return InvalidArgument("{} must specify 'target_name'", field);
   }
   if (tensor.source_input_size() != 1) {
-    return InvalidArgument("{} must have exactly one 'source_input' for {}", field, model);
+    return InvalidArgument("{} must have exactly one 'source_input'", field);
   }
   if (inputs.count(tensor.source_input(0)) == 0) {
-    return InvalidArgument("{} names unknown source input '{}' for {}", field,
-                           tensor.source_input(0), model);
+    return InvalidArgument("{} names unknown source input '{}'", field, tensor.source_input(0));
   }
   return OkStatus();
 }
@@ -133,37 +132,40 @@ Status CheckBatchTensors(const inference::ModelConfig& config) {
     inputs.insert(input.name());
   }
   for (const auto& tensor : config.batch_input()) {
-    HEADRACE_RETURN_IF_ERROR(CheckBatchTensor("batch input", tensor, inputs, config.name()));
+    HEADRACE_RETURN_IF_ERROR(CheckBatchTensor("batch input", tensor, inputs));
     if (tensor.data_type() != inference::TYPE_INT32 && tensor.data_type() != inference::TYPE_FP32) {
-      return InvalidArgument("batch input data type must be TYPE_INT32 or TYPE_FP32 for {}",
-                             config.name());
+      return InvalidArgument("batch input data type must be TYPE_INT32 or TYPE_FP32");
     }
   }
   for (const auto& tensor : config.batch_output()) {
-    HEADRACE_RETURN_IF_ERROR(CheckBatchTensor("batch output", tensor, inputs, config.name()));
+    HEADRACE_RETURN_IF_ERROR(CheckBatchTensor("batch output", tensor, inputs));
   }
   return OkStatus();
 }
 
-}  // namespace
-
-Status ValidateTensors(const inference::ModelConfig& config) {
+Status CheckTensors(const inference::ModelConfig& config) {
   std::set<std::string_view> inputs;
   for (const auto& input : config.input()) {
     HEADRACE_RETURN_IF_ERROR(CheckInput(input, config));
     if (!inputs.insert(input.name()).second) {
-      return InvalidArgument("model input '{}' is given twice for {}", input.name(), config.name());
+      return InvalidArgument("model input '{}' is given twice", input.name());
     }
   }
   std::set<std::string_view> outputs;
   for (const auto& output : config.output()) {
     HEADRACE_RETURN_IF_ERROR(CheckTensor(output, config, "model output "));
     if (!outputs.insert(output.name()).second) {
-      return InvalidArgument("model output '{}' is given twice for {}", output.name(),
-                             config.name());
+      return InvalidArgument("model output '{}' is given twice", output.name());
     }
   }
   return CheckBatchTensors(config);
+}
+
+}  // namespace
+
+Status ValidateTensors(const inference::ModelConfig& config) {
+  const Status status = CheckTensors(config);
+  return status.ok() ? status : InvalidArgument("{} for {}", status.message(), config.name());
 }
 
 }  // namespace headrace::repository

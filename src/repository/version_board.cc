@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "base/log.h"
+#include "base/thread.h"
 
 namespace headrace::repository {
 namespace {
@@ -26,11 +28,26 @@ constexpr Nanos kLateEntryLookInterval = 2 * kMillisecond;
 }  // namespace
 
 VersionBoard::VersionBoard(engine::Registry& registry, Nanos unload_timeout)
-    : registry_(registry), unload_timeout_(unload_timeout), pool_("unload", kDrainThreadCount) {}
+    : registry_(registry),
+      unload_timeout_(unload_timeout),
+      publisher_([this] { RunPublisher(); }),
+      pool_("unload", kDrainThreadCount) {}
 
-VersionBoard::~VersionBoard() = default;
+VersionBoard::~VersionBoard() {
+  SetBatching(false);
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  pending_added_.notify_all();
+  publisher_.join();
+}
 
 VersionEntry VersionBoard::Current(const std::string& name, std::int64_t version) const {
+  std::lock_guard lock(mutex_);
+  if (const auto pending = pending_.find(Key(name, version)); pending != pending_.end()) {
+    return pending->second;
+  }
   const auto snapshot = registry_.Load();
   const engine::ModelEntry* model = snapshot->Find(name);
   if (model == nullptr) {
@@ -42,8 +59,53 @@ VersionEntry VersionBoard::Current(const std::string& name, std::int64_t version
 
 void VersionBoard::Set(const std::string& name, std::int64_t version, VersionEntry entry) {
   std::lock_guard lock(mutex_);
-  ++changes_[Key(name, version)];
-  registry_.SetVersion(name, version, std::move(entry));
+  SetLocked(Key(name, version), std::move(entry));
+}
+
+std::uint64_t VersionBoard::SetLocked(const Key& key, VersionEntry entry) {
+  if (batching_) {
+    pending_[key] = std::move(entry);
+    pending_added_.notify_one();
+  } else {
+    registry_.SetVersion(key.first, key.second, std::move(entry));
+  }
+  return ++changes_[key];
+}
+
+void VersionBoard::SetBatching(bool batching) {
+  std::lock_guard lock(mutex_);
+  batching_ = batching;
+  PublishPendingLocked();
+}
+
+void VersionBoard::PublishPendingLocked() {
+  if (pending_.empty()) {
+    return;
+  }
+  std::vector<engine::Registry::VersionChange> changes;
+  changes.reserve(pending_.size());
+  for (auto& [key, entry] : pending_) {
+    changes.push_back({key.first, key.second, std::move(entry)});
+  }
+  pending_.clear();
+  registry_.SetVersions(std::move(changes));
+}
+
+void VersionBoard::RunPublisher() {
+  SetThreadName("registry");
+  std::unique_lock lock(mutex_);
+  while (true) {
+    pending_added_.wait(lock, [this] { return !pending_.empty() || stopping_; });
+    if (stopping_) {
+      return;
+    }
+    const Nanos start = Clock::Real().Now();
+    PublishPendingLocked();
+    // At most a twentieth of the time goes into copies, however many models there are.
+    const Nanos pause =
+        std::clamp<Nanos>(20 * (Clock::Real().Now() - start), kMillisecond, kSecond);
+    pending_added_.wait_for(lock, std::chrono::nanoseconds(pause), [this] { return stopping_; });
+  }
 }
 
 void VersionBoard::MarkLoading(const std::string& name, std::int64_t version) {
@@ -79,8 +141,7 @@ void VersionBoard::Withdraw(const std::string& name, std::int64_t version) {
   std::uint64_t change = 0;
   {
     std::lock_guard lock(mutex_);
-    change = ++changes_[Key(name, version)];
-    registry_.SetVersion(name, version, VersionEntry{ModelState::kUnloading, "", nullptr});
+    change = SetLocked(Key(name, version), VersionEntry{ModelState::kUnloading, "", nullptr});
   }
   End(Key(name, version), change, std::move(entry.model));
 }
@@ -95,14 +156,19 @@ void VersionBoard::WithdrawAll() {
 }
 
 std::vector<std::int64_t> VersionBoard::KnownVersions(const std::string& name) const {
-  std::vector<std::int64_t> versions;
+  std::set<std::int64_t> versions;
+  std::lock_guard lock(mutex_);
+  for (auto it = pending_.lower_bound(Key(name, 0));
+       it != pending_.end() && it->first.first == name; ++it) {
+    versions.insert(it->first.second);
+  }
   const auto snapshot = registry_.Load();
   if (const engine::ModelEntry* model = snapshot->Find(name); model != nullptr) {
     for (const auto& [version, entry] : model->versions) {
-      versions.push_back(version);
+      versions.insert(version);
     }
   }
-  return versions;
+  return {versions.begin(), versions.end()};
 }
 
 std::vector<std::int64_t> VersionBoard::ReadyVersions(const std::string& name) const {
@@ -151,8 +217,7 @@ void VersionBoard::Drain(const Key& key, std::uint64_t change, engine::ModelHand
   model.reset();
   std::lock_guard lock(mutex_);
   if (change != 0 && changes_[key] == change) {
-    registry_.SetVersion(key.first, key.second,
-                         VersionEntry{ModelState::kUnavailable, kUnloaded, nullptr});
+    SetLocked(key, VersionEntry{ModelState::kUnavailable, kUnloaded, nullptr});
     HEADRACE_LOG_INFO("successfully unloaded '{}' version {}", key.first, key.second);
   }
   --ending_;

@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,10 @@ class VersionBoard {
   // UNLOADING if it is READY, drained and freed in the background, then "unloaded". What is
   // UNAVAILABLE becomes "unloaded" at once.
   void Withdraw(const std::string& name, std::int64_t version);
+  // While true, changes reach the registry together, a little later: a change costs a copy of the
+  // registry's index, which for a thousand models that start or stop at once would be a thousand
+  // copies. Setting it to false publishes what is left before it returns.
+  void SetBatching(bool batching);
   // Withdraw for all versions of all models.
   void WithdrawAll();
 
@@ -57,6 +62,10 @@ class VersionBoard {
 
   engine::VersionEntry Current(const std::string& name, std::int64_t version) const;
   void Set(const std::string& name, std::int64_t version, engine::VersionEntry entry);
+  // The same, with mutex_ held. Returns the number of the change.
+  std::uint64_t SetLocked(const Key& key, engine::VersionEntry entry);
+  void PublishPendingLocked();
+  void RunPublisher();
   // Drains `model` in the background; then, unless the version has changed its state since
   // `change`, sets it to "unloaded".
   void End(const Key& key, std::uint64_t change, engine::ModelHandle model);
@@ -74,7 +83,12 @@ class VersionBoard {
   std::size_t ending_ = 0;  // guarded by mutex_
   bool all_drained_in_time_ = true;  // guarded by mutex_
   Nanos deadline_ = kNever;          // guarded by mutex_
-  WorkerPool pool_;                  // last: its tasks use the rest
+  std::condition_variable pending_added_;
+  std::map<Key, engine::VersionEntry> pending_;  // not yet in the registry; guarded by mutex_
+  bool batching_ = false;                        // guarded by mutex_
+  bool stopping_ = false;                        // guarded by mutex_
+  std::thread publisher_;
+  WorkerPool pool_;  // last: its tasks use the rest
 };
 
 }  // namespace headrace::repository
