@@ -133,7 +133,9 @@ def test_two_encoding_fields_are_unsupported(server):
 
 
 @pytest.mark.row(38)
-@pytest.mark.parametrize("encoding, body", [("identity", BODY), ("", BODY), ("gzip", ZIPPED), ("deflate", zlib.compress(BODY))])
+@pytest.mark.parametrize(
+    "encoding, body", [("identity", BODY), ("", BODY), ("gzip", ZIPPED), ("deflate", zlib.compress(BODY))]
+)
 def test_known_encodings_are_served(server, encoding, body):
     answer = infer(server, body, encoding)
     assert answer.status == 200 and answer.json()["outputs"][0]["data"] == [1, 2, 3, 4]

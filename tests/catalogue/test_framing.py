@@ -11,9 +11,7 @@ from harness.table import cases, verdict
 
 LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: h\r\n\r\n"
 INFER = b"POST /v2/models/fixed/infer HTTP/1.1\r\n"
-BODY = json.dumps(
-    {"inputs": [{"name": "INPUT0", "shape": [4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}
-).encode()
+BODY = json.dumps({"inputs": [{"name": "INPUT0", "shape": [4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}).encode()
 BAD = verdict(400)
 
 
@@ -414,7 +412,9 @@ def test_a_query_does_not_change_the_endpoint(server):
 
 
 @pytest.mark.row(24)
-@pytest.mark.parametrize("target, status", [("/v2/health/live", 200), ("/nothing", 404), ("/v2/models/fixed/infer", 405)])
+@pytest.mark.parametrize(
+    "target, status", [("/v2/health/live", 200), ("/nothing", 404), ("/v2/models/fixed/infer", 405)]
+)
 def test_a_body_of_a_get_is_never_the_next_request(server, target, status):
     body = b"GET /v2/mo"
     data = b"GET %s HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n%s" % (target.encode(), body)
@@ -430,7 +430,9 @@ def test_a_body_of_a_get_is_never_the_next_request(server, target, status):
 
 
 @pytest.mark.row(25)
-@pytest.mark.parametrize("garbage", [b"\x00\x01\x02\x03garbage\r\n\r\n", b"}{\r\n\r\n", bytes(range(128, 256)) + b"\r\n\r\n"])
+@pytest.mark.parametrize(
+    "garbage", [b"\x00\x01\x02\x03garbage\r\n\r\n", b"}{\r\n\r\n", bytes(range(128, 256)) + b"\r\n\r\n"]
+)
 def test_garbage_behind_a_valid_request_ends_the_connection_after_its_answer(server, garbage):
     answers = raw_http.answers_until_close(server, length(b"%d" % len(BODY)) + garbage)
     assert [answer.status for answer in answers][0] == 200
@@ -561,9 +563,7 @@ class TestManyChunks:
         leaks.repeat(server, send, warm_up=3)
 
     def test_one_chunk_too_many_is_refused(self, server):
-        verdict(400, text="chunk").check(
-            raw_http.answers_until_close(server, chunks(b"1\r\n \r\n" * 65_537))[0]
-        )
+        verdict(400, text="chunk").check(raw_http.answers_until_close(server, chunks(b"1\r\n \r\n" * 65_537))[0])
 
     def test_the_largest_count_is_accepted(self, server):
         body = BODY + b" " * (65_536 - len(BODY))

@@ -11,9 +11,7 @@ import pytest
 from harness import models, prometheus, raw_http, wait
 from harness import server as server_module
 
-BODY = json.dumps(
-    {"inputs": [{"name": "INPUT0", "shape": [4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}
-).encode()
+BODY = json.dumps({"inputs": [{"name": "INPUT0", "shape": [4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}).encode()
 # What a sanitizer or a loaded machine may add to a time.
 SLACK_S = 2 if not server_module.is_sanitized() else 8
 

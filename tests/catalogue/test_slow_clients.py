@@ -11,9 +11,7 @@ from harness import prometheus, raw_http, wait
 from harness import server as server_module
 from harness.table import verdict
 
-BODY = json.dumps(
-    {"inputs": [{"name": "INPUT0", "shape": [4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}
-).encode()
+BODY = json.dumps({"inputs": [{"name": "INPUT0", "shape": [4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}).encode()
 TICK_S = 0.1
 
 

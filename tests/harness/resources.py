@@ -26,12 +26,16 @@ def read(pid):
     )
 
 
-def settled(pid, baseline, limit_s=10.0):
-    """A reading whose descriptors and threads are back to `baseline`'s, or the last one when `limit_s` has passed.
+# How long the last closed connections may take to leave the server.
+SETTLE_LIMIT_S = 10.0
+
+
+def settled(pid, baseline):
+    """A reading whose descriptors and threads are back to `baseline`'s, or the last one when time is over.
 
     Closed connections leave the server a moment after the client's close, so the first reading may be early.
     """
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + SETTLE_LIMIT_S
     while True:
         reading = read(pid)
         back = reading.descriptors <= baseline.descriptors and reading.threads <= baseline.threads

@@ -28,6 +28,4 @@ def verdict(*statuses, text=""):
 
 def cases(row, *entries):
     """Parameters of a test from (name, value, ...) entries; each is a case of catalogue row `row`."""
-    return [
-        pytest.param(*values, id=f"row{row}-{name}", marks=pytest.mark.row(row)) for name, *values in entries
-    ]
+    return [pytest.param(*values, id=f"row{row}-{name}", marks=pytest.mark.row(row)) for name, *values in entries]

@@ -16,7 +16,9 @@ def wire_repository(tmp_path_factory):
     )
     directory = models.add(repository, "labelled", labelled)
     (directory / "labels.txt").write_text("\n".join(LABELS) + "\n", encoding="utf-8")
-    models.add(repository, "versions", models.identity_config([("INT32", [2])], extra="version_policy { all { } }\n"), (1, 3))
+    models.add(
+        repository, "versions", models.identity_config([("INT32", [2])], extra="version_policy { all { } }\n"), (1, 3)
+    )
     return repository
 
 

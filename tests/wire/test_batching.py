@@ -105,7 +105,9 @@ def occupied(server, model):
 
 
 def queued(server, model, count):
-    wait.until(lambda: metric(server, "nv_inference_pending_request_count", model=model) == count, f"{count} are queued")
+    wait.until(
+        lambda: metric(server, "nv_inference_pending_request_count", model=model) == count, f"{count} are queued"
+    )
 
 
 def test_requests_that_wait_together_run_together(server):
@@ -129,7 +131,9 @@ def test_a_batch_is_never_larger_than_the_model_takes(server):
     _, executions = counts(server, "batching")
     with occupied(server, "batching"):
         with Asked(server, [request("batching", [float(i)]) for i in range(20)]) as asked:
-            assert [answer.json()["outputs"][0]["data"] for answer in asked.answers()] == [[float(i)] for i in range(20)]
+            assert [answer.json()["outputs"][0]["data"] for answer in asked.answers()] == [
+                [float(i)] for i in range(20)
+            ]
     wait.until(lambda: counts(server, "batching")[1] == executions + 4, "one, then batches of 8, 8 and 4")
     stats = raw_http.call(server, "GET", "/v2/models/batching/stats").json()["model_stats"][0]
     assert max(entry["batch_size"] for entry in stats["batch_stats"]) == 8

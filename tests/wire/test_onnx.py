@@ -271,7 +271,10 @@ def test_every_datatype(client, dtype):
 
 
 def test_a_failure_inside_the_runtime_is_the_clients_error(client, server):
-    good = [tensor("X", numpy.zeros(6, numpy.float32), "FP32"), tensor("SHAPE", numpy.array([2, 3], numpy.int64), "INT64")]
+    good = [
+        tensor("X", numpy.zeros(6, numpy.float32), "FP32"),
+        tensor("SHAPE", numpy.array([2, 3], numpy.int64), "INT64"),
+    ]
     bad = [good[0], tensor("SHAPE", numpy.array([4, 3], numpy.int64), "INT64")]
     with pytest.raises(InferenceServerException) as caught:
         client.infer("reshape", bad)
@@ -303,7 +306,11 @@ def test_wrong_configurations_and_files_are_refused_with_a_reason(tmp_path):
     for name, config in wrong.items():
         save(tmp_path, name, identity, given, made, config)
     save(tmp_path, "good", identity, given, made, io())
-    files = {"truncated": lambda data: data[: len(data) // 2], "empty": lambda data: b"", "garbage": lambda _: b"\xff" * 1000}
+    files = {
+        "truncated": lambda data: data[: len(data) // 2],
+        "empty": lambda data: b"",
+        "garbage": lambda _: b"\xff" * 1000,
+    }
     for name, change in files.items():
         save(tmp_path, name, identity, given, made, 'backend: "onnxruntime"\n')
         path = tmp_path / name / "1" / "model.onnx"

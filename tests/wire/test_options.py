@@ -56,7 +56,14 @@ class TestHelp:
     def test_names_every_option_with_its_default(self):
         result = run("serve", "--help")
         assert result.returncode == 0
-        for text in ("--model-repository", "--http-port", "8000", "--metrics-port", "--exit-timeout-secs", "--print-config"):
+        for text in (
+            "--model-repository",
+            "--http-port",
+            "8000",
+            "--metrics-port",
+            "--exit-timeout-secs",
+            "--print-config",
+        ):
             assert text in result.stdout
 
     def test_of_the_program(self):
@@ -192,7 +199,9 @@ class TestListening:
     @pytest.mark.parametrize("address", ["0.0.0.0", "::", "127.0.0.1,0.0.0.0", "192.0.2.1"])
     @pytest.mark.parametrize("option", ["http-address", "metrics-address"])
     def test_addresses_that_others_reach_are_refused(self, repository, option, address):
-        result = run("serve", f"--model-repository={repository}", "--http-port=0", "--metrics-port=0", f"--{option}={address}")
+        result = run(
+            "serve", f"--model-repository={repository}", "--http-port=0", "--metrics-port=0", f"--{option}={address}"
+        )
         assert result.returncode == 1
         assert f"--{option}" in result.stderr and "--insecure-allow-remote" in result.stderr
         assert len(result.stderr.splitlines()) == 1

@@ -1,6 +1,7 @@
 """The published tritonclient, sync and aio, unchanged."""
 
 import asyncio
+import json
 
 import ml_dtypes
 import numpy
@@ -54,7 +55,11 @@ def transports(dtype):
 
 
 CASES = [
-    pytest.param(dtype, *transport, id=f"{dtype}-in-{'binary' if transport[0] else 'json'}-out-{'binary' if transport[1] else 'json'}")
+    pytest.param(
+        dtype,
+        *transport,
+        id=f"{dtype}-in-{'binary' if transport[0] else 'json'}-out-{'binary' if transport[1] else 'json'}",
+    )
     for dtype in models.DTYPES
     for transport in transports(dtype)
 ]
@@ -213,7 +218,11 @@ def test_configuration_and_statistics(client):
     wait.until(lambda: statistics()["inference_count"] - before["inference_count"] == 12, "all are counted")
     after = statistics()
     assert after["inference_stats"]["success"]["count"] - before["inference_stats"]["success"]["count"] == 4
-    assert {stats["name"] for stats in client.get_inference_statistics()["model_stats"]} >= {"batched", "fixed", "versions"}
+    assert {stats["name"] for stats in client.get_inference_statistics()["model_stats"]} >= {
+        "batched",
+        "fixed",
+        "versions",
+    }
 
 
 def test_versions(client):
@@ -319,10 +328,17 @@ class TestRepository:
             client.infer("pair", inputs)
 
     def test_load_with_another_configuration(self, client):
-        config = '{"backend": "identity", "max_batch_size": 2, "input": [{"name": "INPUT0", "data_type": "TYPE_FP32", "dims": [4]}], "output": [{"name": "OUTPUT0", "data_type": "TYPE_FP32", "dims": [4]}]}'
+        tensors = {
+            kind: [{"name": f"{kind.upper()}0", "data_type": "TYPE_FP32", "dims": [4]}] for kind in ("input", "output")
+        }
+        config = json.dumps({"backend": "identity", "max_batch_size": 2, **tensors})
         client.load_model("matrix", config=config)
         assert client.get_model_config("matrix")["max_batch_size"] == 2
-        assert client.get_model_metadata("matrix")["inputs"][0] == {"name": "INPUT0", "datatype": "FP32", "shape": [-1, 4]}
+        assert client.get_model_metadata("matrix")["inputs"][0] == {
+            "name": "INPUT0",
+            "datatype": "FP32",
+            "shape": [-1, 4],
+        }
         client.load_model("matrix")
         assert client.get_model_metadata("matrix")["inputs"][0]["datatype"] == "FP64"
         client.unload_model("matrix")

