@@ -93,6 +93,7 @@ class Server::Impl {
         plugins_(HostOptions(config)),
         models_(ManagerOptions(config), plugins_, registry_, clock_),
         front_end_(FrontOptions(config), registry_, models_, pool_, clock_) {
+    front_end_.AddMetricSource(plugins_.metrics());
     if (config.allow_cpu_metrics) {
       front_end_.AddMetricSource(process_metrics_);
     }

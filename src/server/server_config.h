@@ -47,7 +47,7 @@ struct ServerConfig {
   std::uint64_t http_body_idle_timeout_ms = 15'000;
   std::uint64_t http_write_idle_timeout_ms = 30'000;
   std::uint64_t http_keep_alive_timeout_ms = 75'000;
-  std::uint64_t http_requests_per_connection_max = 0;
+  std::uint64_t http_requests_per_connection_max = 1000;
   bool insecure_allow_remote = false;
 
   // Limits.
