@@ -143,7 +143,8 @@ void HttpConnection::ArmTimeouts() {
   switch (state_) {
     case State::kIdle:
       rate_check_.Disarm();
-      timeouts.keep_alive.Arm(timeout_, now);
+      // Whoever has asked for nothing yet has the time of a request head only.
+      (request_count_ == 0 ? timeouts.header : timeouts.keep_alive).Arm(timeout_, now);
       break;
     case State::kHead:
       if (!parser_.begun()) {
