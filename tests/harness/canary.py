@@ -20,6 +20,37 @@ def _binary_request(model, dtype, payload, count):
     )
 
 
+class _Asker:
+    """Asks on one connection, and on a new one where the server has said that it ends the old one."""
+
+    def __init__(self, server):
+        self._server = server
+        self._connection = None
+
+    def ask(self, model, dtype, payload):
+        """One request; raises unless the answer holds `payload`, byte for byte."""
+        if self._connection is None:
+            self._connection = raw_http.Connection(self._server)
+        self._connection.send(_binary_request(model, dtype, payload, 3))
+        answer = self._connection.read()
+        if answer.headers.get("connection") == "close":
+            self.close()
+        head_size = int(answer.headers.get("inference-header-content-length", len(answer.body)))
+        if answer.status != 200 or answer.body[head_size:] != payload:
+            raise AssertionError(f"the canary got {answer} for {payload!r}")
+
+    def close(self):
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
 class Canary:
     """Asks two healthy models in turn on one connection each and checks every byte of their answers.
 
@@ -43,10 +74,10 @@ class Canary:
 
     def _run(self):
         try:
-            with raw_http.Connection(self._server) as first, raw_http.Connection(self._server) as second:
+            with _Asker(self._server) as first, _Asker(self._server) as second:
                 for i in range(self._count_max):
-                    self._ask(first, "identity_fp32", "FP32", struct.pack("<3f", i, -i, 0.5))
-                    self._ask(second, "identity_uint64", "UINT64", struct.pack("<3Q", i, i << 40, 2**64 - 1))
+                    first.ask("identity_fp32", "FP32", struct.pack("<3f", i, -i, 0.5))
+                    second.ask("identity_uint64", "UINT64", struct.pack("<3Q", i, i << 40, 2**64 - 1))
                     with self._progress:
                         self._answered += 1
                         self._progress.notify_all()
@@ -56,14 +87,6 @@ class Canary:
             with self._progress:
                 self._failure = error
                 self._progress.notify_all()
-
-    @staticmethod
-    def _ask(connection, model, dtype, payload):
-        connection.send(_binary_request(model, dtype, payload, 3))
-        answer = connection.read()
-        head_size = int(answer.headers.get("inference-header-content-length", len(answer.body)))
-        if answer.status != 200 or answer.body[head_size:] != payload:
-            raise AssertionError(f"the canary got {answer} for {payload!r}")
 
     def start(self):
         self._thread.start()
