@@ -353,7 +353,7 @@ std::vector<Option> MakeOptions() {
         "grpc-infer-allocation-pool-size", "grpc-max-response-pool-size", "allow-gpu-metrics",
         "metrics-interval-ms", "pinned-memory-pool-byte-size", "cuda-memory-pool-byte-size",
         "min-supported-compute-capability", "buffer-manager-thread-count", "enable-peer-access",
-        "model-load-gpu-limit", "allow-sagemaker", "allow-vertex-ai"}) {
+        "model-load-gpu-limit", "allow-client-shm", "allow-sagemaker", "allow-vertex-ai"}) {
     options.push_back(NotActedOn(name));
   }
   return options;
