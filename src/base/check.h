@@ -1,4 +1,5 @@
-// Assertions that stay on in release: a broken invariant ends the process after one line, never with a wrong answer.
+// Assertions that stay on in release: a broken invariant ends the process after one line, never
+// with a wrong answer.
 #ifndef HEADRACE_BASE_CHECK_H_
 #define HEADRACE_BASE_CHECK_H_
 
@@ -9,11 +10,11 @@ namespace headrace {
 
 }  // namespace headrace
 
-#define HEADRACE_CHECK(condition)                                   \
-  do {                                                              \
-    if (!(condition)) [[unlikely]] {                                \
-      ::headrace::CheckFailed(__FILE__, __LINE__, #condition);      \
-    }                                                               \
+#define HEADRACE_CHECK(condition)                              \
+  do {                                                         \
+    if (!(condition)) [[unlikely]] {                           \
+      ::headrace::CheckFailed(__FILE__, __LINE__, #condition); \
+    }                                                          \
   } while (false)
 
 #endif  // HEADRACE_BASE_CHECK_H_

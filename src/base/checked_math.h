@@ -21,7 +21,8 @@ std::optional<T> CheckedMultiply(T a, T b) {
   return __builtin_mul_overflow(a, b, &product) ? std::nullopt : std::optional<T>(product);
 }
 
-// The whole of `text` as a decimal number of type T: no sign for unsigned types, no '+', no blank, no rest.
+// The whole of `text` as a decimal number of type T: no sign for unsigned types, no '+', no blank,
+// no rest.
 template <std::integral T>
 std::optional<T> ParseDecimal(std::string_view text) {
   T value{};

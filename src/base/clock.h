@@ -7,7 +7,8 @@
 
 namespace headrace {
 
-// Nanoseconds of CLOCK_MONOTONIC. All durations and deadlines inside the server are in this unit and on this clock.
+// Nanoseconds of CLOCK_MONOTONIC. All durations and deadlines inside the server are in this unit
+// and on this clock.
 using Nanos = std::int64_t;
 
 inline constexpr Nanos kMicrosecond = 1'000;

@@ -1,4 +1,5 @@
-// A doubly linked list whose links live in its elements: no allocation, O(1) removal of a known element.
+// A doubly linked list whose links live in its elements: no allocation, O(1) removal of a known
+// element.
 #ifndef HEADRACE_BASE_INTRUSIVE_LIST_H_
 #define HEADRACE_BASE_INTRUSIVE_LIST_H_
 

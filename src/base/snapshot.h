@@ -9,8 +9,9 @@
 
 namespace headrace {
 
-// One `Snapshot<T>` is written by any thread, rarely. Each reading thread keeps a `Reader` of its own: `Get()` costs one
-// relaxed-ish atomic load while nothing was published, and takes a short lock after a publication.
+// One `Snapshot<T>` is written by any thread, rarely. Each reading thread keeps a `Reader` of its
+// own: `Get()` costs one relaxed-ish atomic load while nothing was published, and takes a short
+// lock after a publication.
 template <typename T>
 class Snapshot {
  public:

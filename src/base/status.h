@@ -1,8 +1,9 @@
 // The outcome of an operation, without exceptions.
 //
-// `Status` is one pointer; success is the null pointer and costs nothing. A failure carries a canonical code and a
-// message that says what went wrong, where (field path, model:version) and what to do about it.
-// Thread-safety: a value type; distinct objects may be used from distinct threads.
+// `Status` is one pointer; success is the null pointer and costs nothing. A failure carries a
+// canonical code and a message that says what went wrong, where (field path, model:version) and
+// what to do about it. Thread-safety: a value type; distinct objects may be used from distinct
+// threads.
 #ifndef HEADRACE_BASE_STATUS_H_
 #define HEADRACE_BASE_STATUS_H_
 
@@ -16,7 +17,8 @@
 
 namespace headrace {
 
-// The canonical codes, with gRPC's numbering. `ToHttpStatus` and `ToGrpcStatus` (protocol/error.h) map them.
+// The canonical codes, with gRPC's numbering. `ToHttpStatus` and `ToGrpcStatus` (protocol/error.h)
+// map them.
 enum class StatusCode : std::uint8_t {
   kOk = 0,
   kCancelled = 1,
@@ -73,9 +75,9 @@ class [[nodiscard]] Status {
 inline Status OkStatus() { return Status(); }
 
 // Shorthands: `return InvalidArgument("input '{}' has no data", name);`
-#define HEADRACE_STATUS_SHORTHAND(Name)                                                \
-  template <typename... Args>                                                          \
-  Status Name(fmt::format_string<Args...> format, Args&&... args) {                    \
+#define HEADRACE_STATUS_SHORTHAND(Name)                                                   \
+  template <typename... Args>                                                             \
+  Status Name(fmt::format_string<Args...> format, Args&&... args) {                       \
     return Status(StatusCode::k##Name, fmt::format(format, std::forward<Args>(args)...)); \
   }
 HEADRACE_STATUS_SHORTHAND(Cancelled)
@@ -97,11 +99,11 @@ HEADRACE_STATUS_SHORTHAND(Unauthenticated)
 }  // namespace headrace
 
 // Returns the failure to the caller, or goes on.
-#define HEADRACE_RETURN_IF_ERROR(expression)               \
-  do {                                                     \
+#define HEADRACE_RETURN_IF_ERROR(expression)                        \
+  do {                                                              \
     if (::headrace::Status status_ = (expression); !status_.ok()) { \
-      return status_;                                      \
-    }                                                      \
+      return status_;                                               \
+    }                                                               \
   } while (false)
 
 #endif  // HEADRACE_BASE_STATUS_H_

@@ -1,9 +1,9 @@
 // Bytes with a shared owner.
 //
-// A `Block` is one counted piece of memory. `Buffer` is an immutable slice of a block: copying or slicing one shares the
-// memory. `MutableBuffer` is the only writer: it has the block to itself until `Freeze` turns it into a Buffer.
-// Thread-safety: the count is atomic, so Buffers of one block may live in different threads; each object by itself is a
-// plain value.
+// A `Block` is one counted piece of memory. `Buffer` is an immutable slice of a block: copying or
+// slicing one shares the memory. `MutableBuffer` is the only writer: it has the block to itself
+// until `Freeze` turns it into a Buffer. Thread-safety: the count is atomic, so Buffers of one
+// block may live in different threads; each object by itself is a plain value.
 #ifndef HEADRACE_TENSOR_BUFFER_H_
 #define HEADRACE_TENSOR_BUFFER_H_
 
@@ -20,11 +20,12 @@
 
 namespace headrace {
 
-// Memory with a reference count and the way to give it back. Made by BlockPool, or by the functions of Buffer.
+// Memory with a reference count and the way to give it back. Made by BlockPool, or by the functions
+// of Buffer.
 struct Block {
   std::atomic<std::uint32_t> references{1};
   std::byte* data = nullptr;
-  std::size_t capacity = 0;                // bytes at `data`
+  std::size_t capacity = 0;                 // bytes at `data`
   void (*release)(Block* block) = nullptr;  // called once, by whoever drops the last reference
 };
 

@@ -16,7 +16,8 @@
 
 namespace headrace {
 
-// A value type. -1 means "any extent" where a shape describes what a model accepts; a tensor's own shape has none.
+// A value type. -1 means "any extent" where a shape describes what a model accepts; a tensor's own
+// shape has none.
 class Shape {
  public:
   static constexpr std::size_t kRankMax = 16;
@@ -56,7 +57,8 @@ class Shape {
   }
   Shape WithoutFirst() const { return rank_ == 0 ? Shape() : Shape(dims().subspan(1)); }
 
-  // The product of all dimensions, 1 for rank 0; nothing if a dimension is negative or the product overflows.
+  // The product of all dimensions, 1 for rank 0; nothing if a dimension is negative or the product
+  // overflows.
   std::optional<std::int64_t> ElementCount() const {
     std::int64_t count = 1;
     for (std::int64_t dim : *this) {

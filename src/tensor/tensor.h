@@ -15,14 +15,15 @@ namespace headrace {
 
 enum class MemoryKind : std::uint8_t { kCpu = 0, kCpuPinned = 1, kGpu = 2 };
 
-// Elements in row-major order, little-endian. BYTES elements are serialised: a 4-byte little-endian length and the bytes,
-// one after the other (contracts, Triton 1.12). Constructing or copying one never copies the elements.
+// Elements in row-major order, little-endian. BYTES elements are serialised: a 4-byte little-endian
+// length and the bytes, one after the other (contracts, Triton 1.12). Constructing or copying one
+// never copies the elements.
 struct Tensor {
   DataType dtype = DataType::kInvalid;
   Shape shape;
   MemoryKind memory_kind = MemoryKind::kCpu;
   std::int64_t memory_id = 0;
-  Buffer data;                        // the first fragment; usually the only one
+  Buffer data;                         // the first fragment; usually the only one
   std::vector<Buffer> more_fragments;  // in order, behind `data`
 
   std::size_t byte_size() const {
