@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "repository/config_text.h"
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
 namespace {

@@ -1,6 +1,4 @@
 #include <fmt/format.h>
-#include <google/protobuf/descriptor.h>
-#include <google/protobuf/message.h>
 #include <simdjson.h>
 
 #include <algorithm>
@@ -13,7 +11,7 @@
 #include "base/log.h"
 #include "repository/config_json.h"
 #include "repository/config_text.h"
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "repository/config_text.h"
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
 namespace {

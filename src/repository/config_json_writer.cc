@@ -1,13 +1,11 @@
 #include <fmt/format.h>
-#include <google/protobuf/descriptor.h>
-#include <google/protobuf/message.h>
 
 #include <cmath>
 #include <iterator>
 #include <map>
 
 #include "repository/config_json.h"
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
 namespace {

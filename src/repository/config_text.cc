@@ -1,8 +1,5 @@
 #include "repository/config_text.h"
 
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/text_format.h>
 #include <simdjson.h>
 
 #include <algorithm>
@@ -10,7 +7,7 @@
 #include <string>
 
 #include "repository/field_walk.h"
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
 namespace {

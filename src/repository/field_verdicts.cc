@@ -4,7 +4,7 @@
 #include <array>
 
 #include "repository/field_walk.h"
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
 namespace {

@@ -1,9 +1,8 @@
 #include "repository/field_walk.h"
 
-#include <google/protobuf/descriptor.h>
-#include <google/protobuf/message.h>
-
 #include <vector>
+
+#include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "repository/config_json.h"
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 #include "repository/repository_files.h"
 
 namespace headrace::repository {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "repository/config_text.h"
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 #include "repository/testing/temporary_repository.h"
 
 namespace headrace::repository {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string>
 
-#include "repository/model_config.pb.h"
 #include "repository/names.h"
+#include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
 namespace {

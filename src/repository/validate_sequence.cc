@@ -2,7 +2,7 @@
 #include <set>
 #include <string>
 
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 #include "repository/validate.h"
 
 namespace headrace::repository {

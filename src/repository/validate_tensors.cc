@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 #include "repository/validate.h"
 #include "tensor/shape.h"
 

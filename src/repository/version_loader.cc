@@ -7,9 +7,9 @@
 #include "repository/complete.h"
 #include "repository/config_json.h"
 #include "repository/field_verdicts.h"
-#include "repository/model_config.pb.h"
 #include "repository/model_options.h"
 #include "repository/normalise.h"
+#include "repository/protobuf_messages.h"
 #include "repository/validate.h"
 
 namespace headrace::repository {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "repository/model_config.pb.h"
+#include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
 
