@@ -44,6 +44,7 @@ else()
 endif()
 
 if(EXISTS "${HEADRACE_SITE}/openvino/cmake/OpenVINOConfig.cmake")
+  find_package(OpenVINO REQUIRED COMPONENTS Runtime PATHS "${HEADRACE_SITE}/openvino/cmake" NO_DEFAULT_PATH)
   set(HEADRACE_HAS_OPENVINO ON)
   list(APPEND HEADRACE_RUNTIME_SUMMARY "openvino: ${HEADRACE_SITE}/openvino")
 else()

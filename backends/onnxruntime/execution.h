@@ -1,72 +1,47 @@
-// Runs batches through a session: inputs in place or gathered once, outputs in place or copied
-// once.
+// One executor over a shared session.
 #ifndef HEADRACE_BACKENDS_ONNXRUNTIME_EXECUTION_H_
 #define HEADRACE_BACKENDS_ONNXRUNTIME_EXECUTION_H_
 
 #include <onnxruntime_cxx_api.h>
 
-#include <cstdint>
 #include <memory>
-#include <string>
+#include <optional>
 #include <vector>
 
-#include "common/error.h"
-#include "common/input_gatherer.h"
-#include "common/model_config.h"
-#include "common/request_batch.h"
+#include "common/batch_driver.h"
 #include "onnxruntime/session.h"
 #include "onnxruntime/session_options.h"
+#include "onnxruntime/string_tensor.h"
 
 namespace headrace::backend {
 
-// One executor over a shared session. Not thread-safe: one per instance.
-//
-// Copies: a request alone in its batch is read where it lies and, where the model fixes the
-// output's shape, answered in place. A batch of several is gathered with one copy per input and
-// taken apart with one copy per output. Strings are converted.
-class OnnxExecution {
+// The onnxruntime side of a batch. Inputs are read where they lie; outputs of a fixed shape are
+// written where they are wanted.
+class OnnxExecution final : public RuntimeRun {
  public:
-  OnnxExecution(std::shared_ptr<OnnxSession> session, const ModelConfig& config,
-                const SessionSettings& settings);
+  OnnxExecution(std::shared_ptr<OnnxSession> session, const SessionSettings& settings);
 
-  // Answers every request of the batch; a failure returned concerns those not answered. May throw
-  // Ort::Exception.
-  Error Execute(RequestBatch& batch);
+  Error BindInput(std::size_t index, std::span<const std::byte> bytes,
+                  std::span<const std::int64_t> shape) override;
+  bool CanBindOutput(std::size_t index) const override;
+  bool BindOutput(std::size_t index, std::span<std::byte> destination,
+                  std::span<const std::int64_t> shape) override;
+  Error Run(const std::vector<bool>& wanted) override;
+  Error ReadOutput(std::size_t index, RuntimeOutput* output) override;
+  void Clear() override;
 
  private:
-  struct Output {
-    OnnxTensorInfo info;
-    bool wanted = false;    // by some request of this batch
-    bool in_place = false;  // the runtime writes into the response
-  };
-
-  Error ReadRows(RequestBatch& batch);
-  Error BindInputs(RequestBatch& batch);
-  Error BindInput(RequestBatch& batch, std::size_t slot);
-  Error BindOutputs(RequestBatch& batch);
-  // The output's shape for this batch if the model fixes it.
-  bool KnownShape(const OnnxTensorInfo& info, std::vector<std::int64_t>* shape) const;
-  void Run(RequestBatch& batch);
-  Error Answer(RequestBatch& batch);
-  Error AnswerTensor(RequestBatch& batch, const Output& output, const Ort::Value& value);
-  Error AnswerStrings(RequestBatch& batch, const Output& output, const Ort::Value& value,
-                      const std::vector<std::int64_t>& shape);
-
   const std::shared_ptr<OnnxSession> session_;
-  const bool batches_;
   const Ort::MemoryInfo memory_;
   Ort::RunOptions run_options_;
-  InputGatherer gatherer_;
-  std::vector<const char*> input_names_;  // in the session's order
-  std::vector<Output> outputs_;           // in the configuration's order
+  std::vector<const char*> input_names_;
+  std::vector<Ort::Value> inputs_;   // by index
+  std::vector<Ort::Value> outputs_;  // by index; null = not bound, or not computed
 
-  // Of the current batch; kept for their memory.
-  std::vector<std::int64_t> rows_;  // of each request
-  std::int64_t row_count_ = 0;
-  std::vector<Ort::Value> input_values_;
-  std::vector<const char*> output_names_;
-  std::vector<Ort::Value> output_values_;
-  std::vector<std::int64_t> shape_;
+  // Of the current run; kept for their memory.
+  std::vector<const char*> run_names_;
+  std::vector<Ort::Value> run_values_;
+  std::optional<StringTensorReader> strings_;  // of the output read last
 };
 
 }  // namespace headrace::backend

@@ -3,11 +3,12 @@
 #include <memory>
 #include <string>
 
+#include "common/auto_complete.h"
 #include "common/backend_config.h"
+#include "common/batch_driver.h"
 #include "common/entry_points.h"
 #include "common/log.h"
 #include "common/model_config.h"
-#include "onnxruntime/auto_complete.h"
 #include "onnxruntime/execution.h"
 #include "onnxruntime/session.h"
 
@@ -73,7 +74,7 @@ class OnnxModel {
     HEADRACE_BACKEND_RETURN_IF_ERROR(FindModelFile(handle, config_, &path));
     HEADRACE_BACKEND_RETURN_IF_ERROR(OnnxSession::Load(path, settings_, &session_));
     HEADRACE_BACKEND_RETURN_IF_ERROR(Complete(handle, name, backend_config));
-    return CheckConfig(name, *session_, config_);
+    return CheckConfig(name, session_->tensors(), config_);
   }
 
   Error Complete(TRITONBACKEND_Model* handle, const char* name,
@@ -88,8 +89,9 @@ class OnnxModel {
         backend_config.Get("default-max-batch-size", &default_max_batch_size));
     bool changed = false;
     bool add_dynamic_batching = false;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(CompleteConfig(name, *session_, default_max_batch_size,
-                                                    &config_, &changed, &add_dynamic_batching));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(CompleteConfig(name, session_->tensors(),
+                                                    default_max_batch_size, &config_, &changed,
+                                                    &add_dynamic_batching));
     if (!changed) {
       return {};
     }
@@ -105,7 +107,8 @@ class OnnxModel {
 class OnnxInstance {
  public:
   explicit OnnxInstance(OnnxModel& model)
-      : execution_(model.session(), model.config(), model.settings()) {}
+      : driver_(model.session()->tensors(), model.config()),
+        execution_(model.session(), model.settings()) {}
 
   static Error Create(OnnxModel& model, TRITONBACKEND_ModelInstance* handle,
                       std::unique_ptr<OnnxInstance>* instance) {
@@ -121,9 +124,10 @@ class OnnxInstance {
     });
   }
 
-  Error Execute(RequestBatch& batch) { return execution_.Execute(batch); }
+  Error Execute(RequestBatch& batch) { return driver_.Execute(batch, execution_); }
 
  private:
+  BatchDriver driver_;
   OnnxExecution execution_;
 };
 

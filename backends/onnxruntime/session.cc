@@ -1,6 +1,5 @@
 #include "onnxruntime/session.h"
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -24,8 +23,8 @@ constexpr std::array<std::pair<ONNXTensorElementDataType, TRITONSERVER_DataType>
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16, TRITONSERVER_TYPE_BF16},
 }};
 
-OnnxTensorInfo Describe(std::string name, const Ort::TypeInfo& type) {
-  OnnxTensorInfo info;
+TensorInfo Describe(std::string name, const Ort::TypeInfo& type) {
+  TensorInfo info;
   info.name = std::move(name);
   if (type.GetONNXType() == ONNX_TYPE_TENSOR) {
     const auto tensor = type.GetTensorTypeAndShapeInfo();
@@ -33,16 +32,6 @@ OnnxTensorInfo Describe(std::string name, const Ort::TypeInfo& type) {
     info.shape = tensor.GetShape();
   }
   return info;
-}
-
-const OnnxTensorInfo* Find(const std::vector<OnnxTensorInfo>& tensors, const std::string& name) {
-  const auto found = std::find_if(tensors.begin(), tensors.end(),
-                                  [&](const OnnxTensorInfo& info) { return info.name == name; });
-  return found == tensors.end() ? nullptr : &*found;
-}
-
-bool BatchesFirst(const OnnxTensorInfo& info) {
-  return !info.shape.empty() && info.shape.front() == -1;
 }
 
 }  // namespace
@@ -78,26 +67,13 @@ OnnxSession::OnnxSession(const std::string& path, const SessionSettings& setting
     : session_(SharedEnvironment(settings), path.c_str(), MakeSessionOptions(settings)) {
   const Ort::AllocatorWithDefaultOptions allocator;
   for (std::size_t i = 0; i < session_.GetInputCount(); ++i) {
-    inputs_.push_back(
+    tensors_.inputs.push_back(
         Describe(session_.GetInputNameAllocated(i, allocator).get(), session_.GetInputTypeInfo(i)));
   }
   for (std::size_t i = 0; i < session_.GetOutputCount(); ++i) {
-    outputs_.push_back(Describe(session_.GetOutputNameAllocated(i, allocator).get(),
-                                session_.GetOutputTypeInfo(i)));
+    tensors_.outputs.push_back(Describe(session_.GetOutputNameAllocated(i, allocator).get(),
+                                        session_.GetOutputTypeInfo(i)));
   }
-}
-
-const OnnxTensorInfo* OnnxSession::FindInput(const std::string& name) const {
-  return Find(inputs_, name);
-}
-
-const OnnxTensorInfo* OnnxSession::FindOutput(const std::string& name) const {
-  return Find(outputs_, name);
-}
-
-bool OnnxSession::CanBatch() const {
-  return std::all_of(inputs_.begin(), inputs_.end(), BatchesFirst) &&
-         std::all_of(outputs_.begin(), outputs_.end(), BatchesFirst);
 }
 
 }  // namespace headrace::backend

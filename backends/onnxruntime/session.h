@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/model_tensors.h"
 #include "onnxruntime/session_options.h"
 #include "triton_abi.h"
 
@@ -18,12 +19,6 @@ namespace headrace::backend {
 // INVALID for element types that the protocol lacks.
 TRITONSERVER_DataType DataTypeFromOnnx(ONNXTensorElementDataType type);
 ONNXTensorElementDataType OnnxFromDataType(TRITONSERVER_DataType dtype);
-
-struct OnnxTensorInfo {
-  std::string name;
-  TRITONSERVER_DataType dtype = TRITONSERVER_TYPE_INVALID;
-  std::vector<std::int64_t> shape;  // with the batch dimension, if the model has one; -1 = any
-};
 
 // One session serves all CPU instances of a model: Run is thread-safe, so that weights and thread
 // pool exist once. Immutable after Load.
@@ -35,19 +30,13 @@ class OnnxSession {
                     std::shared_ptr<OnnxSession>* session);
 
   Ort::Session& session() { return session_; }
-  const std::vector<OnnxTensorInfo>& inputs() const { return inputs_; }
-  const std::vector<OnnxTensorInfo>& outputs() const { return outputs_; }
-  const OnnxTensorInfo* FindInput(const std::string& name) const;
-  const OnnxTensorInfo* FindOutput(const std::string& name) const;
-  // Every input and output has a first dimension of any extent.
-  bool CanBatch() const;
+  const ModelTensors& tensors() const { return tensors_; }
 
  private:
   OnnxSession(const std::string& path, const SessionSettings& settings);
 
   Ort::Session session_;
-  std::vector<OnnxTensorInfo> inputs_;
-  std::vector<OnnxTensorInfo> outputs_;
+  ModelTensors tensors_;
 };
 
 }  // namespace headrace::backend

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/batch_driver.h"
 #include "common/error.h"
 
 namespace headrace::backend {
@@ -20,15 +21,13 @@ Error MakeStringTensor(std::span<const std::byte> serialised, std::span<const st
                        Ort::Value* value);
 
 // The elements of a string tensor, serialised one by one. May throw Ort::Exception.
-class StringTensorReader {
+class StringTensorReader final : public StringElements {
  public:
   explicit StringTensorReader(const Ort::Value& value);
 
-  std::size_t element_count() const { return offsets_.size(); }
-  // Bytes that elements [first, first + count) take when serialised.
-  std::size_t SerialisedByteSize(std::size_t first, std::size_t count) const;
-  // Writes them; `destination` has SerialisedByteSize bytes.
-  void Serialise(std::size_t first, std::size_t count, std::byte* destination) const;
+  std::size_t count() const override { return offsets_.size(); }
+  std::size_t SerialisedByteSize(std::size_t first, std::size_t count) const override;
+  void Serialise(std::size_t first, std::size_t count, std::byte* destination) const override;
 
  private:
   std::size_t ElementByteSize(std::size_t i) const;

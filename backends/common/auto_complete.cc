@@ -1,4 +1,4 @@
-#include "onnxruntime/auto_complete.h"
+#include "common/auto_complete.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -12,8 +12,8 @@ std::string ShapeText(const std::vector<std::int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ","));
 }
 
-Error CheckTypes(const std::string& model_name, const std::vector<OnnxTensorInfo>& tensors) {
-  for (const OnnxTensorInfo& info : tensors) {
+Error CheckTypes(const std::string& model_name, const std::vector<TensorInfo>& infos) {
+  for (const TensorInfo& info : infos) {
     if (info.dtype == TRITONSERVER_TYPE_INVALID) {
       return Unsupported(
           "model '{}', tensor '{}': its type is not a tensor type that the protocol has",
@@ -24,7 +24,7 @@ Error CheckTypes(const std::string& model_name, const std::vector<OnnxTensorInfo
 }
 
 // What the configuration says of one tensor of the model.
-TensorConfig ConfigOf(const OnnxTensorInfo& info, bool batches) {
+TensorConfig ConfigOf(const TensorInfo& info, bool batches) {
   TensorConfig tensor;
   tensor.name = info.name;
   tensor.dtype = info.dtype;
@@ -36,19 +36,19 @@ TensorConfig ConfigOf(const OnnxTensorInfo& info, bool batches) {
   return tensor;
 }
 
-void Fill(const std::vector<OnnxTensorInfo>& tensors, bool batches,
+void Fill(const std::vector<TensorInfo>& tensors, bool batches,
           std::vector<TensorConfig>* configured) {
   if (!configured->empty()) {
     return;
   }
-  for (const OnnxTensorInfo& info : tensors) {
+  for (const TensorInfo& info : tensors) {
     configured->push_back(ConfigOf(info, batches));
   }
 }
 
-std::string Names(const std::vector<OnnxTensorInfo>& tensors) {
+std::string Names(const std::vector<TensorInfo>& tensors) {
   std::string names;
-  for (const OnnxTensorInfo& info : tensors) {
+  for (const TensorInfo& info : tensors) {
     names += (names.empty() ? "" : ", ") + info.name;
   }
   return names;
@@ -63,8 +63,8 @@ bool Fits(const std::vector<std::int64_t>& model_shape,
                     });
 }
 
-Error CheckTensor(const std::string& model_name, const OnnxTensorInfo& info,
-                  const TensorConfig& tensor, bool batches) {
+Error CheckTensor(const std::string& model_name, const TensorInfo& info, const TensorConfig& tensor,
+                  bool batches) {
   if (info.dtype != tensor.dtype) {
     return InvalidArgument(
         "model '{}', tensor '{}': the model expects data-type {} but the model configuration "
@@ -95,23 +95,23 @@ Error CheckTensor(const std::string& model_name, const OnnxTensorInfo& info,
   return {};
 }
 
-Error CheckInputs(const std::string& model_name, const OnnxSession& session,
+Error CheckInputs(const std::string& model_name, const ModelTensors& tensors,
                   const ModelConfig& config) {
   for (const TensorConfig& tensor : config.inputs) {
-    const OnnxTensorInfo* info = session.FindInput(tensor.name);
+    const TensorInfo* info = tensors.FindInput(tensor.name);
     if (info == nullptr) {
       return InvalidArgument("unexpected inference input '{}', allowed inputs are: {}", tensor.name,
-                             Names(session.inputs()));
+                             Names(tensors.inputs));
     }
     HEADRACE_BACKEND_RETURN_IF_ERROR(
         CheckTensor(model_name, *info, tensor, config.max_batch_size > 0));
   }
-  for (const OnnxTensorInfo& info : session.inputs()) {
+  for (const TensorInfo& info : tensors.inputs) {
     if (config.FindInput(info.name) == nullptr) {
       return InvalidArgument(
           "unable to load model '{}', configuration expects {} inputs, model provides {}: input "
           "'{}' is missing",
-          model_name, config.inputs.size(), session.inputs().size(), info.name);
+          model_name, config.inputs.size(), tensors.inputs.size(), info.name);
     }
   }
   return {};
@@ -119,7 +119,7 @@ Error CheckInputs(const std::string& model_name, const OnnxSession& session,
 
 }  // namespace
 
-Error CompleteConfig(const std::string& model_name, const OnnxSession& session,
+Error CompleteConfig(const std::string& model_name, const ModelTensors& tensors,
                      std::int64_t default_max_batch_size, ModelConfig* config, bool* changed,
                      bool* add_dynamic_batching) {
   *changed = config->inputs.empty() || config->outputs.empty();
@@ -127,9 +127,9 @@ Error CompleteConfig(const std::string& model_name, const OnnxSession& session,
   if (!*changed) {
     return {};
   }
-  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckTypes(model_name, session.inputs()));
-  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckTypes(model_name, session.outputs()));
-  const bool batches = session.CanBatch();
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckTypes(model_name, tensors.inputs));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckTypes(model_name, tensors.outputs));
+  const bool batches = tensors.CanBatch();
   if (!batches && config->max_batch_size > 0) {
     return InvalidArgument(
         "autofill failed for model '{}': model does not support batching while non-zero "
@@ -142,20 +142,20 @@ Error CompleteConfig(const std::string& model_name, const OnnxSession& session,
   if (batches && config->max_batch_size == 0 && untouched) {
     config->max_batch_size = std::max<std::int64_t>(0, default_max_batch_size);
   }
-  Fill(session.inputs(), config->max_batch_size > 0, &config->inputs);
-  Fill(session.outputs(), config->max_batch_size > 0, &config->outputs);
+  Fill(tensors.inputs, config->max_batch_size > 0, &config->inputs);
+  Fill(tensors.outputs, config->max_batch_size > 0, &config->outputs);
   *add_dynamic_batching = config->max_batch_size > 1;
   return {};
 }
 
-Error CheckConfig(const std::string& model_name, const OnnxSession& session,
+Error CheckConfig(const std::string& model_name, const ModelTensors& tensors,
                   const ModelConfig& config) {
-  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckInputs(model_name, session, config));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckInputs(model_name, tensors, config));
   for (const TensorConfig& tensor : config.outputs) {
-    const OnnxTensorInfo* info = session.FindOutput(tensor.name);
+    const TensorInfo* info = tensors.FindOutput(tensor.name);
     if (info == nullptr) {
       return InvalidArgument("unexpected inference output '{}', allowed outputs are: {}",
-                             tensor.name, Names(session.outputs()));
+                             tensor.name, Names(tensors.outputs));
     }
     HEADRACE_BACKEND_RETURN_IF_ERROR(
         CheckTensor(model_name, *info, tensor, config.max_batch_size > 0));

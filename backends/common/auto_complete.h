@@ -1,14 +1,14 @@
 // The model configuration against the model file: completed where inputs or outputs are missing,
 // checked where they are given.
-#ifndef HEADRACE_BACKENDS_ONNXRUNTIME_AUTO_COMPLETE_H_
-#define HEADRACE_BACKENDS_ONNXRUNTIME_AUTO_COMPLETE_H_
+#ifndef HEADRACE_BACKENDS_COMMON_AUTO_COMPLETE_H_
+#define HEADRACE_BACKENDS_COMMON_AUTO_COMPLETE_H_
 
 #include <cstdint>
 #include <string>
 
 #include "common/error.h"
 #include "common/model_config.h"
-#include "onnxruntime/session.h"
+#include "common/model_tensors.h"
 
 namespace headrace::backend {
 
@@ -16,15 +16,15 @@ namespace headrace::backend {
 // all have a variable first dimension batches, by `default_max_batch_size` if the configuration
 // names none. Sets `changed`, and `add_dynamic_batching` where batching is worth while. INVALID_ARG
 // "autofill failed for model ..." where a batch size is asked of a model that cannot batch.
-Error CompleteConfig(const std::string& model_name, const OnnxSession& session,
+Error CompleteConfig(const std::string& model_name, const ModelTensors& tensors,
                      std::int64_t default_max_batch_size, ModelConfig* config, bool* changed,
                      bool* add_dynamic_batching);
 
 // Every configured tensor exists in the model with that datatype and a shape that fits, every input
 // of the model is configured. INVALID_ARG with Triton's texts (contracts, Triton 3.5, 3.6).
-Error CheckConfig(const std::string& model_name, const OnnxSession& session,
+Error CheckConfig(const std::string& model_name, const ModelTensors& tensors,
                   const ModelConfig& config);
 
 }  // namespace headrace::backend
 
-#endif  // HEADRACE_BACKENDS_ONNXRUNTIME_AUTO_COMPLETE_H_
+#endif  // HEADRACE_BACKENDS_COMMON_AUTO_COMPLETE_H_

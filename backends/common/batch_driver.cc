@@ -1,0 +1,168 @@
+#include "common/batch_driver.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <numeric>
+
+namespace headrace::backend {
+namespace {
+
+std::size_t ElementCount(std::span<const std::int64_t> shape) {
+  return static_cast<std::size_t>(
+      std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>()));
+}
+
+}  // namespace
+
+BatchDriver::BatchDriver(const ModelTensors& tensors, const ModelConfig& config)
+    : tensors_(tensors), batches_(config.max_batch_size > 0) {
+  for (const TensorConfig& tensor : config.outputs) {
+    const TensorInfo* info = tensors_.FindOutput(tensor.name);
+    outputs_.push_back({static_cast<std::size_t>(info - tensors_.outputs.data())});
+  }
+}
+
+Error BatchDriver::Execute(RequestBatch& batch, RuntimeRun& run) {
+  Error error = Guarded("execution", [&] { return ExecuteBound(batch, run); });
+  run.Clear();
+  return error;
+}
+
+Error BatchDriver::ExecuteBound(RequestBatch& batch, RuntimeRun& run) {
+  HEADRACE_BACKEND_RETURN_IF_ERROR(ReadRows(batch));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(BindInputs(batch, run));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(BindOutputs(batch, run));
+  batch.MarkComputeStart();
+  HEADRACE_BACKEND_RETURN_IF_ERROR(run.Run(wanted_));
+  batch.MarkComputeEnd();
+  for (const Output& output : outputs_) {
+    if (wanted_[output.index] && !output.in_place) {
+      RuntimeOutput produced;
+      HEADRACE_BACKEND_RETURN_IF_ERROR(run.ReadOutput(output.index, &produced));
+      HEADRACE_BACKEND_RETURN_IF_ERROR(Answer(batch, tensors_.outputs[output.index], produced));
+    }
+  }
+  return {};
+}
+
+Error BatchDriver::ReadRows(RequestBatch& batch) {
+  rows_.assign(batch.size(), 1);
+  if (batches_) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      InputView view;
+      HEADRACE_BACKEND_RETURN_IF_ERROR(DescribeInput(batch.request(i), 0u, &view));
+      rows_[i] = view.shape.empty() ? 1 : view.shape[0];
+    }
+  } else if (batch.size() != 1) {
+    return Internal("{} requests in one batch of a model without a batch dimension", batch.size());
+  }
+  row_count_ = std::accumulate(rows_.begin(), rows_.end(), std::int64_t{0});
+  batch.set_row_count(static_cast<std::uint64_t>(row_count_));
+  return {};
+}
+
+Error BatchDriver::BindInputs(RequestBatch& batch, RuntimeRun& run) {
+  for (std::size_t index = 0; index < tensors_.inputs.size(); ++index) {
+    const char* const name = tensors_.inputs[index].name.c_str();
+    InputView first;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(DescribeInput(batch.request(0), name, &first));
+    shape_.assign(first.shape.begin(), first.shape.end());
+    if (batches_ && !shape_.empty()) {
+      shape_[0] = row_count_;
+    }
+    GatheredInput gathered;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(gatherer_.Gather(batch.requests(), name, index, &gathered));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(run.BindInput(index, gathered.bytes, shape_));
+  }
+  return {};
+}
+
+bool BatchDriver::KnownShape(const TensorInfo& info) {
+  shape_ = info.shape;
+  if (batches_ && !shape_.empty()) {
+    shape_.front() = row_count_;
+  }
+  return std::all_of(shape_.begin(), shape_.end(), [](std::int64_t dim) { return dim >= 0; });
+}
+
+Error BatchDriver::BindOutputs(RequestBatch& batch, RuntimeRun& run) {
+  wanted_.assign(tensors_.outputs.size(), false);
+  for (Output& output : outputs_) {
+    const TensorInfo& info = tensors_.outputs[output.index];
+    output.in_place = false;
+    bool wanted = false;
+    for (std::size_t i = 0; i < batch.size() && !wanted; ++i) {
+      wanted = batch.Wants(i, info.name);
+    }
+    wanted_[output.index] = wanted;
+    if (!wanted || batch.size() != 1 || info.dtype == TRITONSERVER_TYPE_BYTES ||
+        !run.CanBindOutput(output.index) || !KnownShape(info)) {
+      continue;
+    }
+    const std::size_t byte_size = ElementCount(shape_) * TRITONSERVER_DataTypeByteSize(info.dtype);
+    std::span<std::byte> destination;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(
+        batch.Output(0, info.name.c_str(), info.dtype, shape_, byte_size, &destination));
+    output.in_place = run.BindOutput(output.index, destination, shape_);
+    if (!output.in_place) {
+      return Internal("output '{}' could not be bound to the response", info.name);
+    }
+  }
+  return {};
+}
+
+Error BatchDriver::Answer(RequestBatch& batch, const TensorInfo& info,
+                          const RuntimeOutput& output) {
+  if (output.dtype != info.dtype) {
+    return Internal("output '{}' came as {}, the model declares {}", info.name,
+                    TRITONSERVER_DataTypeString(output.dtype),
+                    TRITONSERVER_DataTypeString(info.dtype));
+  }
+  if (batches_ && (output.shape.empty() || output.shape.front() != row_count_)) {
+    return Internal("output '{}' has {} rows for a batch of {}", info.name,
+                    output.shape.empty() ? 0 : output.shape.front(), row_count_);
+  }
+  if (output.dtype == TRITONSERVER_TYPE_BYTES) {
+    return AnswerStrings(batch, info, output);
+  }
+  if (batches_ && row_count_ > 0) {
+    batch.Scatter(info.name.c_str(), info.dtype, output.shape, output.bytes, rows_);
+    return {};
+  }
+  std::span<std::byte> destination;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(batch.Output(0, info.name.c_str(), info.dtype, output.shape,
+                                                output.bytes.size(), &destination));
+  if (!destination.empty()) {
+    std::memcpy(destination.data(), output.bytes.data(), destination.size());
+  }
+  return {};
+}
+
+Error BatchDriver::AnswerStrings(RequestBatch& batch, const TensorInfo& info,
+                                 const RuntimeOutput& output) {
+  std::vector<std::int64_t> slice_shape = output.shape;
+  const std::size_t total = output.strings->count();
+  const std::size_t per_row =
+      batches_ && row_count_ > 0 ? total / static_cast<std::size_t>(row_count_) : total;
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const std::size_t count = batches_ ? per_row * static_cast<std::size_t>(rows_[i]) : per_row;
+    if (batches_) {
+      slice_shape.front() = rows_[i];
+    }
+    if (!batch.failed(i) && batch.Wants(i, info.name)) {
+      std::span<std::byte> destination;
+      HEADRACE_BACKEND_RETURN_IF_ERROR(
+          batch.Output(i, info.name.c_str(), info.dtype, slice_shape,
+                       output.strings->SerialisedByteSize(first, count), &destination));
+      if (!destination.empty()) {
+        output.strings->Serialise(first, count, destination.data());
+      }
+    }
+    first += count;
+  }
+  return {};
+}
+
+}  // namespace headrace::backend

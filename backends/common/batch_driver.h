@@ -1,0 +1,100 @@
+// Takes a batch through a runtime: inputs in place or gathered once, outputs in place or copied
+// once.
+//
+// The runtime's side is a `RuntimeRun`; the driver knows requests, rows and copies, and nothing of
+// the runtime.
+#ifndef HEADRACE_BACKENDS_COMMON_BATCH_DRIVER_H_
+#define HEADRACE_BACKENDS_COMMON_BATCH_DRIVER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/error.h"
+#include "common/input_gatherer.h"
+#include "common/model_config.h"
+#include "common/model_tensors.h"
+#include "common/request_batch.h"
+
+namespace headrace::backend {
+
+// The elements of a string output, serialised on demand.
+class StringElements {
+ public:
+  virtual ~StringElements() = default;
+  virtual std::size_t count() const = 0;
+  // Bytes that elements [first, first + count) take when serialised (contracts, Triton 1.12).
+  virtual std::size_t SerialisedByteSize(std::size_t first, std::size_t count) const = 0;
+  // Writes them; `destination` has SerialisedByteSize bytes.
+  virtual void Serialise(std::size_t first, std::size_t count, std::byte* destination) const = 0;
+};
+
+// One output as the runtime left it; valid until the next Clear.
+struct RuntimeOutput {
+  TRITONSERVER_DataType dtype = TRITONSERVER_TYPE_INVALID;
+  std::vector<std::int64_t> shape;          // with the batch dimension
+  std::span<const std::byte> bytes;         // row-major; for other types than BYTES
+  const StringElements* strings = nullptr;  // for BYTES
+};
+
+// One executor of a runtime. Indices are those of ModelTensors. Called on the instance's thread;
+// may throw what derives from std::exception.
+class RuntimeRun {
+ public:
+  virtual ~RuntimeRun() = default;
+  // The input of the whole batch; `bytes` stays valid until Clear. BYTES inputs are serialised
+  // elements.
+  virtual Error BindInput(std::size_t index, std::span<const std::byte> bytes,
+                          std::span<const std::int64_t> shape) = 0;
+  // Asks for an output to be written to `destination`. False: the runtime cannot, and ReadOutput
+  // will be called.
+  virtual bool BindOutput(std::size_t index, std::span<std::byte> destination,
+                          std::span<const std::int64_t> shape) = 0;
+  // True if BindOutput may be of use for this output at all.
+  virtual bool CanBindOutput(std::size_t index) const = 0;
+  // Computes the outputs that `wanted` marks, by index.
+  virtual Error Run(const std::vector<bool>& wanted) = 0;
+  virtual Error ReadOutput(std::size_t index, RuntimeOutput* output) = 0;
+  // Lets go of everything that belongs to the batch.
+  virtual void Clear() = 0;
+};
+
+// One per instance. Not thread-safe. Borrows the model's tensors, which outlive it.
+class BatchDriver {
+ public:
+  BatchDriver(const ModelTensors& tensors, const ModelConfig& config);
+
+  // Answers every request of the batch; a failure returned concerns those not answered.
+  Error Execute(RequestBatch& batch, RuntimeRun& run);
+
+ private:
+  struct Output {
+    std::size_t index = 0;  // in ModelTensors::outputs
+    bool in_place = false;  // the runtime writes into the response
+  };
+
+  Error ExecuteBound(RequestBatch& batch, RuntimeRun& run);
+  Error ReadRows(RequestBatch& batch);
+  Error BindInputs(RequestBatch& batch, RuntimeRun& run);
+  Error BindOutputs(RequestBatch& batch, RuntimeRun& run);
+  // The output's shape for this batch; false if the model does not fix it.
+  bool KnownShape(const TensorInfo& info);
+  Error Answer(RequestBatch& batch, const TensorInfo& info, const RuntimeOutput& output);
+  Error AnswerStrings(RequestBatch& batch, const TensorInfo& info, const RuntimeOutput& output);
+
+  const ModelTensors& tensors_;
+  const bool batches_;
+  InputGatherer gatherer_;
+  std::vector<Output> outputs_;  // in the configuration's order
+
+  // Of the current batch; kept for their memory.
+  std::vector<std::int64_t> rows_;  // of each request
+  std::int64_t row_count_ = 0;
+  std::vector<bool> wanted_;
+  std::vector<std::int64_t> shape_;
+};
+
+}  // namespace headrace::backend
+
+#endif  // HEADRACE_BACKENDS_COMMON_BATCH_DRIVER_H_

@@ -1,0 +1,122 @@
+#include "openvino/execution.h"
+
+#include <cstring>
+#include <utility>
+
+namespace headrace::backend {
+namespace {
+
+constexpr std::size_t kLengthByteSize = sizeof(std::uint32_t);
+
+ov::Shape ShapeOf(std::span<const std::int64_t> shape) {
+  return ov::Shape(shape.begin(), shape.end());
+}
+
+// Serialised elements into a string tensor.
+Error FillStrings(std::span<const std::byte> serialised, ov::Tensor& tensor) {
+  auto* const elements = tensor.data<std::string>();
+  std::size_t offset = 0;
+  for (std::size_t i = 0; i < tensor.get_size(); ++i) {
+    std::uint32_t length = 0;
+    if (serialised.size() - offset < kLengthByteSize) {
+      return InvalidArgument("string element {} has an incomplete length", i);
+    }
+    std::memcpy(&length, serialised.data() + offset, kLengthByteSize);
+    offset += kLengthByteSize;
+    if (serialised.size() - offset < length) {
+      return InvalidArgument("string element {} is incomplete", i);
+    }
+    elements[i].assign(reinterpret_cast<const char*>(serialised.data()) + offset, length);
+    offset += length;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::size_t OpenVinoStrings::SerialisedByteSize(std::size_t first, std::size_t count) const {
+  std::size_t byte_size = count * kLengthByteSize;
+  for (std::size_t i = first; i < first + count; ++i) {
+    byte_size += elements_[i].size();
+  }
+  return byte_size;
+}
+
+void OpenVinoStrings::Serialise(std::size_t first, std::size_t count,
+                                std::byte* destination) const {
+  for (std::size_t i = first; i < first + count; ++i) {
+    const auto length = static_cast<std::uint32_t>(elements_[i].size());
+    std::memcpy(destination, &length, kLengthByteSize);
+    std::memcpy(destination + kLengthByteSize, elements_[i].data(), length);
+    destination += kLengthByteSize + length;
+  }
+}
+
+OpenVinoExecution::OpenVinoExecution(std::shared_ptr<CompiledModel> model)
+    : model_(std::move(model)), request_(model_->compiled().create_infer_request()) {
+  const std::size_t output_count = model_->tensors().outputs.size();
+  for (std::size_t i = 0; i < output_count; ++i) {
+    own_outputs_.push_back(request_.get_output_tensor(i));
+  }
+  bound_.assign(output_count, false);
+}
+
+Error OpenVinoExecution::BindInput(std::size_t index, std::span<const std::byte> bytes,
+                                   std::span<const std::int64_t> shape) {
+  const ov::element::Type type = model_->compiled().input(index).get_element_type();
+  if (type == ov::element::string) {
+    ov::Tensor tensor(type, ShapeOf(shape));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(FillStrings(bytes, tensor));
+    request_.set_input_tensor(index, tensor);
+    return {};
+  }
+  if (bytes.empty()) {
+    request_.set_input_tensor(index, ov::Tensor(type, ShapeOf(shape)));
+    return {};
+  }
+  // The runtime does not write into inputs.
+  request_.set_input_tensor(index,
+                            ov::Tensor(type, ShapeOf(shape), const_cast<std::byte*>(bytes.data())));
+  return {};
+}
+
+bool OpenVinoExecution::CanBindOutput(std::size_t) const { return true; }
+
+bool OpenVinoExecution::BindOutput(std::size_t index, std::span<std::byte> destination,
+                                   std::span<const std::int64_t> shape) {
+  const ov::element::Type type = model_->compiled().output(index).get_element_type();
+  request_.set_output_tensor(index, ov::Tensor(type, ShapeOf(shape), destination.data()));
+  bound_[index] = true;
+  return true;
+}
+
+Error OpenVinoExecution::Run(const std::vector<bool>&) {
+  request_.infer();
+  return {};
+}
+
+Error OpenVinoExecution::ReadOutput(std::size_t index, RuntimeOutput* output) {
+  const ov::Tensor tensor = request_.get_output_tensor(index);
+  output->dtype = DataTypeFromOpenVino(tensor.get_element_type());
+  const ov::Shape shape = tensor.get_shape();
+  output->shape.assign(shape.begin(), shape.end());
+  if (output->dtype == TRITONSERVER_TYPE_BYTES) {
+    output->strings = &strings_.emplace(tensor.data<std::string>(), tensor.get_size());
+    return {};
+  }
+  output->bytes = {static_cast<const std::byte*>(tensor.data()), tensor.get_byte_size()};
+  return {};
+}
+
+// The next batch must not write into memory that this one has given away.
+void OpenVinoExecution::Clear() {
+  strings_.reset();
+  for (std::size_t i = 0; i < bound_.size(); ++i) {
+    if (bound_[i]) {
+      request_.set_output_tensor(i, own_outputs_[i]);
+      bound_[i] = false;
+    }
+  }
+}
+
+}  // namespace headrace::backend
