@@ -3,7 +3,7 @@
 #   1. Debian packages (needs root or sudo only when one is missing),
 #   2. two development packages that only Debian testing has, unpacked (not installed) into build/deps,
 #   3. a virtual environment build/venv with the wheels pinned in tools/requirements-*.txt.
-# Usage: tools/setup.sh [--without RUNTIME[,RUNTIME...]]      RUNTIME: onnxruntime
+# Usage: tools/setup.sh [--without RUNTIME[,RUNTIME...]]      RUNTIME: onnxruntime, openvino
 # A runtime that is left out leaves its backend out of the build; CMake says so.
 set -euo pipefail
 
@@ -132,6 +132,7 @@ requirement_files() {
   local name
   for name in build demo test; do echo "$root/tools/requirements-$name.txt"; done
   if wanted onnxruntime; then echo "$root/tools/requirements-onnxruntime.txt"; fi
+  if wanted openvino; then echo "$root/tools/requirements-openvino.txt"; fi
 }
 
 install_wheels() {
@@ -160,13 +161,17 @@ install_wheels() {
   say "Python wheels: $(basename "$nodeps")"
   logged "${pip[@]}" --no-deps -r "$nodeps" ||
     fail "pip could not install $(basename "$nodeps"); $(wheel_advice "$nodeps")"
-  if ! wanted onnxruntime; then logged "$venv/bin/python" -m pip uninstall -y --quiet onnxruntime; fi
+  local runtime
+  for runtime in onnxruntime openvino; do
+    if ! wanted "$runtime"; then logged "$venv/bin/python" -m pip uninstall -y --quiet "$runtime"; fi
+  done
   echo "$want" >"$stamp"
 }
 
 wheel_advice() {
   case "$1" in
     *onnxruntime*) echo "run again with --without onnxruntime (make: WITHOUT=onnxruntime) to build without that backend" ;;
+    *openvino*) echo "run again with --without openvino (make: WITHOUT=openvino) to build without that backend" ;;
     *) echo "check the network and run again" ;;
   esac
 }
