@@ -41,7 +41,7 @@ def _memory_in_use(server):
 @contextlib.contextmanager
 def _unharmed(running, canary):
     """The server lives behind the block, serves others, and holds what it held before."""
-    before = resources.read(running.pid)
+    before = resources.baseline(running.pid)
     yield running
     assert running.alive(), "the server died in this test:\n" + running.output()
     canary.check()

@@ -15,7 +15,7 @@ def repeat(server, action, repeats=REPEATS, warm_up=10):
     sanitized = server_module.is_sanitized()
     for _ in range(1 if sanitized else warm_up):
         action()
-    before = resources.read(server.pid)
+    before = resources.baseline(server.pid)
     for _ in range(REPEATS_SANITIZED if sanitized else repeats):
         action()
     after = resources.settled(server.pid, before)

@@ -13,32 +13,54 @@ class Resources:
     descriptors: int
     threads: int
     resident_bytes: int
+    targets: tuple = dataclasses.field(default=(), compare=False)  # of the descriptors, for messages
+
+
+def _targets(pid):
+    links = []
+    for name in sorted(os.listdir(f"/proc/{pid}/fd"), key=int):
+        try:
+            links.append(f"{name}:{os.readlink(f'/proc/{pid}/fd/{name}')}")
+        except FileNotFoundError:
+            pass  # closed since
+    return tuple(links)
 
 
 def read(pid):
     """The resources of process `pid` now."""
     with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
         resident_pages = int(statm.read().split()[1])
+    targets = _targets(pid)
     return Resources(
-        descriptors=len(os.listdir(f"/proc/{pid}/fd")),
+        descriptors=len(targets),
         threads=len(os.listdir(f"/proc/{pid}/task")),
         resident_bytes=resident_pages * os.sysconf("SC_PAGE_SIZE"),
+        targets=targets,
     )
+
+
+def baseline(pid):
+    """A reading that another one right behind it confirms: a list that is read while it changes may be wrong."""
+    reading = read(pid)
+    while True:
+        last, reading = reading, read(pid)
+        if (last.targets, last.threads) == (reading.targets, reading.threads):
+            return reading
 
 
 # How long the last closed connections may take to leave the server.
 SETTLE_LIMIT_S = 10.0
 
 
-def settled(pid, baseline):
-    """A reading whose descriptors and threads are back to `baseline`'s, or the last one when time is over.
+def settled(pid, before):
+    """A reading whose descriptors and threads are back to those of `before`, or the last one when time is over.
 
     Closed connections leave the server a moment after the client's close, so the first reading may be early.
     """
     deadline = time.monotonic() + SETTLE_LIMIT_S
     while True:
         reading = read(pid)
-        back = reading.descriptors <= baseline.descriptors and reading.threads <= baseline.threads
+        back = reading.descriptors <= before.descriptors and reading.threads <= before.threads
         if back or time.monotonic() > deadline:
             return reading
         select.select([], [], [], 0.002)
