@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <utility>
 
 #include "base/log.h"
 #include "server/options.h"
@@ -22,23 +22,14 @@ std::string BackendTable(const engine::BackendProvider& backends) {
   return DrawTable(rows);
 }
 
-std::string ModelTable(const engine::Registry& registry) {
-  const auto snapshot = registry.Load();
-  // Sorted by name: the snapshot's own order means nothing to a reader.
-  std::map<std::string, std::shared_ptr<const engine::ModelEntry>> models(
-      snapshot->models().begin(), snapshot->models().end());
+std::string ModelTable(const repository::ModelManager& models) {
   Rows rows = {{"Model", "Version", "Status"}};
-  for (const auto& [name, entry] : models) {
-    if (entry->versions.empty()) {
-      rows.push_back({name, "-", "Not loaded"});
+  for (const repository::IndexEntry& entry : models.Index(false)) {
+    std::string status = entry.state.empty() ? "Not loaded" : entry.state;
+    if (!entry.reason.empty()) {
+      status += ": " + EscapeForLog(entry.reason);
     }
-    for (const auto& [version, state] : entry->versions) {
-      std::string status(engine::ModelStateName(state.state));
-      if (!state.reason.empty()) {
-        status += ": " + EscapeForLog(state.reason);
-      }
-      rows.push_back({name, std::to_string(version), status});
-    }
+    rows.push_back({entry.name, entry.version.empty() ? "-" : entry.version, std::move(status)});
   }
   return DrawTable(rows);
 }
@@ -56,9 +47,9 @@ std::string OptionTable(const ServerConfig& config) {
 }  // namespace
 
 void ReportStart(const ServerConfig& config, const engine::BackendProvider& backends,
-                 const engine::Registry& registry) {
+                 const repository::ModelManager& models) {
   LogTable("backends", BackendTable(backends));
-  LogTable("models", ModelTable(registry));
+  LogTable("models", ModelTable(models));
   LogTable("options", OptionTable(config));
   if (RunsAsRoot()) {
     HEADRACE_LOG_WARNING("running as root; --user=NAME gives it up before anything is served");

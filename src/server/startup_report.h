@@ -3,14 +3,14 @@
 #define HEADRACE_SERVER_STARTUP_REPORT_H_
 
 #include "engine/backend.h"
-#include "engine/registry.h"
+#include "repository/model_manager.h"
 #include "server/server_config.h"
 
 namespace headrace::server {
 
 // Logs the tables of backends, models and options (contracts, Triton 7.3).
 void ReportStart(const ServerConfig& config, const engine::BackendProvider& backends,
-                 const engine::Registry& registry);
+                 const repository::ModelManager& models);
 
 }  // namespace headrace::server
 
