@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/wake_batch.h"
 #include "engine/dispatcher.h"
 #include "engine/parker.h"
 #include "engine/queue_core.h"
@@ -14,13 +15,22 @@ namespace {
 
 using QueueDispatcher = Dispatcher<QueueCore>;
 
-struct ParkedThread : RunnerLot::Parked {
+struct ParkedThread final : RunnerLot::Parked, Waker {
+  void WakeNow() override { parker.Unpark(); }
   Parker parker;
 };
 
+void WakeNow(RunnerLot::Parked* runner) {
+  if (runner != nullptr) {
+    static_cast<ParkedThread*>(runner)->WakeNow();
+  }
+}
+
+// A thread that pushes much in a row wakes once. A chosen runner stays parked until it is woken, so
+// it may be borrowed.
 void Wake(RunnerLot::Parked* runner) {
   if (runner != nullptr) {
-    static_cast<ParkedThread*>(runner)->parker.Unpark();
+    WakeBatch::WakeBorrowed(*static_cast<ParkedThread*>(runner));
   }
 }
 
@@ -87,7 +97,7 @@ class RequestQueue::Impl {
         std::lock_guard lock(mutex_);
         step = dispatcher_.Pop(self, woken, now, popped);
       }
-      Wake(step.wake);
+      WakeNow(step.wake);  // it shall run beside what this thread executes next
       FinishDropped(popped.dropped);
       if (!popped.batch.empty()) {
         return Batch{.requests = Take(popped.batch), .formed = now};
@@ -106,8 +116,10 @@ class RequestQueue::Impl {
         std::lock_guard lock(mutex_);
         runner = dispatcher_.Close();
       }
-      Wake(runner);
+      WakeNow(runner);
     } while (runner != nullptr);
+    // Whoever closes is likely to wait for the runners, also for those that were chosen before.
+    WakeBatch::FlushCurrent();
   }
 
   void Abandon(const std::string& reason) {
@@ -136,6 +148,7 @@ class RequestQueue::Impl {
   // True when another thread woke this one, which then counts as waking; false when its timer ran
   // out.
   bool Sleep(ParkedThread& self, Nanos until) {
+    WakeBatch::FlushCurrent();
     // `until` is on the queue's clock, which a test may have replaced; the kernel knows only the
     // real one.
     if (until != kNever) {

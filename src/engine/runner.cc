@@ -5,8 +5,18 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/wake_batch.h"
 
 namespace headrace::engine {
+namespace {
+
+// Executions below this leave their wake-ups to the end of a row of such executions: a wake-up can
+// cost more than they do.
+constexpr Nanos kShortExecution = 20 * kMicrosecond;
+// A row's wake-ups wait no longer than this and one execution.
+constexpr Nanos kWakeDelayMax = 50 * kMicrosecond;
+
+}  // namespace
 
 Model::Runner::Runner(std::unique_ptr<Instance> instance, Target target)
     : instance_(std::move(instance)), target_(std::move(target)) {}
@@ -25,8 +35,21 @@ void Model::Runner::Start(std::string name) {
 }
 
 void Model::Runner::Run() {
+  // Real time: what it bounds is how long real clients wait.
+  const Clock& clock = Clock::Real();
+  WakeBatch wakes;  // PopBatch flushes it before it parks the thread
+  wakes.SetGathering(false);
+  Nanos row_start = 0;
   while (std::optional<Batch> batch = target_.queue->PopBatch()) {
+    const Nanos start = clock.Now();
+    if (wakes.empty()) {
+      row_start = start;
+    } else if (start - row_start > kWakeDelayMax) {
+      wakes.Flush();
+      row_start = start;
+    }
     Execute(*std::move(batch));
+    wakes.SetGathering(clock.Now() - start < kShortExecution);
   }
 }
 

@@ -16,6 +16,9 @@ namespace headrace::net {
 namespace {
 
 constexpr int kEventsPerTurn = 256;
+// Requests that arrive in one turn wake their instance threads once, but no later than this and one
+// event after the first.
+constexpr Nanos kWakeDelayMax = 50 * kMicrosecond;
 
 class FunctionTask final : public LoopTask {
  public:
@@ -28,11 +31,26 @@ class FunctionTask final : public LoopTask {
 
 }  // namespace
 
+bool LoopWaker::Open() {
+  fd_.Reset(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  return static_cast<bool>(fd_);
+}
+
+void LoopWaker::WakeNow() {
+  if (!asleep_.exchange(false, std::memory_order_acq_rel)) {
+    return;
+  }
+  // The counter is never read: in an edge-triggered set every write is an event of its own.
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(fd_.get(), &one, sizeof(one));
+}
+
 EventLoop::Impl::Impl(std::string name, int cpu, BlockPool& pool, const Clock& clock)
     : name_(std::move(name)),
       cpu_(cpu),
       pool_(pool),
       clock_(clock),
+      waker_(std::make_shared<LoopWaker>()),
       now_(clock.Now()),
       scratch_(std::make_unique<char[]>(kScratchByteSize)) {
   head_scratch_.reserve(4096);
@@ -49,14 +67,13 @@ EventLoop::Impl::~Impl() {
 Status EventLoop::Impl::Start() {
   HEADRACE_CHECK(!started_);
   epoll_.Reset(epoll_create1(EPOLL_CLOEXEC));
-  wake_.Reset(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  if (!epoll_ || !wake_) {
+  if (!epoll_ || !waker_->Open()) {
     return ResourceExhausted("cannot start event loop '{}': {}", name_, std::strerror(errno));
   }
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;
   event.data.ptr = nullptr;
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) {
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, waker_->fd(), &event) != 0) {
     return ResourceExhausted("cannot start event loop '{}': {}", name_, std::strerror(errno));
   }
   try {
@@ -74,7 +91,7 @@ void EventLoop::Impl::Stop() {
   }
   LoopTask* last = new FunctionTask([this] { stop_ = true; });
   inbox_.Push(*last);
-  Wake();
+  waker_->WakeNow();
   thread_.join();
 }
 
@@ -82,15 +99,9 @@ void EventLoop::Impl::Post(std::unique_ptr<LoopTask> task) {
   if (closed_.load(std::memory_order_relaxed)) {
     return;
   }
-  if (inbox_.Push(*task.release()) && asleep_.exchange(false, std::memory_order_acq_rel)) {
-    Wake();
-  }
-}
-
-void EventLoop::Impl::Wake() {
-  // The counter is never read: in an edge-triggered set every write is an event of its own.
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof(one));
+  // Also when the inbox was not empty: whoever filled it may still owe the wake-up.
+  inbox_.Push(*task.release());
+  WakeBatch::Wake(waker_);
 }
 
 bool EventLoop::Impl::InLoopThread() const {
@@ -161,6 +172,24 @@ void EventLoop::Impl::RunResumes() {
   resuming_.clear();
 }
 
+void EventLoop::Impl::RunEvents(std::span<const epoll_event> events, WakeBatch& wakes) {
+  Nanos flushed = now_;
+  for (const epoll_event& event : events) {
+    auto* source = static_cast<EventSource*>(event.data.ptr);
+    if (source == nullptr) {
+      continue;  // the waker's
+    }
+    source->OnEvents(event.events);
+    if (wakes.empty()) {
+      continue;
+    }
+    if (const Nanos now = clock_.Now(); now - flushed > kWakeDelayMax) {
+      wakes.Flush();
+      flushed = now;
+    }
+  }
+}
+
 void EventLoop::Impl::Run() {
   thread_id_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   SetThreadName(name_);
@@ -169,21 +198,20 @@ void EventLoop::Impl::Run() {
     [[maybe_unused]] const Status pinned = PinThread(std::array{cpu_});
   }
   std::array<epoll_event, kEventsPerTurn> events;
+  WakeBatch wakes;
   while (!stop_) {
     int timeout_ms = WaitMillis();
-    asleep_.exchange(true, std::memory_order_acq_rel);
+    wakes.Flush();
+    waker_->FallAsleep();
     if (!inbox_.empty()) {
       timeout_ms = 0;
     }
     const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, timeout_ms);
-    asleep_.exchange(false, std::memory_order_acq_rel);
+    waker_->Awake();
     now_ = clock_.Now();
-    for (int i = 0; i < count; ++i) {
-      if (auto* source = static_cast<EventSource*>(events[i].data.ptr); source != nullptr) {
-        source->OnEvents(events[i].events);
-      }
-    }
+    RunEvents({events.data(), static_cast<std::size_t>(std::max(count, 0))}, wakes);
     RunResumes();
+    wakes.Flush();  // the instances work while the answers below are sent
     RunTasks();
     for (TurnHook *hook = hooks_.First(), *next; hook != nullptr; hook = next) {
       next = hooks_.Next(*hook);

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "base/intrusive_list.h"
 #include "base/mpsc_queue.h"
 #include "base/unique_fd.h"
+#include "base/wake_batch.h"
 #include "net/event_loop.h"
 
 namespace headrace::net {
@@ -33,6 +35,26 @@ class TurnHook : public ListNode<> {
   // When OnTurn has to run at the latest; kNever: no need.
   virtual Nanos NextDeadline() = 0;
   virtual void OnTurn(Nanos now) = 0;
+};
+
+// Ends the loop's wait. Outlives the loop where a poster still owes it a wake-up.
+class LoopWaker final : public Waker {
+ public:
+  // Opens the descriptor; false when there is none left.
+  bool Open();
+  int fd() const { return fd_.get(); }
+  void WakeNow() override;
+
+  // The loop's thread: before it waits, and after.
+  void FallAsleep() { asleep_.exchange(true, std::memory_order_acq_rel); }
+  void Awake() { asleep_.exchange(false, std::memory_order_acq_rel); }
+
+ private:
+  // True while the thread waits or is about to: only then does a poster pay for a wake-up. Every
+  // access is a read-modify-write, so that the two sides are ordered by this variable's own
+  // history: either the poster sees true, or the loop sees the poster's task.
+  alignas(64) std::atomic<bool> asleep_{false};
+  UniqueFd fd_;
 };
 
 // Everything but Post, PostFunction, Start, Stop and InLoopThread: the loop's thread only (hooks
@@ -70,28 +92,24 @@ class EventLoop::Impl {
 
  private:
   void Run();
+  void RunEvents(std::span<const epoll_event> events, WakeBatch& wakes);
   void RunTasks();
   void RunResumes();
   int WaitMillis();
-  void Wake();
 
   const std::string name_;
   const int cpu_;
   BlockPool& pool_;
   const Clock& clock_;
   UniqueFd epoll_;
-  UniqueFd wake_;
+  const std::shared_ptr<LoopWaker> waker_;
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_{};
   std::atomic<bool> closed_{false};  // Stop was called: tasks are no longer taken
   bool started_ = false;
   bool stop_ = false;
   Nanos now_ = 0;
-  // True while the thread waits or is about to: only then does a poster pay for a wake-up. Every
-  // access is a read-modify-write, so that the two sides are ordered by this variable's own
-  // history: either the poster sees true, or the loop sees the poster's task.
-  alignas(64) std::atomic<bool> asleep_{false};
-  MpscQueue<LoopTask> inbox_;
+  alignas(64) MpscQueue<LoopTask> inbox_;
   alignas(64) IntrusiveList<TurnHook> hooks_;
   std::vector<std::unique_ptr<EventSource>> dead_;
   std::vector<EventSource*> resume_;

@@ -448,8 +448,13 @@ TEST_F(HttpServerTest, DescriptorLimit_RefusesWith503_AndRecovers) {
   ASSERT_TRUE(canary.Send(Get("/a")));
   EXPECT_EQ(canary.ReadResponse().status, 200);
   // The loop stands still while the clients connect and all descriptors are used up.
+  std::promise<void> stands;
   std::promise<void> release;
-  server_->loops()[0]->PostFunction([&] { release.get_future().wait(); });
+  server_->loops()[0]->PostFunction([&] {
+    stands.set_value();
+    release.get_future().wait();
+  });
+  stands.get_future().wait();
   std::vector<std::unique_ptr<RawClient>> waiting;
   for (int i = 0; i < 3; ++i) {
     waiting.push_back(std::make_unique<RawClient>(port_));
