@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from harness import canary as canary_module
-from harness import models, prometheus, resources, wait
+from harness import models, prometheus, raw_http, resources, wait
 from harness import server as server_module
 
 # What the canary itself may hold at the moment of a reading.
@@ -24,11 +24,13 @@ def catalogue_repository(tmp_path_factory):
 
 @contextlib.contextmanager
 def _running(repository, *options):
-    """A server and a canary over it, both for many tests."""
+    """A server, a canary over it, and what the server holds with nobody but the canary: for many tests."""
     with server_module.Server(repository, *options) as running:
         canary = canary_module.Canary(running).start()
         canary.check()
-        yield running, canary
+        assert raw_http.call(running, "GET", "/v2/health/ready").status == 200
+        _memory_in_use(running)
+        yield running, canary, resources.baseline(running.pid)
         canary.stop()
         assert running.alive(), running.output()
         assert running.stop() == 0, running.output()
@@ -39,9 +41,8 @@ def _memory_in_use(server):
 
 
 @contextlib.contextmanager
-def _unharmed(running, canary):
-    """The server lives behind the block, serves others, and holds what it held before."""
-    before = resources.baseline(running.pid)
+def _unharmed(running, canary, before):
+    """The server lives behind the block, serves others, and holds what it held before any test."""
     yield running
     assert running.alive(), "the server died in this test:\n" + running.output()
     canary.check()
