@@ -47,20 +47,28 @@ def _server(tmp_path_factory):
     _save_product(repository, "product", _CONFIG)
     _save_product(repository, "completed", 'backend: "openvino"\ndefault_model_filename: "model.onnx"\n')
     _save_product(repository, "two_instances", _CONFIG + "instance_group { count: 2 kind: KIND_CPU }\n")
-    _save_product(repository, "made_for_one", _CONFIG + models.parameter("INFERENCE_NUM_THREADS", 1)
-                  + 'input { name: "X" data_type: TYPE_FP32 dims: [ 64 ] }\n'
-                  + 'output { name: "Y" data_type: TYPE_FP32 dims: [ 16 ] }\n', batch=1)
+    _save_product(
+        repository,
+        "made_for_one",
+        _CONFIG
+        + models.parameter("INFERENCE_NUM_THREADS", 1)
+        + 'input { name: "X" data_type: TYPE_FP32 dims: [ 64 ] }\n'
+        + 'output { name: "Y" data_type: TYPE_FP32 dims: [ 16 ] }\n',
+        batch=1,
+    )
     _save_product(repository, "half", _CONFIG + models.parameter("inference_precision", "bf16"))
     _save_product(
         repository,
         "mixed",
-        _CONFIG + 'optimization { execution_accelerators { cpu_execution_accelerator { name: "auto_mixed_precision" } } }\n',
+        _CONFIG
+        + 'optimization { execution_accelerators { cpu_execution_accelerator { name: "auto_mixed_precision" } } }\n',
     )
     ir = repository / "ir" / "1"
     ir.mkdir(parents=True)
     core = openvino.Core()
-    openvino.save_model(core.read_model(str(repository / "product" / "1" / "model.onnx")), str(ir / "model.xml"),
-                        compress_to_fp16=False)
+    openvino.save_model(
+        core.read_model(str(repository / "product" / "1" / "model.onnx")), str(ir / "model.xml"), compress_to_fp16=False
+    )
     with server_module.Server(repository) as running:
         yield running
 
@@ -124,10 +132,16 @@ def test_configuration_is_completed_from_the_model(client):
         (models.parameter("inference_precision", "f8"), "inference_precision"),
         (models.parameter("HINT_BF16", "perhaps"), "yes or no"),
         ('optimization { execution_accelerators { cpu_execution_accelerator { name: "warp" } } }\n', "warp"),
-        ('input { name: "Z" data_type: TYPE_FP32 dims: [ 64 ] }\n'
-         'output { name: "Y" data_type: TYPE_FP32 dims: [ 16 ] }\n', "unexpected inference input 'Z'"),
-        ('input { name: "X" data_type: TYPE_INT32 dims: [ 64 ] }\n'
-         'output { name: "Y" data_type: TYPE_FP32 dims: [ 16 ] }\n', "TYPE_INT32"),
+        (
+            'input { name: "Z" data_type: TYPE_FP32 dims: [ 64 ] }\n'
+            'output { name: "Y" data_type: TYPE_FP32 dims: [ 16 ] }\n',
+            "unexpected inference input 'Z'",
+        ),
+        (
+            'input { name: "X" data_type: TYPE_INT32 dims: [ 64 ] }\n'
+            'output { name: "Y" data_type: TYPE_FP32 dims: [ 16 ] }\n',
+            "TYPE_INT32",
+        ),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_refused_by_name(tmp_path, extra, text):
