@@ -121,7 +121,8 @@ def _cost_of_queues(options, results, scratch, stack):
 
 def _queue_program(results):
     name = os.environ.get("HEADRACE_ENGINE_BENCH")
-    path = pathlib.Path(name or servers.headrace_program().parent / "bench" / "engine_queue_bench")
+    build = servers.headrace_program().parent
+    path = pathlib.Path(name or build / "src" / "engine" / "engine_queue_bench")
     if not path.exists():
         results.note(f"the queue without a network: {path} is not built")
         return

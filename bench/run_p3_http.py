@@ -5,8 +5,9 @@ from harness import program, repositories, requests, rounds, servers, wrk
 
 _BYTES = 602_112  # one image of 3 x 224 x 224 FP32
 _DESCRIPTION = """\
-602,112-byte binary tensors in and out over HTTP, Headrace and Triton in turn
-Both servers run the same identity backend, at 1 and 8 connections.
+602,112-byte binary tensors in and out over HTTP, Headrace, Triton and the floor in turn
+Both servers run the same identity backend, at 1 and 8 connections. The floor brings the body in and
+the same body out, without a copy or a second thread.
 """
 
 
@@ -16,7 +17,9 @@ def _measure(options, results, scratch, stack):
     request = requests.binary(_BYTES)
     load = wrk.Load(scratch / "load", request)
     started = [servers.triton(repository), servers.headrace(repository)]
-    sides = {side.name: stack.enter_context(side) for side in started}
+    floor = servers.floor_echo()
+    sides = {side.name: stack.enter_context(side) for side in [*started, floor]}
+    servers.wait_listening(floor)
     for side in started:
         side.wait_ready()
         requests.check_identity(side, request)
@@ -35,7 +38,9 @@ def _measure(options, results, scratch, stack):
         cost = comparison.ratio("cpu_us", "Headrace", "Triton")
         rate = comparison.ratio("requests_per_s", "Headrace", "Triton")
         results.verdict(f"{at}: CPU/request over Triton", cost, 1 / 3, at_most=True)
+        bare = comparison.ratio("cpu_us", "floor, echo", "Triton")
         results.note(f"{at}: throughput over Triton {rate.text(2)}")
+        results.note(f"{at}: CPU/request of the floor over Triton {bare.text(3)}")
 
 
 if __name__ == "__main__":

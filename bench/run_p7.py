@@ -25,7 +25,10 @@ def _measure(options, results, scratch, stack):
         requests.check_identity(side, request)
     comparison = rounds.alternate(
         "64-byte binary tensor, 1 connection",
-        {name: lambda side=side: load.run(side, 1, options.seconds) for name, side in sides.items()},
+        {
+            name: lambda side=side: load.run(side, 1, options.seconds)
+            for name, side in sides.items()
+        },
         options.rounds,
         lambda name: load.run(sides[name], 1, 1),
     )

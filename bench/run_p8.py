@@ -46,7 +46,8 @@ def _starts(options, results, scratch):
         "Headrace, model that loads in 1 s": lambda: _start(servers.headrace, slow),
     }
     demo = servers.ROOT / "build" / "demo-repository"
-    if (demo / "efficientnet_lite0").exists():
+    engine = servers.backend_directory() / "onnxruntime" / "libtriton_onnxruntime.so"
+    if (demo / "efficientnet_lite0").exists() and engine.exists():
         image = scratch / "image"
         repositories.link_model(image, demo / "efficientnet_lite0", max_batch_size=8)
         sides["Headrace, EfficientNet-Lite0"] = lambda: _start(servers.headrace, image)

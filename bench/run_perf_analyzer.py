@@ -68,7 +68,8 @@ def _measure(options, results, scratch, stack):
         results.comparison(comparison)
         rate = comparison.ratio("requests_per_s", "Headrace", "Triton")
         cost = comparison.ratio("cpu_us", "Headrace", "Triton")
-        results.note(f"throughput over Triton {rate.text(2)}, CPU/request over Triton {cost.text(2)}")
+        results.note(f"throughput over Triton {rate.text(2)}")
+        results.note(f"CPU/request over Triton {cost.text(2)}")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,8 @@ def _arguments(description, rounds, seconds):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rounds", type=int, default=rounds, help=f"default {rounds}")
-    parser.add_argument(
-        "--seconds", type=int, default=seconds, help=f"of load for a side and round, default {seconds}"
-    )
+    help_seconds = f"of load for a side and round, default {seconds}"
+    parser.add_argument("--seconds", type=int, default=seconds, help=help_seconds)
     parser.add_argument("--json", metavar="FILE", help="write all samples and verdicts there")
     parser.add_argument(
         "--strict", action="store_true", help="end with status 1 when a target is not met"

@@ -18,7 +18,10 @@ class Spread:
         return Spread(statistics.median(values), min(values), max(values))
 
     def text(self, digits=1):
-        return f"{self.median:,.{digits}f} [{self.minimum:,.{digits}f} .. {self.maximum:,.{digits}f}]"
+        median, least, greatest = (
+            f"{value:,.{digits}f}" for value in (self.median, self.minimum, self.maximum)
+        )
+        return f"{median} [{least} .. {greatest}]"
 
 
 @dataclasses.dataclass

@@ -164,6 +164,15 @@ def floor(mode):
     return Server(_FLOOR_NAMES[mode], [str(floor_program()), mode, str(port)], port)
 
 
+def floor_echo():
+    """What the kernel takes to bring a body in and out again."""
+    port = free_port()
+    path = floor_program().with_name("floor_echo")
+    if not path.exists():
+        raise Missing(f"{path} is not built; make build")
+    return Server("floor, echo", [str(path), str(port)], port)
+
+
 def wait_listening(server):
     """Until the server accepts connections."""
     while time.monotonic() - server.started < READY_LIMIT_S:
