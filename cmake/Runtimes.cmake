@@ -43,7 +43,11 @@ else()
   list(APPEND HEADRACE_RUNTIME_SUMMARY "torch: not found, backend left out")
 endif()
 
-if(EXISTS "${HEADRACE_SITE}/openvino/cmake/OpenVINOConfig.cmake")
+if(HEADRACE_SANITIZE AND EXISTS "${HEADRACE_SITE}/openvino")
+  # It loads its thread library with RTLD_DEEPBIND, which the sanitizers end the process for.
+  set(HEADRACE_HAS_OPENVINO OFF)
+  list(APPEND HEADRACE_RUNTIME_SUMMARY "openvino: cannot run under sanitizers, backend left out")
+elseif(EXISTS "${HEADRACE_SITE}/openvino/cmake/OpenVINOConfig.cmake")
   find_package(OpenVINO REQUIRED COMPONENTS Runtime PATHS "${HEADRACE_SITE}/openvino/cmake" NO_DEFAULT_PATH)
   set(HEADRACE_HAS_OPENVINO ON)
   list(APPEND HEADRACE_RUNTIME_SUMMARY "openvino: ${HEADRACE_SITE}/openvino")

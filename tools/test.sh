@@ -56,7 +56,7 @@ export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS:-}"
 fixed_addresses=()
 if setarch "$(uname -m)" -R true 2>/dev/null; then fixed_addresses=(setarch "$(uname -m)" -R); fi
 build_tsan() {
-  "${fixed_addresses[@]}" tools/build.sh tsan base_test telemetry_test net_test engine_test
+  "${fixed_addresses[@]}" tools/build.sh tsan base_test telemetry_test net_test engine_test engine_simulator
 }
 unit_tsan() {
   "${fixed_addresses[@]}" ctest --preset tsan -j "$jobs" --timeout 300 --no-tests=error -L "$thread_labels"

@@ -17,8 +17,9 @@ class RealClock final : public Clock {
 }  // namespace
 
 const Clock& Clock::Real() {
-  static const RealClock clock;
-  return clock;
+  // Never destroyed: threads that outlive main may still ask for the time.
+  static const RealClock* const clock = new RealClock;
+  return *clock;
 }
 
 }  // namespace headrace

@@ -200,12 +200,19 @@ def test_answers_keep_their_order(server):
     assert counts(server, "ordered")[1] >= count - 1
 
 
-def test_each_of_n_instances_runs_a_request_at_a_time(server):
+def seconds_for(server, model, count):
+    """How long `count` requests that arrive together take; their answers are checked."""
     began = time.monotonic()
-    with Asked(server, [request("three", [float(i)], False) for i in range(6)]) as asked:
-        assert [answer.json()["outputs"][0]["data"] for answer in asked.answers()] == [[float(i)] for i in range(6)]
-    three = time.monotonic() - began
-    assert 2 * EXECUTE_S <= three < 5 * EXECUTE_S
+    with Asked(server, [request(model, [float(i)], False) for i in range(count)]) as asked:
+        assert [answer.json()["outputs"][0]["data"] for answer in asked.answers()] == [[float(i)] for i in range(count)]
+    return time.monotonic() - began
+
+
+def test_each_of_n_instances_runs_a_request_at_a_time(server):
+    three = seconds_for(server, "three", 6)
+    assert 2 * EXECUTE_S <= three
+    # Against one instance in the same run: a slow machine slows both.
+    assert three < seconds_for(server, "single", 6)
     config = raw_http.call(server, "GET", "/v2/models/three/config").json()
     assert config["instance_group"][0]["count"] == 3
 
