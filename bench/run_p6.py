@@ -91,7 +91,7 @@ def _compare(name, options, results, scratch, stack):
     if not (source / "config.pbtxt").exists():
         raise servers.Missing(f"{source} is not there; make demo-repository")
     repository = scratch / f"repository-{name}"
-    repositories.link_model(repository, source, max_batch_size=options.batch_size)
+    repositories.copy_model(repository, source, max_batch_size=options.batch_size)
     with servers.headrace(repository) as server:
         loop = stack.enter_context(_PlainLoop(source / "1" / "model.onnx", options.batch_size))
         server.wait_ready()

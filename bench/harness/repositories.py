@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import shutil
 
 _CONFIG = """\
 backend: "identity"
@@ -28,14 +29,14 @@ def identity(repository, name="identity"):
     return repository
 
 
-def link_model(repository, source, max_batch_size):
-    """Adds a model whose files are those of `source`, with another largest batch."""
-    source = pathlib.Path(source).resolve()
+def copy_model(repository, source, max_batch_size):
+    """Adds the model in `source` with another largest batch.
+
+    A copy: Headrace refuses links that lead out of the repository.
+    """
+    source = pathlib.Path(source)
     folder = pathlib.Path(repository) / source.name
-    folder.mkdir(parents=True)
-    for entry in source.iterdir():
-        if entry.name != "config.pbtxt":
-            (folder / entry.name).symlink_to(entry)
+    shutil.copytree(source, folder)
     text = (source / "config.pbtxt").read_text(encoding="utf-8")
     text, count = re.subn(r"max_batch_size: \d+", f"max_batch_size: {max_batch_size}", text)
     if count != 1:
