@@ -25,6 +25,15 @@ def _tensors(kind, name, dtype, dims):
     return f'{kind} {{ name: "{name}" data_type: {config_type} dims: [ {dims} ] }}\n'
 
 
+def _copy_for_openvino(source, target):
+    """The same ONNX file behind the openvino backend."""
+    shutil.copytree(source, target)
+    config = (source / "config.pbtxt").read_text()
+    config = config.replace(f'name: "{source.name}"', f'name: "{target.name}"')
+    config = config.replace('backend: "onnxruntime"', 'backend: "openvino"\ndefault_model_filename: "model.onnx"')
+    (target / "config.pbtxt").write_text(config)
+
+
 def _make_repository(directory):
     """Identity models of every datatype, one that batches, and the demo's ONNX models."""
     for dtype in [*_DTYPES, "BYTES"]:
@@ -43,6 +52,7 @@ def _make_repository(directory):
     demo = servers.ROOT / "build" / "demo-repository"
     for name in ("efficientnet_lite0", "resnet18"):
         shutil.copytree(demo / name, directory / name)
+        _copy_for_openvino(demo / name, directory / f"{name}_openvino")
 
 
 def _infer(server, model, inputs, outputs):
@@ -89,8 +99,9 @@ def _requests():
     for batch in (1, 3):
         pixels = struct.pack(f"<{_PIXELS}f", *((i % 251) / 100 - 1.2 for i in range(_PIXELS))) * batch
         image = [("images", "FP32", [batch, 3, 224, 224], pixels)]
-        yield f"batch of {batch}", "efficientnet_lite0", image, ["probabilities"]
-        yield f"batch of {batch}", "resnet18", image, ["logits"]
+        for runtime in ("", "_openvino"):
+            yield f"batch of {batch}", f"efficientnet_lite0{runtime}", image, ["probabilities"]
+            yield f"batch of {batch}", f"resnet18{runtime}", image, ["logits"]
 
 
 def main():
@@ -104,7 +115,7 @@ def main():
             for label, model, inputs, outputs in _requests():
                 same = _infer(triton, model, inputs, outputs) == _infer(headrace, model, inputs, outputs)
                 differing += not same
-                print(f"{model:20} {label:12} {'the same answer' if same else 'DIFFERENT ANSWERS'}")
+                print(f"{model:28} {label:12} {'the same answer' if same else 'DIFFERENT ANSWERS'}")
         print(f"{differing} of the requests were answered differently" if differing else "all answers are the same")
         return 1 if differing else 0
 
