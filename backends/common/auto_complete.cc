@@ -5,8 +5,13 @@
 
 #include <algorithm>
 
+#include "common/backend_config.h"
+
 namespace headrace::backend {
 namespace {
+
+// Where the server's command line says nothing (contracts, Triton 3.5).
+constexpr std::int64_t kDefaultMaxBatchSize = 4;
 
 std::string ShapeText(const std::vector<std::int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ","));
@@ -161,6 +166,31 @@ Error CheckConfig(const std::string& model_name, const ModelTensors& tensors,
         CheckTensor(model_name, *info, tensor, config.max_batch_size > 0));
   }
   return {};
+}
+
+Error SettleConfig(TRITONBACKEND_Model* model, const ModelTensors& tensors, ModelConfig* config) {
+  const char* name = nullptr;
+  bool complete = false;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelName(model, &name));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelAutoCompleteConfig(model, &complete));
+  if (!complete) {
+    return CheckConfig(name, tensors, *config);
+  }
+  TRITONBACKEND_Backend* backend = nullptr;
+  BackendConfig settings;
+  std::int64_t default_max_batch_size = kDefaultMaxBatchSize;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelBackend(model, &backend));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(BackendConfig::Read(backend, &settings));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(settings.Get("default-max-batch-size", &default_max_batch_size));
+  bool changed = false;
+  bool add_dynamic_batching = false;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CompleteConfig(name, tensors, default_max_batch_size, config,
+                                                  &changed, &add_dynamic_batching));
+  if (changed) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(config->Propose(model, add_dynamic_batching));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(ModelConfig::Read(model, config));
+  }
+  return CheckConfig(name, tensors, *config);
 }
 
 }  // namespace headrace::backend

@@ -25,6 +25,11 @@ Error CompleteConfig(const std::string& model_name, const ModelTensors& tensors,
 Error CheckConfig(const std::string& model_name, const ModelTensors& tensors,
                   const ModelConfig& config);
 
+// What a model does once its file is loaded: completes the configuration if the server asks for
+// that, proposes it and reads what came of it, and checks it against the file. Only while
+// ModelInitialize runs.
+Error SettleConfig(TRITONBACKEND_Model* model, const ModelTensors& tensors, ModelConfig* config);
+
 }  // namespace headrace::backend
 
 #endif  // HEADRACE_BACKENDS_COMMON_AUTO_COMPLETE_H_

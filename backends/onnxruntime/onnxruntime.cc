@@ -15,8 +15,6 @@
 namespace headrace::backend {
 namespace {
 
-constexpr std::int64_t kDefaultMaxBatchSize = 4;
-
 // <repository>/<version>/<default_model_filename, or model.onnx>; a directory of that name holds a
 // model.onnx.
 Error FindModelFile(TRITONBACKEND_Model* handle, const ModelConfig& config, std::string* path) {
@@ -62,10 +60,8 @@ class OnnxModel {
 
  private:
   Error Load(TRITONBACKEND_Model* handle) {
-    const char* name = nullptr;
     TRITONBACKEND_Backend* backend = nullptr;
     BackendConfig backend_config;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelName(handle, &name));
     HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelBackend(handle, &backend));
     HEADRACE_BACKEND_RETURN_IF_ERROR(BackendConfig::Read(backend, &backend_config));
     HEADRACE_BACKEND_RETURN_IF_ERROR(ModelConfig::Read(handle, &config_));
@@ -73,30 +69,7 @@ class OnnxModel {
     std::string path;
     HEADRACE_BACKEND_RETURN_IF_ERROR(FindModelFile(handle, config_, &path));
     HEADRACE_BACKEND_RETURN_IF_ERROR(OnnxSession::Load(path, settings_, &session_));
-    HEADRACE_BACKEND_RETURN_IF_ERROR(Complete(handle, name, backend_config));
-    return CheckConfig(name, session_->tensors(), config_);
-  }
-
-  Error Complete(TRITONBACKEND_Model* handle, const char* name,
-                 const BackendConfig& backend_config) {
-    bool wanted = false;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelAutoCompleteConfig(handle, &wanted));
-    if (!wanted) {
-      return {};
-    }
-    std::int64_t default_max_batch_size = kDefaultMaxBatchSize;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(
-        backend_config.Get("default-max-batch-size", &default_max_batch_size));
-    bool changed = false;
-    bool add_dynamic_batching = false;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(CompleteConfig(name, session_->tensors(),
-                                                    default_max_batch_size, &config_, &changed,
-                                                    &add_dynamic_batching));
-    if (!changed) {
-      return {};
-    }
-    HEADRACE_BACKEND_RETURN_IF_ERROR(config_.Propose(handle, add_dynamic_batching));
-    return ModelConfig::Read(handle, &config_);
+    return SettleConfig(handle, session_->tensors(), &config_);
   }
 
   ModelConfig config_;

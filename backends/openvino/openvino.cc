@@ -5,7 +5,6 @@
 #include <string>
 
 #include "common/auto_complete.h"
-#include "common/backend_config.h"
 #include "common/batch_driver.h"
 #include "common/entry_points.h"
 #include "common/model_config.h"
@@ -15,7 +14,6 @@
 namespace headrace::backend {
 namespace {
 
-constexpr std::int64_t kDefaultMaxBatchSize = 4;
 // What is looked for, in this order, when the configuration names no file, or the first of these:
 // servers fill that name in.
 constexpr std::array<const char*, 6> kModelFiles = {
@@ -59,39 +57,11 @@ class OpenVinoModel {
 
  private:
   Error Load(TRITONBACKEND_Model* handle) {
-    const char* name = nullptr;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelName(handle, &name));
     HEADRACE_BACKEND_RETURN_IF_ERROR(ModelConfig::Read(handle, &config_));
     std::string path;
     HEADRACE_BACKEND_RETURN_IF_ERROR(FindModelFile(handle, config_, &path));
     HEADRACE_BACKEND_RETURN_IF_ERROR(CompiledModel::Load(path, config_, &compiled_));
-    HEADRACE_BACKEND_RETURN_IF_ERROR(Complete(handle, name));
-    return CheckConfig(name, compiled_->tensors(), config_);
-  }
-
-  Error Complete(TRITONBACKEND_Model* handle, const char* name) {
-    bool wanted = false;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelAutoCompleteConfig(handle, &wanted));
-    if (!wanted) {
-      return {};
-    }
-    TRITONBACKEND_Backend* backend = nullptr;
-    BackendConfig backend_config;
-    std::int64_t default_max_batch_size = kDefaultMaxBatchSize;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelBackend(handle, &backend));
-    HEADRACE_BACKEND_RETURN_IF_ERROR(BackendConfig::Read(backend, &backend_config));
-    HEADRACE_BACKEND_RETURN_IF_ERROR(
-        backend_config.Get("default-max-batch-size", &default_max_batch_size));
-    bool changed = false;
-    bool add_dynamic_batching = false;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(CompleteConfig(name, compiled_->tensors(),
-                                                    default_max_batch_size, &config_, &changed,
-                                                    &add_dynamic_batching));
-    if (!changed) {
-      return {};
-    }
-    HEADRACE_BACKEND_RETURN_IF_ERROR(config_.Propose(handle, add_dynamic_batching));
-    return ModelConfig::Read(handle, &config_);
+    return SettleConfig(handle, compiled_->tensors(), &config_);
   }
 
   ModelConfig config_;
