@@ -23,6 +23,7 @@ _LAYERS = (
     "net",
     "telemetry",
     "tensor",
+    "device",
     "base",
 )
 # Pairs that the order alone would allow: these two stay strangers, and so do their tests.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "device/device_memory.h"
 #include "engine/backend.h"
 #include "engine/statistics.h"
 #include "plugin/values.h"
@@ -16,8 +17,11 @@
 // "unsupported".
 struct TRITONSERVER_Server {};
 
-// Gives memory of the host. Without state: the heap keeps the books.
-struct TRITONBACKEND_MemoryManager {};
+// Gives memory of the host (from the heap, which keeps the books) and, where there is a GPU,
+// page-locked memory and the GPU's own.
+struct TRITONBACKEND_MemoryManager {
+  std::shared_ptr<headrace::device::DeviceMemory> devices;  // null: no GPU
+};
 
 struct TRITONBACKEND_BackendAttribute {
   struct Group {

@@ -152,6 +152,7 @@ PluginBackend::PluginBackend(const EntryPoints& entries, PluginBackendOptions op
   handle_->name = std::move(options.name);
   handle_->directory = std::move(options.directory);
   handle_->config.json = std::move(options.config_json);
+  handle_->memory_manager.devices = std::move(options.device_memory);
 }
 
 PluginBackend::~PluginBackend() {

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "device/device_memory.h"
 #include "engine/backend.h"
 #include "plugin/library.h"
 
@@ -21,8 +22,9 @@ namespace headrace::plugin {
 
 struct PluginBackendOptions {
   std::string name;
-  std::string directory;    // of the library
-  std::string config_json;  // {"cmdline":{...}}
+  std::string directory;                                  // of the library
+  std::string config_json;                                // {"cmdline":{...}}
+  std::shared_ptr<device::DeviceMemory> device_memory{};  // null: no GPU
 };
 
 // Thread-safe. Loaded models share it.

@@ -30,7 +30,7 @@ std::string PluginHost::ConfigJson(const std::string& backend) const {
   std::map<std::string, std::string> settings = {
       {"auto-complete-config", options_.auto_complete_config ? "true" : "false"},
       {"backend-directory", options_.backend_directory},
-      {"min-compute-capability", "6.000000"},
+      {"min-compute-capability", fmt::format("{:.6f}", options_.compute_capability_min)},
       {"default-max-batch-size", "4"},
   };
   for (const std::string& source : {std::string(), backend}) {
@@ -72,7 +72,8 @@ Result<std::shared_ptr<engine::Backend>> PluginHost::Find(const engine::LoadSpec
         PluginBackend::Create(entries,
                               {.name = spec.backend,
                                .directory = std::filesystem::path(path).parent_path().string(),
-                               .config_json = entry->config_json}));
+                               .config_json = entry->config_json,
+                               .device_memory = options_.device_memory}));
     HEADRACE_LOG_INFO("backend '{}' loaded from {}", entry->name, entry->path);
   }
   return std::shared_ptr<engine::Backend>(entry->backend);

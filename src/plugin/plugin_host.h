@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "device/device_memory.h"
 #include "engine/backend.h"
 #include "telemetry/prometheus.h"
 
@@ -21,6 +22,8 @@ struct PluginHostOptions {
       backend_config;  // backend ("" = all) -> key -> value
   bool auto_complete_config = true;
   std::string host_library_directory;  // of the empty libtritonserver.so; empty: beside the program
+  std::shared_ptr<device::DeviceMemory> device_memory{};  // null: no GPU
+  double compute_capability_min = 6.0;                    // told to backends
 };
 
 // Thread-safe. Destroyed after the last model; backends are finalised then, their libraries stay

@@ -403,5 +403,8 @@ Result<std::byte*> TRITONBACKEND_Request::AllocateOutput(TRITONBACKEND_Output* o
   output->has_buffer = true;
   output->attributes = {};
   output->attributes.byte_size = byte_size;
+  if (output->buffer.page_locked()) {
+    output->attributes.memory_type = TRITONSERVER_MEMORY_CPU_PINNED;
+  }
   return output->buffer.data();
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <vector>
 
 #include "server/option_text.h"
@@ -143,6 +144,60 @@ Option BackendConfig() {
     return text;
   };
   option.clear = [](ServerConfig& config) { config.backend_config.clear(); };
+  return option;
+}
+
+Option MinSupportedComputeCapability() {
+  Option option{.name = "min-supported-compute-capability",
+                .alias = {},
+                .group = "GPU",
+                .value = "MAJOR.MINOR",
+                .help = "GPUs below it are not used."};
+  option.set = [](ServerConfig& config, std::string_view text) {
+    double value = 0;
+    const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failure != std::errc() || stop != text.data() + text.size() ||
+        !(value >= 0 && value < 1000)) {
+      return InvalidArgument("expected a number such as 7.5, got '{}'", text);
+    }
+    config.compute_capability_min = value;
+    return OkStatus();
+  };
+  option.get = [](const ServerConfig& config) {
+    return fmt::format("{:.1f}", config.compute_capability_min);
+  };
+  return option;
+}
+
+// "<gpu>:<bytes>", as Triton takes it.
+Option CudaMemoryPoolByteSize() {
+  Option option{
+      .name = "cuda-memory-pool-byte-size",
+      .alias = {},
+      .group = "GPU",
+      .value = "GPU:BYTES",
+      .help =
+          "Memory of one GPU that backends may ask the server for. Repeatable; a GPU that "
+          "is not named has 64 MiB.",
+      .kind = OptionKind::kList};
+  option.set = [](ServerConfig& config, std::string_view text) {
+    const std::size_t colon = text.find(':');
+    if (colon == std::string_view::npos) {
+      return InvalidArgument("expected <gpu>:<bytes>, got '{}'", text);
+    }
+    HEADRACE_ASSIGN_OR_RETURN(const std::uint64_t gpu, ParseNumber(text.substr(0, colon), 0, 1023));
+    HEADRACE_ASSIGN_OR_RETURN(config.cuda_memory_pool_byte_sizes[static_cast<int>(gpu)],
+                              ParseNumber(text.substr(colon + 1), 0, std::uint64_t{1} << 50));
+    return OkStatus();
+  };
+  option.get = [](const ServerConfig& config) {
+    std::string text;
+    for (const auto& [gpu, byte_size] : config.cuda_memory_pool_byte_sizes) {
+      text += fmt::format("{}{}:{}", text.empty() ? "" : " ", gpu, byte_size);
+    }
+    return text;
+  };
+  option.clear = [](ServerConfig& config) { config.cuda_memory_pool_byte_sizes.clear(); };
   return option;
 }
 
@@ -324,6 +379,10 @@ void AppendOtherOptions(std::vector<Option>& options) {
       Bool("allow-metrics", "Metrics", &ServerConfig::allow_metrics, "Serve GET /metrics."));
   options.push_back(Bool("allow-cpu-metrics", "Metrics", &ServerConfig::allow_cpu_metrics,
                          "Include the machine's and the process's figures."));
+  options.push_back(Bool("allow-gpu-metrics", "Metrics", &ServerConfig::allow_gpu_metrics,
+                         "Include the figures of the GPUs, where there are any."));
+  options.push_back(Number("metrics-interval-ms", "Metrics", &ServerConfig::metrics_interval_ms,
+                           "MS", {1, 86'400'000}, "How often the GPUs are asked at most."));
   options.push_back(Text("metrics-address", "Metrics", &ServerConfig::metrics_address,
                          "ADDRESS[,ADDRESS]", "Empty: the HTTP address."));
   options.push_back(Number("metrics-port", "Metrics", &ServerConfig::metrics_port, "PORT",
@@ -343,17 +402,27 @@ void AppendOtherOptions(std::vector<Option>& options) {
                          "Give up root for this user before anything is served."));
 }
 
+void AppendGpuOptions(std::vector<Option>& options) {
+  options.push_back(MinSupportedComputeCapability());
+  options.push_back(
+      Number("pinned-memory-pool-byte-size", "GPU", &ServerConfig::pinned_memory_pool_byte_size,
+             "BYTES", {0, std::uint64_t{1} << 50},
+             "Page-locked memory that backends may ask the server for where there is a "
+             "GPU; 0: none."));
+  options.push_back(CudaMemoryPoolByteSize());
+}
+
 std::vector<Option> MakeOptions() {
   std::vector<Option> options;
   AppendModelOptions(options);
   AppendHttpOptions(options);
+  AppendGpuOptions(options);
   AppendOtherOptions(options);
   for (std::string_view name :
        {"allow-grpc", "grpc-address", "grpc-port", "grpc-infer-thread-count",
-        "grpc-infer-allocation-pool-size", "grpc-max-response-pool-size", "allow-gpu-metrics",
-        "metrics-interval-ms", "pinned-memory-pool-byte-size", "cuda-memory-pool-byte-size",
-        "min-supported-compute-capability", "buffer-manager-thread-count", "enable-peer-access",
-        "model-load-gpu-limit", "allow-client-shm", "allow-sagemaker", "allow-vertex-ai"}) {
+        "grpc-infer-allocation-pool-size", "grpc-max-response-pool-size",
+        "buffer-manager-thread-count", "enable-peer-access", "model-load-gpu-limit",
+        "allow-client-shm", "allow-sagemaker", "allow-vertex-ai"}) {
     options.push_back(NotActedOn(name));
   }
   return options;

@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "device/device_memory.h"
+#include "device/nvml.h"
 #include "engine/registry.h"
 #include "frontend/front_end.h"
 #include "net/http_server.h"
@@ -15,6 +19,7 @@
 #include "server/listen_address.h"
 #include "server/process.h"
 #include "server/startup_report.h"
+#include "telemetry/gpu_metrics.h"
 #include "telemetry/process_metrics.h"
 
 namespace headrace::server {
@@ -53,13 +58,53 @@ repository::ModelManagerOptions ManagerOptions(const ServerConfig& config) {
   return options;
 }
 
-plugin::PluginHostOptions HostOptions(const ServerConfig& config) {
+plugin::PluginHostOptions HostOptions(const ServerConfig& config,
+                                      std::shared_ptr<device::DeviceMemory> device_memory) {
   plugin::PluginHostOptions options;
   options.backend_directory = config.backend_directory.empty() ? ProgramDirectory() + "/backends"
                                                                : config.backend_directory;
   options.backend_config = config.backend_config;
   options.auto_complete_config = !config.disable_auto_complete_config;
+  options.compute_capability_min = config.compute_capability_min;
+  options.device_memory = std::move(device_memory);
   return options;
+}
+
+// Null on a machine without a usable GPU, which is no fault: it is said in the log at verbose
+// level 1.
+std::shared_ptr<device::DeviceMemory> FindGpus(const ServerConfig& config) {
+  device::Gpus gpus =
+      device::Gpus::Discover(device::CudaDriver::Open(), config.compute_capability_min);
+  if (gpus.empty()) {
+    HEADRACE_LOG_VERBOSE("no GPU is used: {}", gpus.why_none());
+    return nullptr;
+  }
+  for (const device::Gpu& gpu : gpus.usable()) {
+    HEADRACE_LOG_INFO("GPU {}: {}, compute capability {}.{}, {} MiB", gpu.id, gpu.name,
+                      gpu.capability_major, gpu.capability_minor, gpu.memory_byte_size >> 20);
+  }
+  device::DeviceMemoryOptions options;
+  options.pinned_byte_size_max = config.pinned_memory_pool_byte_size;
+  options.gpu_byte_size_max_of.insert(config.cuda_memory_pool_byte_sizes.begin(),
+                                      config.cuda_memory_pool_byte_sizes.end());
+  return std::make_shared<device::DeviceMemory>(std::move(gpus), std::move(options));
+}
+
+std::unique_ptr<telemetry::GpuMetrics> MakeGpuMetrics(
+    const ServerConfig& config, std::shared_ptr<device::DeviceMemory> device_memory,
+    const Clock& clock) {
+  if (device_memory == nullptr || !config.allow_gpu_metrics) {
+    return nullptr;
+  }
+  std::optional<device::Nvml> nvml;
+  if (auto opened = device::Nvml::Open(); opened.ok()) {
+    nvml = *std::move(opened);
+  } else {
+    HEADRACE_LOG_WARNING("no metrics of the GPUs: {}", opened.status().message());
+  }
+  return std::make_unique<telemetry::GpuMetrics>(
+      std::move(device_memory), std::move(nvml),
+      static_cast<Nanos>(config.metrics_interval_ms) * kMillisecond, clock);
 }
 
 frontend::FrontEndOptions FrontOptions(const ServerConfig& config) {
@@ -88,14 +133,19 @@ class Server::Impl {
  public:
   explicit Impl(const ServerConfig& config)
       : config_(config),
+        device_memory_(FindGpus(config)),
         pool_({.in_use_byte_size_max = config.memory_budget_byte_size,
-               .idle_byte_size_max = config.memory_idle_byte_size}),
-        plugins_(HostOptions(config)),
+               .idle_byte_size_max = config.memory_idle_byte_size,
+               .device_memory = device_memory_}),
+        plugins_(HostOptions(config, device_memory_)),
         models_(ManagerOptions(config), plugins_, registry_, clock_),
         front_end_(FrontOptions(config), registry_, models_, pool_, clock_) {
     front_end_.AddMetricSource(plugins_.metrics());
     if (config.allow_cpu_metrics) {
       front_end_.AddMetricSource(process_metrics_);
+    }
+    if (gpu_metrics_ != nullptr) {
+      front_end_.AddMetricSource(*gpu_metrics_);
     }
   }
 
@@ -211,12 +261,15 @@ class Server::Impl {
 
   const ServerConfig config_;
   const Clock& clock_ = Clock::Real();
+  const std::shared_ptr<device::DeviceMemory> device_memory_;  // null: no GPU
   BlockPool pool_;
   engine::Registry registry_;
   plugin::PluginHost plugins_;
   repository::ModelManager models_;
   frontend::FrontEnd front_end_;
   telemetry::ProcessMetrics process_metrics_{clock_};
+  const std::unique_ptr<telemetry::GpuMetrics> gpu_metrics_ =
+      MakeGpuMetrics(config_, device_memory_, clock_);
   std::unique_ptr<HttpMetrics> http_metrics_;
   std::unique_ptr<net::HttpServer> http_;
   std::unique_ptr<net::HttpServer> metrics_;

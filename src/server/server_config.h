@@ -56,9 +56,16 @@ struct ServerConfig {
   std::uint64_t queue_request_count_max = 65'536;
   std::uint64_t queue_byte_size_max = std::uint64_t{1} << 30;
 
+  // GPUs.
+  double compute_capability_min = 6.0;
+  std::uint64_t pinned_memory_pool_byte_size = std::uint64_t{256} << 20;
+  std::map<int, std::uint64_t> cuda_memory_pool_byte_sizes;  // by GPU; others have 64 MiB
+
   // Metrics.
   bool allow_metrics = true;
   bool allow_cpu_metrics = true;
+  bool allow_gpu_metrics = true;
+  std::uint64_t metrics_interval_ms = 2000;
   std::string metrics_address;  // empty: http_address
   std::uint64_t metrics_port = 8002;
 

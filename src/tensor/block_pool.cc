@@ -106,7 +106,7 @@ struct BlockPool::State {
   PooledBlock* AllocateLarge(std::size_t byte_size);
   // From the system, already charged; null when it has none.
   PooledBlock* Map(std::size_t capacity, std::size_t footprint, int size_class);
-  static void Unmap(PooledBlock* block);
+  void Unmap(PooledBlock* block) const;
 
   static void ReleaseSmall(Block* block);
   static void ReleaseLarge(Block* block);
@@ -182,12 +182,17 @@ BlockPool::State::PooledBlock* BlockPool::State::Map(std::size_t capacity, std::
   block->state = this;
   block->footprint = footprint;
   block->size_class = size_class;
+  block->page_locked =
+      options.device_memory != nullptr && options.device_memory->Lock(memory, footprint);
   return block;
 }
 
-void BlockPool::State::Unmap(PooledBlock* block) {
+void BlockPool::State::Unmap(PooledBlock* block) const {
   const std::size_t footprint = block->footprint;
   ASAN_UNPOISON_MEMORY_REGION(block, footprint);
+  if (block->page_locked) {
+    options.device_memory->Unlock(block);
+  }
   ::munmap(block, footprint);
 }
 
@@ -206,7 +211,7 @@ void BlockPool::State::ReleaseLarge(Block* released) {
   State* state = block->state;
   const std::size_t footprint = block->footprint;
   if (!state->TryKeep(block)) {
-    Unmap(block);
+    state->Unmap(block);
   }
   state->Discharge(footprint);
 }

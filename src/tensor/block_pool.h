@@ -5,8 +5,10 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 
 #include "base/result.h"
+#include "device/device_memory.h"
 #include "tensor/buffer.h"
 
 namespace headrace {
@@ -32,6 +34,9 @@ struct BlockPoolOptions {
                                      << 30;  // all blocks in use; beyond: RESOURCE_EXHAUSTED
   std::size_t idle_byte_size_max = std::size_t{256}
                                    << 20;  // kept for reuse; beyond: given back to the system
+  // Where there are GPUs: large blocks are page-locked as they are made (Block::page_locked), so
+  // that bodies and responses are copied to and from a GPU without staging. Null: no GPU.
+  std::shared_ptr<device::DeviceMemory> device_memory = nullptr;
 };
 
 // Thread-safe. Blocks may outlive the pool object (they share its state). Small blocks come from

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "device/testing/fake_cuda.h"
+
 namespace headrace {
 namespace {
 
@@ -245,6 +247,28 @@ TEST(BlockPoolTest, ThreadsThatReleaseWhileThePoolDies_LeakNothing) {
       thread.join();
     }
   }
+}
+
+TEST(BlockPoolTest, LargeBlocksArePageLocked_WhereThereIsAGpu) {
+  const device::testing::FakeCuda cuda;
+  auto memory = std::make_shared<device::DeviceMemory>(device::Gpus::Discover(cuda.driver(), 6.0),
+                                                       device::DeviceMemoryOptions());
+  {
+    BlockPool pool({.idle_byte_size_max = 0, .device_memory = memory});
+    EXPECT_FALSE(Allocated(pool, 100).page_locked());
+    const MutableBuffer block = Allocated(pool, kLarge);
+    EXPECT_TRUE(block.page_locked());
+    EXPECT_EQ(cuda.locked.size(), 1u);
+  }
+  EXPECT_TRUE(cuda.locked.empty());
+}
+
+TEST(BlockPoolTest, BlocksStayOrdinary_WhenTheyCannotBePageLocked) {
+  device::testing::FakeCuda cuda;
+  cuda.fail_locks = true;
+  BlockPool pool({.device_memory = std::make_shared<device::DeviceMemory>(
+                      device::Gpus::Discover(cuda.driver(), 6.0), device::DeviceMemoryOptions())});
+  EXPECT_FALSE(Allocated(pool, kLarge).page_locked());
 }
 
 #if defined(__SANITIZE_ADDRESS__)

@@ -24,6 +24,7 @@ namespace headrace {
 // of Buffer.
 struct Block {
   std::atomic<std::uint32_t> references{1};
+  bool page_locked = false;  // GPUs copy from and to it without staging
   std::byte* data = nullptr;
   std::size_t capacity = 0;                 // bytes at `data`
   void (*release)(Block* block) = nullptr;  // called once, by whoever drops the last reference
@@ -81,6 +82,7 @@ class Buffer {
   std::span<const std::byte> bytes() const { return {data_, byte_size_}; }
   std::string_view view() const { return {reinterpret_cast<const char*>(data_), byte_size_}; }
   const BlockRef& owner() const { return owner_; }
+  bool page_locked() const { return owner_ && owner_.get()->page_locked; }
 
   // Shares the memory. Requires offset + byte_size <= size().
   Buffer Slice(std::size_t offset, std::size_t byte_size) const {
@@ -109,6 +111,7 @@ class MutableBuffer {
   std::size_t size() const { return byte_size_; }
   std::span<std::byte> bytes() const { return {data_, byte_size_}; }
   explicit operator bool() const { return data_ != nullptr; }
+  bool page_locked() const { return owner_ && owner_.get()->page_locked; }
   // The end of writing: the first `byte_size` bytes as an immutable Buffer. Leaves this empty.
   Buffer Freeze(std::size_t byte_size) && {
     HEADRACE_CHECK(byte_size <= byte_size_);

@@ -11,6 +11,26 @@ using headrace::plugin::Answer;
 using headrace::plugin::RefuseCall;
 using headrace::plugin::ToTriton;
 
+namespace {
+
+TRITONSERVER_Error* AllocateForDevice(TRITONBACKEND_MemoryManager& manager, void** buffer,
+                                      TRITONSERVER_MemoryType memory_type,
+                                      std::int64_t memory_type_id, std::uint64_t byte_size) {
+  if (manager.devices == nullptr) {
+    return ToTriton(Unavailable("this server has host memory only: it has no GPU"));
+  }
+  auto memory = memory_type == TRITONSERVER_MEMORY_GPU
+                    ? manager.devices->AllocateGpu(static_cast<int>(memory_type_id), byte_size)
+                    : manager.devices->AllocatePinned(byte_size);
+  if (!memory.ok()) {
+    return ToTriton(memory.status());
+  }
+  *buffer = *memory;
+  return nullptr;
+}
+
+}  // namespace
+
 extern "C" {
 
 TRITONSERVER_Error* TRITONBACKEND_BackendName(TRITONBACKEND_Backend* backend, const char** name) {
@@ -80,16 +100,16 @@ TRITONSERVER_Error* TRITONBACKEND_BackendAttributeSetParallelModelInstanceLoadin
   return nullptr;
 }
 
-TRITONSERVER_Error* TRITONBACKEND_MemoryManagerAllocate(TRITONBACKEND_MemoryManager* /*manager*/,
+TRITONSERVER_Error* TRITONBACKEND_MemoryManagerAllocate(TRITONBACKEND_MemoryManager* manager,
                                                         void** buffer,
                                                         const TRITONSERVER_MemoryType memory_type,
-                                                        const int64_t /*memory_type_id*/,
+                                                        const int64_t memory_type_id,
                                                         const uint64_t byte_size) {
   constexpr std::size_t kAlignment = 64;
   *buffer = nullptr;
   return Answer([&]() -> TRITONSERVER_Error* {
     if (memory_type != TRITONSERVER_MEMORY_CPU) {
-      return ToTriton(Unavailable("this server has host memory only"));
+      return AllocateForDevice(*manager, buffer, memory_type, memory_type_id, byte_size);
     }
     if (byte_size > PTRDIFF_MAX - kAlignment) {
       return ToTriton(Unavailable("{} bytes of memory cannot be had", byte_size));
@@ -102,15 +122,20 @@ TRITONSERVER_Error* TRITONBACKEND_MemoryManagerAllocate(TRITONBACKEND_MemoryMana
   });
 }
 
-TRITONSERVER_Error* TRITONBACKEND_MemoryManagerFree(TRITONBACKEND_MemoryManager* /*manager*/,
+TRITONSERVER_Error* TRITONBACKEND_MemoryManagerFree(TRITONBACKEND_MemoryManager* manager,
                                                     void* buffer,
                                                     const TRITONSERVER_MemoryType memory_type,
                                                     const int64_t /*memory_type_id*/) {
-  if (memory_type != TRITONSERVER_MEMORY_CPU) {
-    return RefuseCall("this server has host memory only");
+  if (memory_type == TRITONSERVER_MEMORY_CPU) {
+    std::free(buffer);
+    return nullptr;
   }
-  std::free(buffer);
-  return nullptr;
+  return Answer([&] {
+    return manager->devices != nullptr && manager->devices->Free(buffer)
+               ? nullptr
+               : RefuseCall(
+                     "the memory to free was not given out by this server, or is free already");
+  });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_ModelName(TRITONBACKEND_Model* model, const char** name) {

@@ -80,7 +80,11 @@ TRITONSERVER_Error* TRITONBACKEND_InputBufferForHostPolicy(
   const headrace::Buffer& fragment = tensor.fragment(index);
   *buffer = fragment.data();
   *buffer_byte_size = fragment.size();
-  *memory_type = static_cast<TRITONSERVER_MemoryType>(tensor.memory_kind);
+  // A page-locked block is ordinary memory with one more quality.
+  const bool page_locked =
+      tensor.memory_kind == headrace::MemoryKind::kCpu && fragment.page_locked();
+  *memory_type = page_locked ? TRITONSERVER_MEMORY_CPU_PINNED
+                             : static_cast<TRITONSERVER_MemoryType>(tensor.memory_kind);
   *memory_type_id = tensor.memory_id;
   return nullptr;
 }

@@ -141,8 +141,8 @@ TRITONSERVER_Error* TRITONBACKEND_OutputBuffer(TRITONBACKEND_Output* output, voi
       return ToTriton(memory.status());
     }
     *buffer = *memory;
-    // Whatever was preferred: responses are built in host memory.
-    *memory_type = TRITONSERVER_MEMORY_CPU;
+    // Whatever was preferred: responses are built in host memory, page-locked where there is a GPU.
+    *memory_type = output->attributes.memory_type;
     *memory_type_id = 0;
     return nullptr;
   });
