@@ -14,6 +14,7 @@
 #include "frontend/loop_contexts.h"
 #include "frontend/refusal_ledger.h"
 #include "frontend/router.h"
+#include "frontend/shared_memory_regions.h"
 #include "net/http.h"
 #include "repository/model_manager.h"
 #include "tensor/block_pool.h"
@@ -29,6 +30,7 @@ struct Services {
   const Clock& clock;
   LoopContexts& loops;
   RefusalLedger& refusals;
+  SharedMemoryRegions& shared_memory;
   const std::atomic<bool>& draining;
 
   // http_input_byte_size_max, with 0 turned into "no limit".

@@ -193,7 +193,9 @@ class FrontEnd::Impl {
        BlockPool& pool, const Clock& clock)
       : options_(std::move(options)),
         loops_(registry),
-        services_{options_, registry, models, pool, clock, loops_, refusals_, draining_},
+        shared_memory_(options_.shared_memory),
+        services_{options_, registry,  models,         pool,     clock,
+                  loops_,   refusals_, shared_memory_, draining_},
         v2_(services_),
         own_metrics_(services_),
         metrics_(own_metrics_, loops_) {}
@@ -201,6 +203,7 @@ class FrontEnd::Impl {
   const FrontEndOptions options_;
   LoopContexts loops_;
   RefusalLedger refusals_;
+  SharedMemoryRegions shared_memory_;
   std::atomic<bool> draining_{false};
   Services services_;
   V2Handler v2_;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "engine/registry.h"
+#include "frontend/shared_memory_regions.h"
 #include "net/http.h"
 #include "repository/model_manager.h"
 #include "telemetry/prometheus.h"
@@ -23,6 +24,7 @@ struct FrontEndOptions {
   std::size_t http_input_byte_size_max = std::size_t{64} << 20;
   bool strict_readiness = true;
   std::string header_forward_pattern;  // empty = no header is forwarded (D20)
+  SharedMemoryOptions shared_memory;
 };
 
 // Thread-safe. `draining` set: readiness answers false at once, inference goes on until the

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <utility>
 
+#include "frontend/call.h"
 #include "frontend/replies.h"
 #include "protocol/classification.h"
 #include "protocol/v2_json.h"
@@ -34,8 +35,8 @@ Result<Tensor> ClassifyOutput(const engine::Model& model, const NamedTensor& out
 // Chooses the outputs that were asked for. `classified` holds the tensors that replace scores and
 // must live as long as the message.
 Status FillOutputs(const engine::Model& model, const InferReplyPlan& plan,
-                   const engine::InferResponse& response, std::vector<Tensor>& classified,
-                   protocol::V2InferResponse& message) {
+                   const engine::InferResponse& response, const SharedMemoryRegions& shared_memory,
+                   std::vector<Tensor>& classified, protocol::V2InferResponse& message) {
   message.outputs.reserve(response.outputs.size());
   classified.reserve(response.outputs.size());  // no element moves below
   for (const NamedTensor& output : response.outputs) {
@@ -52,6 +53,11 @@ Status FillOutputs(const engine::Model& model, const InferReplyPlan& plan,
                                   ClassifyOutput(model, output, requested->classification_count));
         classified.push_back(std::move(classes));
         shown.tensor = &classified.back();
+      }
+      if (const auto& memory = requested->shared_memory) {
+        HEADRACE_RETURN_IF_ERROR(shared_memory.Write(
+            memory->region, memory->offset, memory->byte_size, output.name, output.tensor));
+        shown.elsewhere = true;
       }
     }
     message.outputs.push_back(shown);
@@ -97,14 +103,17 @@ net::HttpResponse BuildInferError(const Status& status) {
 }
 
 net::HttpResponse BuildInferResponse(const engine::Model& model, const InferReplyPlan& plan,
-                                     const engine::InferResponse& response, BlockPool& pool) {
+                                     const engine::InferResponse& response,
+                                     const Services& services) {
   protocol::V2InferResponse message;
   message.model_name = model.name();
   message.model_version = model.version();
   message.id = plan.id;
   message.parameters = &response.parameters;
   std::vector<Tensor> classified;
-  if (Status status = FillOutputs(model, plan, response, classified, message); !status.ok()) {
+  if (Status status =
+          FillOutputs(model, plan, response, services.shared_memory, classified, message);
+      !status.ok()) {
     return BuildInferError(status);
   }
   Result<protocol::V2EncodedResponse> encoded = protocol::EncodeInferResponse(message);
@@ -119,7 +128,7 @@ net::HttpResponse BuildInferResponse(const engine::Model& model, const InferRepl
     AppendJsonByteSize(answer.extra_headers, *encoded->json_byte_size);
   }
   if (plan.response_coding != protocol::ContentCoding::kIdentity) {
-    Compress(plan.response_coding, pool, answer);
+    Compress(plan.response_coding, services.pool, answer);
   }
   return answer;
 }
@@ -127,12 +136,11 @@ net::HttpResponse BuildInferResponse(const engine::Model& model, const InferRepl
 class HttpInferSink::ReplyTask final : public net::LoopTask {
  public:
   ReplyTask(net::HttpExchangeRef exchange, engine::ModelHandle model, InferReplyPlan plan,
-            BlockPool& pool, const Clock& clock)
+            const Services& services)
       : exchange_(std::move(exchange)),
         model_(std::move(model)),
         plan_(std::move(plan)),
-        pool_(pool),
-        clock_(clock) {}
+        services_(services) {}
 
   void AddResponse(engine::InferResponse response) {
     if (response_count_++ == 0) {
@@ -142,7 +150,7 @@ class HttpInferSink::ReplyTask final : public net::LoopTask {
 
   void SetOutcome(Status status) {
     status_ = std::move(status);
-    finished_ = clock_.Now();
+    finished_ = services_.clock.Now();
   }
 
   void Run() override {
@@ -150,7 +158,7 @@ class HttpInferSink::ReplyTask final : public net::LoopTask {
       return;  // nobody listens: spare the work
     }
     exchange_->Respond(Answer());
-    model_->statistics().RecordSend(clock_.Now() - finished_);
+    model_->statistics().RecordSend(services_.clock.Now() - finished_);
   }
 
  private:
@@ -162,14 +170,13 @@ class HttpInferSink::ReplyTask final : public net::LoopTask {
       return BuildInferError(Internal("model '{}' gave {} responses where one is expected",
                                       model_->name(), response_count_));
     }
-    return BuildInferResponse(*model_, plan_, response_, pool_);
+    return BuildInferResponse(*model_, plan_, response_, services_);
   }
 
   net::HttpExchangeRef exchange_;
   engine::ModelHandle model_;
   InferReplyPlan plan_;
-  BlockPool& pool_;
-  const Clock& clock_;
+  const Services& services_;
   engine::InferResponse response_;
   std::size_t response_count_ = 0;
   Status status_;
@@ -177,11 +184,11 @@ class HttpInferSink::ReplyTask final : public net::LoopTask {
 };
 
 HttpInferSink::HttpInferSink(net::HttpExchangeRef exchange, engine::ModelHandle model,
-                             InferReplyPlan plan, BlockPool& pool, const Clock& clock)
+                             InferReplyPlan plan, const Services& services)
     : exchange_(exchange),
-      pool_(pool),
+      services_(services),
       reply_(std::make_unique<ReplyTask>(std::move(exchange), std::move(model), std::move(plan),
-                                         pool, clock)) {}
+                                         services)) {}
 
 HttpInferSink::~HttpInferSink() {
   if (reply_ != nullptr) {
@@ -190,7 +197,7 @@ HttpInferSink::~HttpInferSink() {
 }
 
 Result<MutableBuffer> HttpInferSink::AllocateOutput(std::string_view, std::size_t byte_size) {
-  return pool_.Allocate(byte_size);
+  return services_.pool.Allocate(byte_size);
 }
 
 void HttpInferSink::Send(engine::InferResponse response) {

@@ -11,16 +11,16 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
 #include "engine/model.h"
 #include "engine/response_sink.h"
 #include "net/event_loop.h"
 #include "net/http.h"
 #include "protocol/compression.h"
 #include "protocol/v2_message.h"
-#include "tensor/block_pool.h"
 
 namespace headrace::frontend {
+
+struct Services;
 
 // What of a request is needed again for its answer.
 struct InferReplyPlan {
@@ -31,9 +31,10 @@ struct InferReplyPlan {
 };
 
 // The HTTP answer to a finished request: classification, encoding, compression, or the error that
-// one of them or the model had. A pure function but for the memory it takes.
+// one of them or the model had. Writes the outputs that go to shared memory.
 net::HttpResponse BuildInferResponse(const engine::Model& model, const InferReplyPlan& plan,
-                                     const engine::InferResponse& response, BlockPool& pool);
+                                     const engine::InferResponse& response,
+                                     const Services& services);
 
 // The answer to a request that failed with `status`.
 net::HttpResponse BuildInferError(const Status& status);
@@ -42,9 +43,9 @@ net::HttpResponse BuildInferError(const Status& status);
 // beginning, so that Finish hands it to the loop without an allocation.
 class HttpInferSink final : public engine::ResponseSink {
  public:
-  // `pool` and `clock` are borrowed and outlive the exchange's loop.
+  // `services` are borrowed and outlive the exchange's loop.
   HttpInferSink(net::HttpExchangeRef exchange, engine::ModelHandle model, InferReplyPlan plan,
-                BlockPool& pool, const Clock& clock);
+                const Services& services);
   // One that was never finished answers INTERNAL.
   ~HttpInferSink() override;
 
@@ -57,7 +58,7 @@ class HttpInferSink final : public engine::ResponseSink {
   class ReplyTask;
 
   const net::HttpExchangeRef exchange_;
-  BlockPool& pool_;
+  const Services& services_;
   std::unique_ptr<ReplyTask> reply_;  // null once finished: then it belongs to the loop
 };
 

@@ -68,14 +68,15 @@ constexpr Expectation kMatching[] = {
     {"/v2/repository/models/models/m/load", ServeModelLoad, "m", "", "models", ""},
     {"/v2/systemsharedmemory/status", ServeSystemSharedMemoryStatus, "", "", "", ""},
     {"/v2/systemsharedmemory/region/r/status", ServeSystemSharedMemoryStatus, "", "", "", "r"},
-    {"/v2/systemsharedmemory/region/r/register", ServeSharedMemoryControl, "", "", "", "r"},
-    {"/v2/systemsharedmemory/unregister", ServeSharedMemoryControl, "", "", "", ""},
-    {"/v2/systemsharedmemory/region/r/unregister", ServeSharedMemoryControl, "", "", "", "r"},
+    {"/v2/systemsharedmemory/region/r/register", ServeSystemSharedMemoryRegister, "", "", "", "r"},
+    {"/v2/systemsharedmemory/unregister", ServeSystemSharedMemoryUnregister, "", "", "", ""},
+    {"/v2/systemsharedmemory/region/r/unregister", ServeSystemSharedMemoryUnregister, "", "", "",
+     "r"},
     {"/v2/cudasharedmemory/status", ServeCudaSharedMemoryStatus, "", "", "", ""},
     {"/v2/cudasharedmemory/region/r/status", ServeCudaSharedMemoryStatus, "", "", "", "r"},
-    {"/v2/cudasharedmemory/region/r/register", ServeSharedMemoryControl, "", "", "", "r"},
-    {"/v2/cudasharedmemory/unregister", ServeSharedMemoryControl, "", "", "", ""},
-    {"/v2/cudasharedmemory/region/r/unregister", ServeSharedMemoryControl, "", "", "", "r"},
+    {"/v2/cudasharedmemory/region/r/register", ServeCudaSharedMemoryRegister, "", "", "", "r"},
+    {"/v2/cudasharedmemory/unregister", ServeCudaSharedMemoryUnregister, "", "", "", ""},
+    {"/v2/cudasharedmemory/region/r/unregister", ServeCudaSharedMemoryUnregister, "", "", "", "r"},
 };
 INSTANTIATE_TEST_SUITE_P(Matching, V2RouterTest, testing::ValuesIn(kMatching));
 

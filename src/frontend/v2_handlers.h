@@ -31,11 +31,16 @@ void ServeRepositoryIndex(Call& call);
 void ServeModelLoad(Call& call);
 void ServeModelUnload(Call& call);
 
+// v2_shared_memory.cc (contracts, Triton 1.11).
+void ServeSystemSharedMemoryStatus(Call& call);
+void ServeSystemSharedMemoryRegister(Call& call);
+void ServeSystemSharedMemoryUnregister(Call& call);
+void ServeCudaSharedMemoryStatus(Call& call);
+void ServeCudaSharedMemoryRegister(Call& call);
+void ServeCudaSharedMemoryUnregister(Call& call);
+
 // v2_unavailable.cc: endpoints of features that this server does not have; each says what is
 // missing.
-void ServeSystemSharedMemoryStatus(Call& call);
-void ServeCudaSharedMemoryStatus(Call& call);
-void ServeSharedMemoryControl(Call& call);
 void ServeGenerate(Call& call);
 void ServeTraceSetting(Call& call);
 void ServeLogSettings(Call& call);

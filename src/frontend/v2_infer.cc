@@ -132,6 +132,23 @@ Result<protocol::V2InferRequest> ParseBody(Call& call, const InferTarget& target
                                             call.services.pool);
 }
 
+// Fetches the inputs that lie in shared memory, and looks whether the outputs that go there can.
+Status BindSharedMemory(const Services& services, protocol::V2InferRequest& request) {
+  for (const protocol::V2SharedInput& shared : request.shared_inputs) {
+    const protocol::V2SharedMemory& memory = shared.memory;
+    HEADRACE_ASSIGN_OR_RETURN(
+        request.inputs[shared.index].tensor.data,
+        services.shared_memory.Read(memory.region, memory.offset, memory.byte_size, services.pool));
+  }
+  for (const protocol::V2RequestedOutput& output : request.outputs) {
+    if (const auto& memory = output.shared_memory) {
+      HEADRACE_RETURN_IF_ERROR(
+          services.shared_memory.Check(memory->region, memory->offset, memory->byte_size));
+    }
+  }
+  return OkStatus();
+}
+
 void Submit(Call& call, InferTarget target, const InferHeaders& headers,
             protocol::V2InferRequest parsed) {
   InferReplyPlan plan;
@@ -150,9 +167,8 @@ void Submit(Call& call, InferTarget target, const InferHeaders& headers,
   // `target` keeps the model alive through Submit, whatever becomes of the request.
   engine::Model& model = *target.model;
   const Nanos received = call.exchange->received();
-  auto sink =
-      std::make_unique<HttpInferSink>(std::move(call.exchange), target.model, std::move(plan),
-                                      call.services.pool, call.services.clock);
+  auto sink = std::make_unique<HttpInferSink>(std::move(call.exchange), target.model,
+                                              std::move(plan), call.services);
   auto request = std::make_unique<engine::InferRequest>(target.model, std::move(sink));
   request->id = std::move(parsed.id);
   request->inputs = std::move(parsed.inputs);
@@ -194,6 +210,11 @@ void ServeInfer(Call& call) {
   if (!parsed.ok()) {
     const Failure failure{parsed.status(), BodyReason(parsed.status().code())};
     Reply(*call.exchange, Count(call.services, target.model.get(), failure));
+    return;
+  }
+  if (Status status = BindSharedMemory(call.services, *parsed); !status.ok()) {
+    Reply(*call.exchange,
+          Count(call.services, target.model.get(), {std::move(status), RefusalReason::kMalformed}));
     return;
   }
   Submit(call, std::move(target), headers, *std::move(parsed));

@@ -106,6 +106,9 @@ class RequestReader {
       InputDraft draft;
       HEADRACE_RETURN_IF_ERROR(ReadInput(path, draft));
       HEADRACE_RETURN_IF_ERROR(FinishInput(path, draft));
+      if (draft.parameters.shared_memory) {
+        request.shared_inputs.push_back({path.index, *std::move(draft.parameters.shared_memory)});
+      }
       request.inputs.push_back(std::move(draft.input));
     }
     return cursor_.status();
@@ -194,6 +197,9 @@ class RequestReader {
                              DataTypeName(tensor.dtype), tensor.shape.ToString(), path.Of("shape"));
     }
     HEADRACE_RETURN_IF_ERROR(CheckOneSource(path, draft));
+    if (draft.parameters.shared_memory) {
+      return OkStatus();
+    }
     if (draft.parameters.binary_data_size) {
       return TakeBinary(draft);
     }
@@ -204,7 +210,7 @@ class RequestReader {
     const int sources = (draft.data ? 1 : 0) + (draft.parameters.binary_data_size ? 1 : 0) +
                         (draft.parameters.shared_memory ? 1 : 0);
     if (sources == 1) {
-      return draft.parameters.shared_memory ? SharedMemoryDisabled() : OkStatus();
+      return OkStatus();
     }
     return InvalidArgument(
         "Input must set only one of the following fields: 'data', 'binary_data_size' in "

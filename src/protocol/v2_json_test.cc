@@ -388,7 +388,7 @@ TEST_F(V2JsonTest, Parse_WantsOneSourceOfData) {
   const std::string_view kMembers[] = {
       R"("data":[1],"parameters":{"binary_data_size":1})",
       R"("data":[1],"parameters":{"shared_memory_region":"r","shared_memory_byte_size":1})",
-      R"("parameters":{"binary_data_size":1,"shared_memory_region":"r"})",
+      R"("parameters":{"binary_data_size":1,"shared_memory_region":"r","shared_memory_byte_size":1})",
       R"("parameters":{})",
   };
   for (const std::string_view members : kMembers) {
@@ -403,17 +403,48 @@ TEST_F(V2JsonTest, Parse_WantsOneSourceOfData) {
   }
 }
 
-TEST_F(V2JsonTest, Parse_SaysThatSharedMemoryIsOff) {
-  for (
-      const std::string_view json :
-      {R"({"inputs":[{"name":"x","shape":[1],"datatype":"INT8","parameters":{"shared_memory_region":"r","shared_memory_byte_size":1}}]})",
-       R"({"inputs":[],"outputs":[{"name":"y","parameters":{"shared_memory_region":"r"}}]})"}) {
-    const auto request = Parse(json);
-    EXPECT_EQ(request.status().code(), StatusCode::kUnimplemented);
-    EXPECT_EQ(request.status().message(),
-              "Client shared memory is disabled. Start the server with '--allow-client-shm=true' "
-              "to enable.");
-  }
+TEST_F(V2JsonTest, Parse_SaysWhereInSharedMemoryTensorsLie) {
+  const auto request = Parse(
+      R"({"inputs":[{"name":"x","shape":[1],"datatype":"INT8","data":[1]},)"
+      R"({"name":"y","shape":[4],"datatype":"INT8","parameters":)"
+      R"({"shared_memory_region":"r","shared_memory_byte_size":4,"shared_memory_offset":64}}],)"
+      R"("outputs":[{"name":"z","parameters":{"shared_memory_region":"s","shared_memory_byte_size":9}}]})");
+  ASSERT_TRUE(request.ok()) << request.status().ToString();
+  ASSERT_EQ(request->shared_inputs.size(), 1u);
+  EXPECT_EQ(request->shared_inputs[0].index, 1u);
+  EXPECT_EQ(request->shared_inputs[0].memory.region, "r");
+  EXPECT_EQ(request->shared_inputs[0].memory.byte_size, 4u);
+  EXPECT_EQ(request->shared_inputs[0].memory.offset, 64u);
+  EXPECT_TRUE(request->inputs[1].tensor.data.empty());
+  ASSERT_TRUE(request->outputs[0].shared_memory.has_value());
+  EXPECT_EQ(request->outputs[0].shared_memory->region, "s");
+}
+
+TEST_F(V2JsonTest, Parse_RefusesSharedMemory_ThatIsIncompleteOrContradictsTheRest) {
+  const auto input = [&](std::string_view members) {
+    return Parse(fmt::format(
+        R"({{"inputs":[{{"name":"x","shape":[1],"datatype":"INT8","parameters":{{{}}}}}]}})",
+        members));
+  };
+  const auto output = [&](std::string_view members) {
+    return Parse(
+        fmt::format(R"({{"inputs":[],"outputs":[{{"name":"y","parameters":{{{}}}}}]}})", members));
+  };
+  EXPECT_THAT(input(R"("shared_memory_region":"r")").status().message(),
+              HasSubstr("inputs[0].parameters.shared_memory_byte_size"));
+  EXPECT_THAT(output(R"("shared_memory_region":"r")").status().message(),
+              HasSubstr("'shared_memory_byte_size' must be specified"));
+  EXPECT_FALSE(input(R"("shared_memory_region":1,"shared_memory_byte_size":1)").ok());
+  EXPECT_FALSE(input(R"("shared_memory_region":"r","shared_memory_byte_size":-1)").ok());
+  EXPECT_FALSE(
+      input(R"("shared_memory_region":"r","shared_memory_byte_size":1,"shared_memory_offset":1e3)")
+          .ok());
+  const std::string_view whole = R"("shared_memory_region":"r","shared_memory_byte_size":1)";
+  EXPECT_THAT(output(fmt::format("{},\"classification\":2", whole)).status().message(),
+              HasSubstr("classification"));
+  EXPECT_THAT(output(fmt::format("{},\"binary_data\":true", whole)).status().message(),
+              HasSubstr("binary_data"));
+  EXPECT_TRUE(output(fmt::format("{},\"binary_data\":false", whole)).ok());
 }
 
 TEST_F(V2JsonTest, Parse_GivesTheSameResult_AfterAFailure) {

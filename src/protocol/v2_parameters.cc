@@ -130,6 +130,45 @@ Status ReadRequestParameter(JsonCursor& cursor, std::string_view name, const V2J
   return ReadFreeParameter(cursor, name, limits, request);
 }
 
+// The three members that say where in a region a tensor lies.
+struct SharedMemoryMembers {
+  std::optional<std::string> region;
+  std::optional<std::uint64_t> byte_size;
+  std::uint64_t offset = 0;
+  Status status;
+
+  // False if `name` is none of them.
+  bool Read(JsonCursor& cursor, const FieldPath& path, std::string_view name) {
+    if (name == "shared_memory_region") {
+      std::string_view text;
+      if (!cursor.ReadString(text)) {
+        status = FieldError(cursor, path, name);
+      }
+      region = std::string(text);
+    } else if (name == "shared_memory_byte_size") {
+      status = ReadUintMember(cursor, path, name, byte_size.emplace());
+    } else if (name == "shared_memory_offset") {
+      status = ReadUintMember(cursor, path, name, offset);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  Status Finish(const FieldPath& path, std::optional<V2SharedMemory>& memory) {
+    if (!region) {
+      return OkStatus();
+    }
+    if (!byte_size) {
+      return InvalidArgument(
+          "'shared_memory_byte_size' must be specified together with 'shared_memory_region' ({})",
+          path.Of("shared_memory_byte_size"));
+    }
+    memory = V2SharedMemory{*std::move(region), offset, *byte_size};
+    return OkStatus();
+  }
+};
+
 }  // namespace
 
 std::string FieldPath::Of(std::string_view member) const {
@@ -166,17 +205,19 @@ Status ReadInputParameters(JsonCursor& cursor, FieldPath path, InputParameters& 
     return FieldError(cursor, path, "parameters");
   }
   path.inside_parameters = true;
+  SharedMemoryMembers memory;
   for (std::string_view name; cursor.NextField(name);) {
     if (name == "binary_data_size") {
       std::uint64_t size = 0;
       HEADRACE_RETURN_IF_ERROR(ReadUintMember(cursor, path, name, size));
       parameters.binary_data_size = size;
-    } else {
-      parameters.shared_memory |= name == "shared_memory_region";
+    } else if (!memory.Read(cursor, path, name)) {
       cursor.Skip();
     }
+    HEADRACE_RETURN_IF_ERROR(memory.status);
   }
-  return cursor.status();
+  HEADRACE_RETURN_IF_ERROR(cursor.status());
+  return memory.Finish(path, parameters.shared_memory);
 }
 
 Status ReadOutputParameters(JsonCursor& cursor, FieldPath path, V2RequestedOutput& output) {
@@ -184,7 +225,7 @@ Status ReadOutputParameters(JsonCursor& cursor, FieldPath path, V2RequestedOutpu
     return FieldError(cursor, path, "parameters");
   }
   path.inside_parameters = true;
-  bool shared_memory = false;
+  SharedMemoryMembers memory;
   for (std::string_view name; cursor.NextField(name);) {
     if (name == "binary_data") {
       bool binary = false;
@@ -192,19 +233,23 @@ Status ReadOutputParameters(JsonCursor& cursor, FieldPath path, V2RequestedOutpu
       output.binary_data = binary;
     } else if (name == "classification") {
       HEADRACE_RETURN_IF_ERROR(ReadUintMember(cursor, path, name, output.classification_count));
-    } else {
-      shared_memory |= name == "shared_memory_region";
+    } else if (!memory.Read(cursor, path, name)) {
       cursor.Skip();
     }
+    HEADRACE_RETURN_IF_ERROR(memory.status);
   }
   HEADRACE_RETURN_IF_ERROR(cursor.status());
-  return shared_memory ? SharedMemoryDisabled() : OkStatus();
-}
-
-Status SharedMemoryDisabled() {
-  return Unimplemented(
-      "Client shared memory is disabled. Start the server with '--allow-client-shm=true' to "
-      "enable.");
+  HEADRACE_RETURN_IF_ERROR(memory.Finish(path, output.shared_memory));
+  if (output.shared_memory && output.classification_count > 0) {
+    return InvalidArgument("shared memory can't be used for classification output '{}' ({})",
+                           output.name, path.Of("shared_memory_region"));
+  }
+  if (output.shared_memory && output.binary_data.value_or(false)) {
+    return InvalidArgument(
+        "output '{}' must set only one of 'binary_data' and 'shared_memory_region' ({})",
+        output.name, path.Of("shared_memory_region"));
+  }
+  return OkStatus();
 }
 
 bool HasControlByte(std::string_view text) {

@@ -30,7 +30,7 @@ Status FieldError(const JsonCursor& cursor, const FieldPath& path, std::string_v
 
 struct InputParameters {
   std::optional<std::uint64_t> binary_data_size;
-  bool shared_memory = false;
+  std::optional<V2SharedMemory> shared_memory = {};
 };
 
 // Each reads the cursor's current value, which must be an object. Members of input and output
@@ -40,9 +40,6 @@ Status ReadRequestParameters(JsonCursor& cursor, const V2JsonLimits& limits,
                              V2InferRequest& request);
 Status ReadInputParameters(JsonCursor& cursor, FieldPath path, InputParameters& parameters);
 Status ReadOutputParameters(JsonCursor& cursor, FieldPath path, V2RequestedOutput& output);
-
-// What a request that names a shared memory region is told.
-Status SharedMemoryDisabled();
 
 // Whether `text` has bytes below 0x20 or 0x7f.
 bool HasControlByte(std::string_view text);

@@ -202,6 +202,10 @@ Status WriteOutput(const V2OutputTensor& output, JsonWriter& json, std::string& 
     json.Int(dim);
   }
   json.EndArray();
+  if (output.elsewhere) {
+    json.EndObject();
+    return OkStatus();
+  }
   if (output.binary) {
     json.Key("parameters")
         .BeginObject()
@@ -220,7 +224,8 @@ Status WriteOutput(const V2OutputTensor& output, JsonWriter& json, std::string& 
 std::size_t ExpectedByteSize(const V2InferResponse& response) {
   std::size_t byte_size = 128 + response.id.size() + response.model_name.size();
   for (const V2OutputTensor& output : response.outputs) {
-    byte_size += 128 + output.name.size() + (output.binary ? 0 : output.tensor->byte_size() * 3);
+    byte_size += 128 + output.name.size() +
+                 (output.binary || output.elsewhere ? 0 : output.tensor->byte_size() * 3);
   }
   return byte_size;
 }
@@ -247,7 +252,7 @@ Result<V2EncodedResponse> EncodeInferResponse(const V2InferResponse& response) {
   json.Key("outputs").BeginArray();
   bool any_binary = false;
   for (const V2OutputTensor& output : response.outputs) {
-    any_binary |= output.binary;
+    any_binary |= output.binary && !output.elsewhere;
     HEADRACE_RETURN_IF_ERROR(WriteOutput(output, json, out));
   }
   json.EndArray().EndObject();
@@ -259,7 +264,9 @@ Result<V2EncodedResponse> EncodeInferResponse(const V2InferResponse& response) {
   encoded.body.reserve(1 + response.outputs.size());
   encoded.body.push_back(Buffer::FromString(std::move(out)));
   for (const V2OutputTensor& output : response.outputs) {
-    for (std::size_t i = 0; output.binary && i < output.tensor->fragment_count(); ++i) {
+    const std::size_t fragment_count =
+        output.binary && !output.elsewhere ? output.tensor->fragment_count() : 0;
+    for (std::size_t i = 0; i < fragment_count; ++i) {
       if (!output.tensor->fragment(i).empty()) {
         encoded.body.push_back(output.tensor->fragment(i));
       }

@@ -402,6 +402,17 @@ void AppendOtherOptions(std::vector<Option>& options) {
                          "Give up root for this user before anything is served."));
 }
 
+void AppendSharedMemoryOptions(std::vector<Option>& options) {
+  options.push_back(Bool("allow-client-shm", "Shared memory", &ServerConfig::allow_client_shm,
+                         "Let clients register shared memory of this machine for tensors."));
+  options.push_back(Text("client-shm-key-prefix", "Shared memory",
+                         &ServerConfig::client_shm_key_prefix, "PREFIX",
+                         "Only objects whose names begin so may be registered; empty: any."));
+  options.push_back(Number("client-shm-regions-max", "Shared memory",
+                           &ServerConfig::client_shm_region_count_max, "COUNT", {1, 1'000'000},
+                           "Regions that may be registered at a time."));
+}
+
 void AppendGpuOptions(std::vector<Option>& options) {
   options.push_back(MinSupportedComputeCapability());
   options.push_back(
@@ -416,13 +427,14 @@ std::vector<Option> MakeOptions() {
   std::vector<Option> options;
   AppendModelOptions(options);
   AppendHttpOptions(options);
+  AppendSharedMemoryOptions(options);
   AppendGpuOptions(options);
   AppendOtherOptions(options);
   for (std::string_view name :
        {"allow-grpc", "grpc-address", "grpc-port", "grpc-infer-thread-count",
         "grpc-infer-allocation-pool-size", "grpc-max-response-pool-size",
         "buffer-manager-thread-count", "enable-peer-access", "model-load-gpu-limit",
-        "allow-client-shm", "allow-sagemaker", "allow-vertex-ai"}) {
+        "allow-sagemaker", "allow-vertex-ai"}) {
     options.push_back(NotActedOn(name));
   }
   return options;

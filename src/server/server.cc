@@ -113,6 +113,9 @@ frontend::FrontEndOptions FrontOptions(const ServerConfig& config) {
   options.server_version = HEADRACE_VERSION;
   options.http_input_byte_size_max = config.http_input_byte_size_max;
   options.strict_readiness = config.strict_readiness;
+  options.shared_memory.allowed = config.allow_client_shm;
+  options.shared_memory.key_prefix = config.client_shm_key_prefix;
+  options.shared_memory.region_count_max = config.client_shm_region_count_max;
   return options;
 }
 

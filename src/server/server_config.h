@@ -49,6 +49,9 @@ struct ServerConfig {
   std::uint64_t http_keep_alive_timeout_ms = 75'000;
   std::uint64_t http_requests_per_connection_max = 1000;
   bool insecure_allow_remote = false;
+  bool allow_client_shm = false;
+  std::string client_shm_key_prefix;  // empty: any
+  std::uint64_t client_shm_region_count_max = 1024;
 
   // Limits.
   std::uint64_t memory_budget_byte_size = std::uint64_t{4} << 30;
