@@ -18,6 +18,7 @@ _LAYERS = (
     "repository",
     "plugin",
     "worker",
+    "tracing",
     "engine",
     "protocol",
     "net",

@@ -106,12 +106,26 @@ Status Model::CreateRunners() {
                       options_.name, options_.version);
 }
 
+void Model::TraceStart(InferRequest& request) const {
+  RequestTrace& trace = *request.trace;
+  trace.SetModel(options_.name, options_.version, request.id);
+  trace.Report(TraceActivity::kRequestStart, clock_.Now());
+  if (trace.WantsTensors()) {
+    for (const NamedTensor& input : request.inputs) {
+      trace.ReportTensor(TraceActivity::kTensorQueueInput, input.name, input.tensor);
+    }
+  }
+}
+
 void Model::Submit(std::unique_ptr<InferRequest> request) {
   request->submitted = true;
   if (request->times.received == 0) {
     request->times.received = clock_.Now();
   }
   statistics_.RecordReceived();
+  if (request->trace != nullptr) {
+    TraceStart(*request);
+  }
   if (!gate_.TryEnter()) {
     request->Finish(Unavailable("Request for unknown model: '{}' version {} is not at ready state",
                                 options_.name, options_.version));

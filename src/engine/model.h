@@ -79,6 +79,7 @@ class Model : public std::enable_shared_from_this<Model> {
   class Runner;
   static void Destroy(Model* model);
   Status CreateRunners();
+  void TraceStart(InferRequest& request) const;
   // Ends the threads, then destroys the instances, then the loaded model. Idempotent.
   void Stop();
   struct Private {};  // makes the constructor callable by Start only

@@ -18,6 +18,15 @@ InferRequest::~InferRequest() {
          executing ? FailureReason::kBackend : FailureReason::kOther);
 }
 
+void InferRequest::Send(InferResponse response) {
+  if (trace != nullptr && trace->WantsTensors()) {
+    for (const NamedTensor& output : response.outputs) {
+      trace->ReportTensor(TraceActivity::kTensorBackendOutput, output.name, output.tensor);
+    }
+  }
+  sink_->Send(std::move(response));
+}
+
 void InferRequest::Finish(Status status, FailureReason reason) {
   if (finished_) {
     HEADRACE_LOG_ERROR("a request of model '{}' was ended twice; the second end is ignored: {}",
@@ -25,6 +34,9 @@ void InferRequest::Finish(Status status, FailureReason reason) {
     return;
   }
   finished_ = true;
+  if (trace != nullptr && model_ != nullptr) {
+    trace->Report(TraceActivity::kRequestEnd, model_->clock_.Now());
+  }
   if (submitted && model_ != nullptr) {
     // Counted before the sink hears of it: whoever has the answer finds it in the statistics.
     const Nanos total = model_->clock_.Now() - times.received;

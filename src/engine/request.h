@@ -11,6 +11,7 @@
 #include "base/intrusive_list.h"
 #include "base/parameter.h"
 #include "base/status.h"
+#include "engine/request_trace.h"
 #include "engine/response_sink.h"
 #include "tensor/tensor.h"
 
@@ -63,12 +64,13 @@ class InferRequest : public ListNode<QueueTag>, public ListNode<ArrivalTag> {
   std::uint64_t shape_key = 0;  // requests with equal keys may share a batch
   std::size_t byte_size = 0;    // of all inputs, charged to the queue
   RequestTimes times;
+  std::shared_ptr<RequestTrace> trace;  // null: not traced
 
   const ModelHandle& model() const { return model_; }
   ResponseSink& sink() { return *sink_; }
   bool Cancelled() const { return sink_->Cancelled(); }
   // Passes one response on to the sink. Requires: not finished.
-  void Send(InferResponse response) { sink_->Send(std::move(response)); }
+  void Send(InferResponse response);
 
   // Ends the request: tells the sink, counts the outcome in the model's statistics, leaves the
   // model's gate. Later calls are ignored, and logged as a fault of the backend that made them.

@@ -16,6 +16,14 @@ constexpr Nanos kShortExecution = 20 * kMicrosecond;
 // A row's wake-ups wait no longer than this and one execution.
 constexpr Nanos kWakeDelayMax = 50 * kMicrosecond;
 
+void TraceInputs(InferRequest& request) {
+  if (request.trace->WantsTensors()) {
+    for (const NamedTensor& input : request.inputs) {
+      request.trace->ReportTensor(TraceActivity::kTensorBackendInput, input.name, input.tensor);
+    }
+  }
+}
+
 }  // namespace
 
 Model::Runner::Runner(std::unique_ptr<Instance> instance, Target target)
@@ -57,6 +65,10 @@ void Model::Runner::Execute(Batch batch) {
   std::uint64_t batch_size = 0;
   for (const auto& request : batch.requests) {
     request->times.executing = batch.formed;
+    if (request->trace != nullptr) {
+      request->trace->Report(TraceActivity::kQueueStart, request->times.queued);
+      TraceInputs(*request);
+    }
     batch_size += static_cast<std::uint64_t>(request->batch_size);
   }
   target_.statistics->RecordBatchFormed(batch_size,

@@ -18,6 +18,7 @@
 #include "net/http.h"
 #include "repository/model_manager.h"
 #include "tensor/block_pool.h"
+#include "tracing/tracer.h"
 
 namespace headrace::frontend {
 
@@ -31,6 +32,7 @@ struct Services {
   LoopContexts& loops;
   RefusalLedger& refusals;
   SharedMemoryRegions& shared_memory;
+  tracing::Tracer& tracer;
   const std::atomic<bool>& draining;
 
   // http_input_byte_size_max, with 0 turned into "no limit".

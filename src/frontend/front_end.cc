@@ -190,15 +190,17 @@ class MetricsHandler final : public net::HttpHandler {
 class FrontEnd::Impl {
  public:
   Impl(FrontEndOptions options, engine::Registry& registry, repository::ModelManager& models,
-       BlockPool& pool, const Clock& clock)
+       tracing::Tracer& tracer, BlockPool& pool, const Clock& clock)
       : options_(std::move(options)),
         loops_(registry),
         shared_memory_(options_.shared_memory),
-        services_{options_, registry,  models,         pool,     clock,
-                  loops_,   refusals_, shared_memory_, draining_},
+        services_{options_, registry,  models,         pool,   clock,
+                  loops_,   refusals_, shared_memory_, tracer, draining_},
         v2_(services_),
         own_metrics_(services_),
-        metrics_(own_metrics_, loops_) {}
+        metrics_(own_metrics_, loops_) {
+    metrics_.Add(tracer);
+  }
 
   const FrontEndOptions options_;
   LoopContexts loops_;
@@ -212,8 +214,9 @@ class FrontEnd::Impl {
 };
 
 FrontEnd::FrontEnd(FrontEndOptions options, engine::Registry& registry,
-                   repository::ModelManager& models, BlockPool& pool, const Clock& clock)
-    : impl_(std::make_unique<Impl>(std::move(options), registry, models, pool, clock)) {}
+                   repository::ModelManager& models, tracing::Tracer& tracer, BlockPool& pool,
+                   const Clock& clock)
+    : impl_(std::make_unique<Impl>(std::move(options), registry, models, tracer, pool, clock)) {}
 
 FrontEnd::~FrontEnd() = default;
 

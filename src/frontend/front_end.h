@@ -15,6 +15,7 @@
 #include "repository/model_manager.h"
 #include "telemetry/prometheus.h"
 #include "tensor/block_pool.h"
+#include "tracing/tracer.h"
 
 namespace headrace::frontend {
 
@@ -33,7 +34,7 @@ class FrontEnd {
  public:
   // All borrowed.
   FrontEnd(FrontEndOptions options, engine::Registry& registry, repository::ModelManager& models,
-           BlockPool& pool, const Clock& clock);
+           tracing::Tracer& tracer, BlockPool& pool, const Clock& clock);
   ~FrontEnd();
 
   // Serves the v2 protocol.

@@ -20,7 +20,7 @@ class FrontEndFixture : public testing::Test {
  protected:
   explicit FrontEndFixture(FrontEndOptions options = {}, int loop_count = 2)
       : manager_(repository::ModelManagerOptions{}, backends_, registry_, Clock::Real()),
-        front_end_(std::move(options), registry_, manager_, pool_, Clock::Real()) {
+        front_end_(std::move(options), registry_, manager_, *tracer_, pool_, Clock::Real()) {
     HEADRACE_CHECK(manager_.LoadAtStart().ok());  // no repository: ready at once
     auto server = net::HttpServer::Create({.loop_count = loop_count}, pool_, Clock::Real());
     HEADRACE_CHECK(server.ok());
@@ -62,6 +62,7 @@ class FrontEndFixture : public testing::Test {
   NoBackends backends_;
   engine::Registry registry_;
   repository::ModelManager manager_;
+  std::unique_ptr<tracing::Tracer> tracer_ = tracing::Tracer::Create({}, {}).value();
   FrontEnd front_end_;
   std::unique_ptr<net::HttpServer> server_;
   std::vector<engine::ModelHandle> models_;

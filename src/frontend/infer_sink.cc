@@ -157,8 +157,16 @@ class HttpInferSink::ReplyTask final : public net::LoopTask {
     if (exchange_->cancelled()) {
       return;  // nobody listens: spare the work
     }
+    if (plan_.trace != nullptr) {
+      plan_.trace->ReportCustom("INFER_RESPONSE_COMPLETE", finished_);
+      plan_.trace->ReportCustom("HTTP_SEND_START", services_.clock.Now());
+    }
     exchange_->Respond(Answer());
-    model_->statistics().RecordSend(services_.clock.Now() - finished_);
+    const Nanos sent = services_.clock.Now();
+    if (plan_.trace != nullptr) {
+      plan_.trace->ReportCustom("HTTP_SEND_END", sent);
+    }
+    model_->statistics().RecordSend(sent - finished_);
   }
 
  private:

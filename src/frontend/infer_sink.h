@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/model.h"
+#include "engine/request_trace.h"
 #include "engine/response_sink.h"
 #include "net/event_loop.h"
 #include "net/http.h"
@@ -28,6 +29,7 @@ struct InferReplyPlan {
   std::vector<protocol::V2RequestedOutput> outputs;  // empty = all
   bool binary_output_default = false;
   protocol::ContentCoding response_coding = protocol::ContentCoding::kIdentity;
+  std::shared_ptr<engine::RequestTrace> trace = {};  // null: not traced
 };
 
 // The HTTP answer to a finished request: classification, encoding, compression, or the error that

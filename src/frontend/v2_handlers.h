@@ -39,11 +39,13 @@ void ServeCudaSharedMemoryStatus(Call& call);
 void ServeCudaSharedMemoryRegister(Call& call);
 void ServeCudaSharedMemoryUnregister(Call& call);
 
+// v2_settings.cc (contracts, Triton 1.11).
+void ServeTraceSetting(Call& call);
+void ServeLogSettings(Call& call);
+
 // v2_unavailable.cc: endpoints of features that this server does not have; each says what is
 // missing.
 void ServeGenerate(Call& call);
-void ServeTraceSetting(Call& call);
-void ServeLogSettings(Call& call);
 
 }  // namespace headrace::frontend
 

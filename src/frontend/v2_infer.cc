@@ -149,6 +149,21 @@ Status BindSharedMemory(const Services& services, protocol::V2InferRequest& requ
   return OkStatus();
 }
 
+// Null for most requests.
+std::shared_ptr<engine::RequestTrace> BeginTrace(const Call& call, const engine::Model& model) {
+  if (!call.services.tracer.active()) {
+    return nullptr;
+  }
+  const net::HttpExchange& exchange = *call.exchange;
+  auto trace = call.services.tracer.Begin(
+      model.name(), exchange.head().Header("traceparent").value_or(std::string_view()));
+  if (trace != nullptr) {
+    trace->ReportCustom("HTTP_RECV_START", exchange.begun());
+    trace->ReportCustom("HTTP_RECV_END", exchange.received());
+  }
+  return trace;
+}
+
 void Submit(Call& call, InferTarget target, const InferHeaders& headers,
             protocol::V2InferRequest parsed) {
   InferReplyPlan plan;
@@ -167,6 +182,8 @@ void Submit(Call& call, InferTarget target, const InferHeaders& headers,
   // `target` keeps the model alive through Submit, whatever becomes of the request.
   engine::Model& model = *target.model;
   const Nanos received = call.exchange->received();
+  std::shared_ptr<engine::RequestTrace> trace = BeginTrace(call, model);
+  plan.trace = trace;
   auto sink = std::make_unique<HttpInferSink>(std::move(call.exchange), target.model,
                                               std::move(plan), call.services);
   auto request = std::make_unique<engine::InferRequest>(target.model, std::move(sink));
@@ -180,6 +197,7 @@ void Submit(Call& call, InferTarget target, const InferHeaders& headers,
   request->correlation_id_text = std::move(parsed.correlation_id_text);
   request->sequence_flags = parsed.sequence_flags;
   request->times.received = received;
+  request->trace = std::move(trace);
   model.Submit(std::move(request));
 }
 

@@ -10,13 +10,4 @@ void ServeGenerate(Call& call) {
                            "endpoint of the model"));
 }
 
-void ServeTraceSetting(Call& call) {
-  ReplyError(*call.exchange, Unimplemented("the trace extension is not supported by this server"));
-}
-
-void ServeLogSettings(Call& call) {
-  ReplyError(*call.exchange, Unimplemented("the logging extension is not supported by this server; "
-                                           "log settings are fixed when it starts"));
-}
-
 }  // namespace headrace::frontend

@@ -91,6 +91,7 @@ class HttpExchange {
   // The whole body, placed as planned; at least BlockPool::kPadding readable bytes follow it. Empty
   // for none.
   const Buffer& body() const { return body_; }
+  Nanos begun() const { return begun_; }        // when its first byte was there
   Nanos received() const { return received_; }  // when the last byte of the request was there
   // True once the client is known to be gone. Any thread.
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
@@ -108,6 +109,7 @@ class HttpExchange {
   HttpRequestHead head_;
   std::string head_bytes_;  // what the views in head_ point into
   Buffer body_;
+  Nanos begun_ = 0;
   Nanos received_ = 0;
 };
 

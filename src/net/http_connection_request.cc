@@ -20,6 +20,7 @@ bool HttpConnection::StepHead() {
   }
   if (state_ == State::kIdle) {
     exchange_ = std::make_shared<HttpExchange>(listener_.loop(), this);
+    exchange_->begun_ = listener_.loop().now();
     parser_.Start(exchange_->head_, exchange_->head_bytes_);
     state_ = State::kHead;
   }

@@ -361,6 +361,48 @@ void AppendHttpOptions(std::vector<Option>& options) {
            "Allow addresses that other machines reach, without encryption or authentication."));
 }
 
+Option TraceConfig() {
+  Option option{
+      .name = "trace-config",
+      .alias = {},
+      .group = "Tracing",
+      .value = "[MODE,]KEY=VALUE",
+      .help =
+          "level=OFF|TIMESTAMPS|TENSORS, rate, count, mode=triton|opentelemetry; triton,file; "
+          "triton,log-frequency; opentelemetry,url; opentelemetry,resource=KEY=VALUE; "
+          "opentelemetry,bsp_*. Repeatable.",
+      .kind = OptionKind::kList};
+  option.set = [](ServerConfig& config, std::string_view text) {
+    HEADRACE_RETURN_IF_ERROR(tracing::ParseTraceOption(text, config.trace, config.trace_target));
+    config.trace_config.emplace_back(text);
+    return OkStatus();
+  };
+  option.get = [](const ServerConfig& config) {
+    return fmt::format("{}", fmt::join(config.trace_config, " "));
+  };
+  option.clear = [](ServerConfig& config) {
+    config.trace = {};
+    config.trace_target = {};
+    config.trace_config.clear();
+  };
+  return option;
+}
+
+// Deprecated in Triton: `key` of --trace-config under a flag of its own.
+Option OldTraceOption(std::string_view name, std::string_view key) {
+  Option option{.name = name,
+                .alias = {},
+                .group = "Tracing",
+                .value = "VALUE",
+                .help = "The old form of a --trace-config setting."};
+  option.set = [key](ServerConfig& config, std::string_view text) {
+    return tracing::ParseTraceOption(fmt::format("{}={}", key, text), config.trace,
+                                     config.trace_target);
+  };
+  option.get = [](const ServerConfig&) { return std::string(); };
+  return option;
+}
+
 void AppendOtherOptions(std::vector<Option>& options) {
   options.push_back(Number(
       "memory-budget-byte-size", "Limits", &ServerConfig::memory_budget_byte_size, "BYTES",
@@ -393,6 +435,12 @@ void AppendOtherOptions(std::vector<Option>& options) {
   options.push_back(LogBool("log-error", &LogOptions::error, "Write ERROR entries."));
   options.push_back(LogFormatOption());
   options.push_back(LogFile());
+  options.push_back(TraceConfig());
+  options.push_back(OldTraceOption("trace-file", "triton,file"));
+  options.push_back(OldTraceOption("trace-level", "level"));
+  options.push_back(OldTraceOption("trace-rate", "rate"));
+  options.push_back(OldTraceOption("trace-count", "count"));
+  options.push_back(OldTraceOption("trace-log-frequency", "triton,log-frequency"));
   options.push_back(Text("id", "Process", &ServerConfig::server_id, "NAME",
                          "The server's name in its metadata."));
   options.push_back(

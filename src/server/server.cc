@@ -21,6 +21,7 @@
 #include "server/startup_report.h"
 #include "telemetry/gpu_metrics.h"
 #include "telemetry/process_metrics.h"
+#include "tracing/tracer.h"
 
 namespace headrace::server {
 namespace {
@@ -134,15 +135,16 @@ class HttpMetrics final : public telemetry::MetricSource {
 // Members in the order in which they are made; they end in the reverse order.
 class Server::Impl {
  public:
-  explicit Impl(const ServerConfig& config)
+  Impl(const ServerConfig& config, std::unique_ptr<tracing::Tracer> tracer)
       : config_(config),
+        tracer_(std::move(tracer)),
         device_memory_(FindGpus(config)),
         pool_({.in_use_byte_size_max = config.memory_budget_byte_size,
                .idle_byte_size_max = config.memory_idle_byte_size,
                .device_memory = device_memory_}),
         plugins_(HostOptions(config, device_memory_)),
         models_(ManagerOptions(config), plugins_, registry_, clock_),
-        front_end_(FrontOptions(config), registry_, models_, pool_, clock_) {
+        front_end_(FrontOptions(config), registry_, models_, *tracer_, pool_, clock_) {
     front_end_.AddMetricSource(plugins_.metrics());
     if (config.allow_cpu_metrics) {
       front_end_.AddMetricSource(process_metrics_);
@@ -264,6 +266,7 @@ class Server::Impl {
 
   const ServerConfig config_;
   const Clock& clock_ = Clock::Real();
+  const std::unique_ptr<tracing::Tracer> tracer_;
   const std::shared_ptr<device::DeviceMemory> device_memory_;  // null: no GPU
   BlockPool pool_;
   engine::Registry registry_;
@@ -281,7 +284,9 @@ class Server::Impl {
 };
 
 Result<std::unique_ptr<Server>> Server::Create(const ServerConfig& config) {
-  auto impl = std::make_unique<Impl>(config);
+  HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<tracing::Tracer> tracer,
+                            tracing::Tracer::Create(config.trace, config.trace_target));
+  auto impl = std::make_unique<Impl>(config, std::move(tracer));
   HEADRACE_RETURN_IF_ERROR(impl->Listen());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "repository/model_manager.h"
+#include "tracing/trace_settings.h"
 
 namespace headrace::server {
 
@@ -73,6 +74,11 @@ struct ServerConfig {
   std::uint64_t metrics_port = 8002;
 
   LogOptions log;
+
+  // Tracing.
+  tracing::TraceSettings trace;
+  tracing::TraceTarget trace_target;
+  std::vector<std::string> trace_config;  // as given, to be shown
 };
 
 }  // namespace headrace::server

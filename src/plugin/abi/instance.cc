@@ -5,6 +5,7 @@
 
 using headrace::Nanos;
 using headrace::engine::ExecutionTimes;
+using headrace::engine::TraceActivity;
 using headrace::plugin::RefuseCall;
 
 namespace {
@@ -110,6 +111,12 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportStatistics(
     instance->statistics->RecordRequestExecution(success, times.exec_start - reported.times.queued,
                                                  times,
                                                  static_cast<std::uint64_t>(reported.batch_size));
+    if (reported.trace != nullptr) {
+      reported.trace->Report(TraceActivity::kComputeStart, times.exec_start);
+      reported.trace->Report(TraceActivity::kComputeInputEnd, times.compute_start);
+      reported.trace->Report(TraceActivity::kComputeOutputStart, times.compute_end);
+      reported.trace->Report(TraceActivity::kComputeEnd, times.exec_end);
+    }
   }
   return nullptr;
 }
