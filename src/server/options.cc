@@ -389,7 +389,8 @@ Option TraceConfig() {
 }
 
 // Deprecated in Triton: `key` of --trace-config under a flag of its own.
-Option OldTraceOption(std::string_view name, std::string_view key) {
+Option OldTraceOption(std::string_view name, std::string_view key,
+                      std::string (*get)(const ServerConfig&)) {
   Option option{.name = name,
                 .alias = {},
                 .group = "Tracing",
@@ -399,7 +400,7 @@ Option OldTraceOption(std::string_view name, std::string_view key) {
     return tracing::ParseTraceOption(fmt::format("{}={}", key, text), config.trace,
                                      config.trace_target);
   };
-  option.get = [](const ServerConfig&) { return std::string(); };
+  option.get = get;
   return option;
 }
 
@@ -436,11 +437,21 @@ void AppendOtherOptions(std::vector<Option>& options) {
   options.push_back(LogFormatOption());
   options.push_back(LogFile());
   options.push_back(TraceConfig());
-  options.push_back(OldTraceOption("trace-file", "triton,file"));
-  options.push_back(OldTraceOption("trace-level", "level"));
-  options.push_back(OldTraceOption("trace-rate", "rate"));
-  options.push_back(OldTraceOption("trace-count", "count"));
-  options.push_back(OldTraceOption("trace-log-frequency", "triton,log-frequency"));
+  options.push_back(OldTraceOption("trace-file", "triton,file", [](const ServerConfig& config) {
+    return config.trace_target.file;
+  }));
+  options.push_back(OldTraceOption("trace-level", "level", [](const ServerConfig& config) {
+    return config.trace.levels.Names().back();
+  }));
+  options.push_back(OldTraceOption("trace-rate", "rate", [](const ServerConfig& config) {
+    return fmt::format("{}", config.trace.rate);
+  }));
+  options.push_back(OldTraceOption("trace-count", "count", [](const ServerConfig& config) {
+    return fmt::format("{}", config.trace.count);
+  }));
+  options.push_back(OldTraceOption(
+      "trace-log-frequency", "triton,log-frequency",
+      [](const ServerConfig& config) { return fmt::format("{}", config.trace.log_frequency); }));
   options.push_back(Text("id", "Process", &ServerConfig::server_id, "NAME",
                          "The server's name in its metadata."));
   options.push_back(
