@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/registry.h"
+#include "repository/load_override.h"
 
 namespace headrace::repository {
 
@@ -45,14 +46,6 @@ struct IndexEntry {
   std::string version;  // empty: never loaded
   std::string state;    // empty with it
   std::string reason;
-};
-
-// What a load request may carry (contracts, Triton 5.3). Only kExplicit.
-struct LoadOverride {
-  std::string config_json;                   // empty = the repository's own configuration
-  std::map<std::string, std::string> files;  // path in the model's directory -> content: the model
-                                             // is made of exactly these, and of config_json, which
-                                             // must be given; no repository needs to have it
 };
 
 // Thread-safe. Owns the load threads and, in poll mode, the thread that looks at the repositories.
