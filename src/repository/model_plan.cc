@@ -73,7 +73,7 @@ Status CheckNamedFiles(const ModelLocation& location, const inference::ModelConf
   for (const auto& sample : config.model_warmup()) {
     for (const auto& [name, input] : sample.inputs()) {
       if (!input.input_data_file().empty()) {
-        auto path = ResolveInside(root, location.directory, "warmup/" + input.input_data_file());
+        auto path = ResolveInside(root, location.directory + "/warmup", input.input_data_file());
         if (!path.ok()) {
           return path.status().WithPrefix(fmt::format("warm-up file of input '{}': ", name));
         }

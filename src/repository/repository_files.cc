@@ -22,6 +22,15 @@ namespace fs = std::filesystem;
 constexpr int kDepthMax = 32;
 constexpr std::size_t kEntryCountMax = 100'000;
 
+// open, again when a signal came between.
+int OpenUninterrupted(const char* path, int flags) {
+  int fd;
+  do {
+    fd = open(path, flags);
+  } while (fd < 0 && errno == EINTR);
+  return fd;
+}
+
 std::string Shown(std::string_view name) { return EscapeForLog(name, 256); }
 
 class Inspector {
@@ -127,7 +136,7 @@ bool IsInside(std::string_view root, std::string_view path) {
 
 Result<std::string> ReadFile(const std::string& path, std::size_t byte_size_max) {
   // Without O_NONBLOCK the open of a pipe would wait for its writer.
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const UniqueFd fd(OpenUninterrupted(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   const std::string name = Shown(fs::path(path).filename().string());
   if (!fd.valid()) {
     const int error = errno;

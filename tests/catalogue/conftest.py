@@ -154,5 +154,5 @@ def controlled(_explicit_server):
     with unharmed(*triple) as running:
         yield ControlledServer(running, repository)
         for name, versions in control.index(running).items():
-            if versions != before.get(name) and any(state == "READY" for state, _ in versions.values()):
+            if versions != before.get(name) and any(state for state, _ in versions.values()):
                 control.must_unload(running, name)
