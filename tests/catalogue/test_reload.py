@@ -5,6 +5,7 @@ The long form (50 reloads at 500 requests a second, 60 s of them) runs with --fu
 """
 
 import dataclasses
+import json
 import threading
 import time
 
@@ -117,6 +118,34 @@ def test_reloads_of_the_same_a_better_a_broken_and_a_slow_model(controlled, size
     if full and not server_module.is_sanitized():
         assert resources.read(server.pid).resident_bytes - resident < 64 << 20, "one copy of the model stays"
     book_of(server, "reloaded")  # the last edition's; those of the others went with them
+
+
+@pytest.mark.row(191)
+def test_a_load_that_takes_long_disturbs_nobody(controlled, size, full):
+    server, name = controlled.server, "loads_long"
+    seconds = 10 if full else 1
+    controlled.add(name, models.identity_config([("FP32", [1])]))
+    control.must_load(server, name)
+    request = raw_http.request(
+        "POST",
+        f"/v2/models/{name}/infer",
+        b'{"inputs":[{"name":"INPUT0","shape":[1],"datatype":"FP32","data":[1]}]}',
+    )
+
+    def check(_, __, body):
+        assert json.loads(body)["outputs"][0]["data"] == [1], body
+        return "answered"
+
+    client = open_loop.OpenLoop(server, size.rate, lambda number: (request, number), check).start()
+    started = time.monotonic()
+    slow = models.identity_config([("FP32", [-1])], extra=models.parameter("creation_delay_sec", seconds))
+    controlled.add(name, slow)
+    control.must_load(server, name)
+    took = time.monotonic() - started
+    assert took >= seconds
+    assert prometheus.scrape(server).value("nv_model_load_duration_secs", model=name) >= seconds
+    outcome = report(f"a load of {took:.1f} s", client, started)
+    assert outcome.ok > size.rate * seconds * 0.5
 
 
 @pytest.mark.row(191)
