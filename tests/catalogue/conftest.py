@@ -122,6 +122,7 @@ class ControlledServer:
 
     server: server_module.Server
     repository: pathlib.Path
+    temporary: pathlib.Path  # where the files of load requests lie
 
     def add(self, name, config, versions=(1,)):
         return models.add(self.repository, name, config, versions)
@@ -141,18 +142,23 @@ def _explicit_server(tmp_path_factory):
         control.must_load(server, "from_request", config=IDENTITY_JSON, files={"1/nothing": b""})
         control.must_unload(server, "from_request")
 
+    temporary = tmp_path_factory.mktemp("temporary")
     options = ("--model-control-mode=explicit", "--load-model=*")
-    with running_server(repository, *options, prepare=prepare) as triple:
-        yield triple, repository
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(temporary))
+        context = running_server(repository, *options, prepare=prepare)
+        triple = context.__enter__()  # pylint: disable=unnecessary-dunder-call
+    yield triple, repository, temporary
+    context.__exit__(None, None, None)
 
 
 @pytest.fixture
 def controlled(_explicit_server):
     """The explicit server. Models that the test has added are unloaded behind it, and must leave nothing."""
-    triple, repository = _explicit_server
+    triple, repository, temporary = _explicit_server
     before = control.index(triple[0])
     with unharmed(*triple) as running:
-        yield ControlledServer(running, repository)
+        yield ControlledServer(running, repository, temporary)
         for name, versions in control.index(running).items():
             if versions != before.get(name) and any(state for state, _ in versions.values()):
                 control.must_unload(running, name)

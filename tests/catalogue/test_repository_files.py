@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import shutil
 import time
 
@@ -99,16 +98,17 @@ _PATHS = [
 ]
 
 
-def _temporary_files():
-    return sorted(str(path) for path in pathlib.Path("/tmp").glob("headrace-models-*/*"))
+def _files(temporary):
+    """The directories that were made for load requests."""
+    return sorted(str(path) for path in temporary.glob("headrace-models-*/*"))
 
 
 @pytest.mark.parametrize(("path",), table.cases(101, *_PATHS))
 def test_a_file_that_would_lie_elsewhere_is_refused(controlled, path):
-    before = _temporary_files()
+    before = _files(controlled.temporary)
     answer = control.load(controlled.server, "escaping", config=IDENTITY_JSON, files={path: b"x", "1/good": b"y"})
     table.verdict(400, text="file:").check(answer)
-    assert _temporary_files() == before and not os.path.exists("/tmp/headrace_escaped")
+    assert _files(controlled.temporary) == before and not os.path.exists("/tmp/headrace_escaped")
     assert "escaping" not in control.index(controlled.server)
 
 
@@ -181,22 +181,22 @@ def test_the_files_of_all_requests_have_a_limit(tmp_path):
 
 @pytest.mark.row(101)
 def test_a_model_of_a_request_lives_and_goes_with_its_files(controlled):
-    server = controlled.server
-    before = _temporary_files()
+    server, temporary = controlled.server, controlled.temporary
+    before = _files(temporary)
     control.must_load(server, "brought", config=IDENTITY_JSON, files={"3/x": b"1", "7/x": b"2"})
     assert control.states(server, "brought") == {"7": "READY"}
     assert answers(server, "brought")
-    (directory,) = set(_temporary_files()) - set(before)
+    (directory,) = set(_files(temporary)) - set(before)
     assert os.stat(os.path.dirname(directory)).st_mode & 0o777 == 0o700
     assert sorted(os.listdir(f"{directory}/brought")) == ["3", "7"]
     # The repository's own copy, once there is one, is back after a load without files.
     controlled.add("brought", IDENTITY)
     control.must_load(server, "brought")
     assert control.ready_versions(server, "brought") == {"1"}
-    wait.until(lambda: _temporary_files() == before, "the files have gone")
+    wait.until(lambda: _files(temporary) == before, "the files have gone")
     control.must_load(server, "brought", config=IDENTITY_JSON, files={"9/x": b""})
     control.must_unload(server, "brought")
-    wait.until(lambda: _temporary_files() == before, "the files have gone")
+    wait.until(lambda: _files(temporary) == before, "the files have gone")
 
 
 @pytest.mark.row(101)
@@ -211,12 +211,14 @@ def test_code_is_refused_in_a_request(controlled):
 
 
 @pytest.mark.row(101)
-def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path):
-    repository = models.standard(tmp_path)
-    before = _temporary_files()
+def test_what_a_killed_server_left_is_removed_by_the_next(tmp_path, monkeypatch):
+    repository = models.standard(tmp_path / "repository")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     with server_module.Server(repository, "--model-control-mode=explicit") as server:
         control.must_load(server, "left", config=IDENTITY_JSON, files={"1/x": b"1"})
-        (left,) = set(_temporary_files()) - set(before)
+        (left,) = _files(temporary)
         with server_module.Server(repository, "--model-control-mode=explicit") as second:
             assert os.path.exists(left), "the first one lives"
             assert second.stop() == 0
