@@ -6,6 +6,16 @@ from harness import models
 from harness import server as server_module
 
 
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="the long forms of tests that have one")
+
+
+@pytest.fixture(scope="session")
+def full(request):
+    """Whether the long form of a test is asked for."""
+    return request.config.getoption("--full")
+
+
 @pytest.fixture(scope="session")
 def standard_repository(tmp_path_factory):
     return models.standard(tmp_path_factory.mktemp("repository"))

@@ -23,6 +23,8 @@ struct InstancePlacement {
   std::string host_policy = "cpu";
   std::string host_policy_json = "{}";  // the policy's settings, as the ABI hands them out
   bool passive = false;                 // created but never given requests
+
+  bool operator==(const InstancePlacement&) const = default;
 };
 
 // Requests that are executed together: one batch of at most batch_size_max.

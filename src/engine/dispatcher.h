@@ -61,6 +61,18 @@ class Dispatcher {
     return step;
   }
 
+  // The runner calls no more, though the queue is open; `woken` as in Pop. A runner to be woken by
+  // the caller, which does what this one was wanted for.
+  Parked* Leave(bool woken, Nanos now) {
+    if (woken) {
+      lot_.Arrived();
+    }
+    return lot_.Choose(queue_, now);
+  }
+  // A parked runner to be woken by the caller, so that it comes and looks; null when none is
+  // parked.
+  Parked* Rouse() { return lot_.ChooseAny(); }
+
   // False when the runner was chosen as its timer ran out: its wake-up is on the way, and it must
   // wait for it.
   bool TimedOut(Parked& self) { return lot_.TimedOut(self); }

@@ -1,5 +1,6 @@
 #include "engine/model.h"
 
+#include <algorithm>
 #include <future>
 #include <thread>
 #include <utility>
@@ -38,6 +39,16 @@ std::vector<Created> CreateInstances(LoadedModel& loaded,
   return created;
 }
 
+Status CheckActive(const std::vector<InstancePlacement>& placements, const ModelOptions& options) {
+  if (std::any_of(placements.begin(), placements.end(),
+                  [](const InstancePlacement& placement) { return !placement.passive; })) {
+    return OkStatus();
+  }
+  return InvalidArgument(
+      "model '{}' version {} has no active instance: its instance groups are empty or passive",
+      options.name, options.version);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Model>> Model::Start(ModelOptions options,
@@ -45,7 +56,8 @@ Result<std::shared_ptr<Model>> Model::Start(ModelOptions options,
                                             const Clock& clock) {
   std::shared_ptr<Model> model(new Model(Private(), std::move(options), std::move(loaded), clock),
                                &Model::Destroy);
-  HEADRACE_RETURN_IF_ERROR(model->CreateRunners());
+  HEADRACE_RETURN_IF_ERROR(CheckActive(model->options_.placements, model->options_));
+  HEADRACE_RETURN_IF_ERROR(model->AddRunners(model->options_.placements));
   return model;
 }
 
@@ -53,7 +65,8 @@ Model::Model(Private, ModelOptions options, std::unique_ptr<LoadedModel> loaded,
     : options_(std::move(options)),
       clock_(clock),
       queue_(std::make_unique<RequestQueue>(options_.batching, options_.queue_limits, clock)),
-      loaded_(std::move(loaded)) {
+      loaded_(std::move(loaded)),
+      config_json_(options_.config_json) {
   // A decoupled model answers any number of times: there is no order of answers to keep.
   if (options_.preserve_ordering && !options_.decoupled) {
     order_ = std::make_shared<ResponseOrder>();
@@ -66,8 +79,10 @@ void Model::Destroy(Model* model) {
   bool on_instance_thread = false;
   {
     std::lock_guard lock(model->stop_mutex_);
-    for (const auto& runner : model->runners_) {
-      on_instance_thread = on_instance_thread || runner->IsCurrentThread();
+    for (const auto* runners : {&model->runners_, &model->retired_}) {
+      for (const auto& runner : *runners) {
+        on_instance_thread = on_instance_thread || runner->IsCurrentThread();
+      }
     }
   }
   if (!on_instance_thread) {
@@ -81,29 +96,69 @@ void Model::Destroy(Model* model) {
   }).detach();
 }
 
-Status Model::CreateRunners() {
-  std::vector<Created> created = CreateInstances(*loaded_, options_.placements);
+Status Model::AddRunners(const std::vector<InstancePlacement>& placements) {
+  std::vector<Created> created = CreateInstances(*loaded_, placements);
   for (Created& instance : created) {
     if (!instance.ok()) {
       return instance.status();
     }
+  }
+  for (std::size_t i = 0; i < created.size(); ++i) {
     runners_.push_back(std::make_unique<Runner>(
-        *std::move(instance),
+        *std::move(created[i]), placements[i],
         Runner::Target{
             .queue = queue_.get(), .statistics = &statistics_, .model_name = options_.name}));
+    if (!placements[i].passive) {
+      runners_.back()->Start(fmt::format("{}_{}", options_.name.substr(0, 12), runner_number_));
+    }
+    ++runner_number_;
   }
-  bool active = false;
+  return OkStatus();
+}
+
+Status Model::SetPlacements(const std::vector<InstancePlacement>& wanted) {
+  HEADRACE_RETURN_IF_ERROR(CheckActive(wanted, options_));
+  std::lock_guard lock(stop_mutex_);
+  if (loaded_ == nullptr) {
+    return Unavailable("model '{}' version {} has ended", options_.name, options_.version);
+  }
+  std::vector<InstancePlacement> missing = wanted;
+  std::vector<bool> stays(runners_.size());
   for (std::size_t i = 0; i < runners_.size(); ++i) {
-    if (!options_.placements[i].passive) {
-      runners_[i]->Start(fmt::format("{}_{}", options_.name.substr(0, 12), i));
-      active = true;
+    const auto found = std::find(missing.begin(), missing.end(), runners_[i]->placement());
+    if (found != missing.end()) {
+      missing.erase(found);
+      stays[i] = true;
     }
   }
-  return active ? OkStatus()
-                : InvalidArgument(
-                      "model '{}' version {} has no active instance: its instance groups are empty "
-                      "or passive",
-                      options_.name, options_.version);
+  HEADRACE_RETURN_IF_ERROR(AddRunners(missing));
+  stays.resize(runners_.size(), true);
+  std::vector<std::unique_ptr<Runner>> staying;
+  for (std::size_t i = 0; i < runners_.size(); ++i) {
+    if (!stays[i]) {
+      runners_[i]->Retire();
+    }
+    (stays[i] ? staying : retired_).push_back(std::move(runners_[i]));
+  }
+  runners_ = std::move(staying);
+  queue_->RouseAll();
+  std::erase_if(retired_, [](const auto& runner) { return runner->ended(); });
+  return OkStatus();
+}
+
+std::size_t Model::instance_count() const {
+  std::lock_guard lock(stop_mutex_);
+  return runners_.size();
+}
+
+std::string Model::config_json() const {
+  std::lock_guard lock(config_mutex_);
+  return config_json_;
+}
+
+void Model::SetConfigJson(std::string config_json) {
+  std::lock_guard lock(config_mutex_);
+  config_json_ = std::move(config_json);
 }
 
 void Model::TraceStart(InferRequest& request) const {
@@ -161,6 +216,7 @@ void Model::Stop() {
   queue_->Close();
   std::lock_guard lock(stop_mutex_);
   runners_.clear();
+  retired_.clear();
   loaded_.reset();
 }
 

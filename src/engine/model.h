@@ -26,7 +26,7 @@ struct ModelOptions {
   std::string name;
   std::int64_t version = 1;
   std::string platform;     // shown in metadata: config platform, or backend when empty
-  std::string config_json;  // shown by the configuration endpoint; opaque here
+  std::string config_json;  // as loaded; opaque here
   ModelSignature signature;
   bool decoupled = false;
   BatchPolicyOptions batching;
@@ -62,6 +62,17 @@ class Model : public std::enable_shared_from_this<Model> {
   // refusal (invalid, queue full, draining) goes to its sink. Does not block.
   void Submit(std::unique_ptr<InferRequest> request);
 
+  // Makes `wanted` the model's instances, while it serves: those that it has already stay, missing
+  // ones are created (blocking), the others end after the batch that they execute, and are not
+  // waited for. On failure (an instance does not start, none of `wanted` is active, the model has
+  // ended) everything stays as it was. Requests never notice.
+  Status SetPlacements(const std::vector<InstancePlacement>& wanted);
+  std::size_t instance_count() const;
+
+  // The configuration in force, as JSON: options().config_json until it is replaced.
+  std::string config_json() const;
+  void SetConfigJson(std::string config_json);
+
   // Requests in queue now, and in the version altogether (queued, executing, answered but not
   // released).
   std::size_t queue_depth() const;
@@ -78,8 +89,10 @@ class Model : public std::enable_shared_from_this<Model> {
   friend class InferRequest;
   class Runner;
   static void Destroy(Model* model);
-  Status CreateRunners();
   void TraceStart(InferRequest& request) const;
+  // Adds runners for `placements`, all of them or none. With stop_mutex_ held, or before Start
+  // ends.
+  Status AddRunners(const std::vector<InstancePlacement>& placements);
   // Ends the threads, then destroys the instances, then the loaded model. Idempotent.
   void Stop();
   struct Private {};  // makes the constructor callable by Start only
@@ -94,9 +107,13 @@ class Model : public std::enable_shared_from_this<Model> {
   ModelStatistics statistics_;
   std::unique_ptr<RequestQueue> queue_;
   std::shared_ptr<ResponseOrder> order_;  // null unless preserve_ordering
-  std::mutex stop_mutex_;                 // guards loaded_ and runners_ once started
+  mutable std::mutex stop_mutex_;         // guards what follows once started
   std::unique_ptr<LoadedModel> loaded_;
   std::vector<std::unique_ptr<Runner>> runners_;  // destroyed before loaded_
+  std::vector<std::unique_ptr<Runner>> retired_;  // some may still execute a batch
+  std::size_t runner_number_ = 0;                 // names the next thread
+  mutable std::mutex config_mutex_;
+  std::string config_json_;  // guarded by config_mutex_
 };
 
 }  // namespace headrace::engine

@@ -212,6 +212,98 @@ TEST(ModelTest, DoesNotStart_WithoutAnActiveInstance) {
   EXPECT_FALSE(Model::Start(options, std::make_unique<FakeModel>(), Clock::Real()).ok());
 }
 
+std::vector<InstancePlacement> Placements(int count) { return SmallModel(count).placements; }
+
+TEST(ModelTest, SetPlacements_AddsAndRetiresInstances) {
+  std::atomic<int> destroyed{0};
+  auto fake = std::make_unique<FakeModel>();
+  fake->on_instance_destroy = [&destroyed] { ++destroyed; };
+  auto model = Model::Start(SmallModel(1), std::move(fake), Clock::Real()).value();
+  ASSERT_TRUE(model->SetPlacements(Placements(4)).ok());
+  EXPECT_EQ(model->instance_count(), 4u);
+  EXPECT_EQ(destroyed, 0);
+  ASSERT_TRUE(model->SetPlacements(Placements(1)).ok());
+  EXPECT_EQ(model->instance_count(), 1u);
+  while (destroyed != 3) {  // parked threads end at once
+    std::this_thread::yield();
+  }
+  auto answer = std::make_shared<Answer>();
+  model->Submit(SmallRequest(model, answer));
+  EXPECT_TRUE(answer->Wait().ok());
+  EXPECT_TRUE(model->Drain(10 * kSecond));
+  EXPECT_EQ(destroyed, 4);
+  EXPECT_EQ(model->SetPlacements(Placements(2)).code(), StatusCode::kUnavailable);
+}
+
+TEST(ModelTest, SetPlacements_ChangesNothing_WhenAnInstanceFails) {
+  auto fake = std::make_unique<FakeModel>();
+  fake->fail_instance = "group_2";
+  auto model = Model::Start(SmallModel(1), std::move(fake), Clock::Real()).value();
+  EXPECT_EQ(model->SetPlacements(Placements(4)).message(), "instance group_2 does not start");
+  auto passive = Placements(1);
+  passive[0].passive = true;
+  EXPECT_THAT(model->SetPlacements(passive).message(), HasSubstr("has no active instance"));
+  EXPECT_EQ(model->instance_count(), 1u);
+  auto answer = std::make_shared<Answer>();
+  model->Submit(SmallRequest(model, answer));
+  EXPECT_TRUE(answer->Wait().ok());
+}
+
+TEST(ModelTest, SetPlacements_LetsABusyInstanceFinish_WithoutWaitingForIt) {
+  Latch inside, go;
+  std::atomic<int> executions{0};
+  auto model = Start(SmallModel(1), [&](Batch batch) {
+    if (++executions == 1) {
+      inside.Open();
+      go.Wait();
+    }
+    AnswerAll(std::move(batch));
+  });
+  auto busy = std::make_shared<Answer>(), next = std::make_shared<Answer>();
+  model->Submit(SmallRequest(model, busy));
+  inside.Wait();
+  auto other = Placements(1);
+  other[0].name = "other_0";
+  ASSERT_TRUE(model->SetPlacements(other).ok());
+  model->Submit(SmallRequest(model, next));
+  EXPECT_TRUE(next->Wait().ok());
+  EXPECT_EQ(busy->ends(), 0);
+  go.Open();
+  EXPECT_TRUE(busy->Wait().ok());
+  EXPECT_TRUE(model->Drain(10 * kSecond));
+}
+
+// The watcher of a delay, the runner chosen for a request and the last parked one may all be
+// retired: somebody else has to take over.
+TEST(ModelTest, SetPlacements_LosesNoRequest_UnderLoad) {
+  for (const Nanos delay : {Nanos{0}, 200 * kMicrosecond}) {
+    ModelOptions options = SmallModel(1);
+    options.batching.queue_delay_max = delay;
+    auto model = Start(options);
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 3; ++i) {
+      clients.emplace_back([&] {
+        while (!stop) {
+          auto answer = std::make_shared<Answer>();
+          model->Submit(SmallRequest(model, answer));
+          EXPECT_TRUE(answer->Wait().ok());
+        }
+      });
+    }
+    for (int i = 0; i < 200; ++i) {
+      EXPECT_TRUE(model->SetPlacements(Placements(1 + i % 4)).ok());
+    }
+    stop = true;
+    for (auto& client : clients) {
+      client.join();
+    }
+    EXPECT_TRUE(model->Drain(10 * kSecond));
+    ExpectBalanced(*model);
+    EXPECT_EQ(Failures(*model, FailureReason::kRejected), 0u);
+  }
+}
+
 TEST(ModelTest, KeepsTheOrderOfAnswers_WithSeveralInstances) {
   constexpr int kRequests = 300;
   ModelOptions options = SmallModel(3);

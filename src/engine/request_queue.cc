@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "base/wake_batch.h"
@@ -86,7 +87,7 @@ class RequestQueue::Impl {
     }
   }
 
-  std::optional<Batch> PopBatch() {
+  std::optional<Batch> PopBatch(const std::atomic<bool>* retired) {
     ParkedThread self;
     bool woken = false;
     for (;;) {
@@ -95,7 +96,12 @@ class RequestQueue::Impl {
       const Nanos now = clock_.Now();
       {
         std::lock_guard lock(mutex_);
-        step = dispatcher_.Pop(self, woken, now, popped);
+        if (retired != nullptr && retired->load(std::memory_order_relaxed)) {
+          step.wake = dispatcher_.Leave(woken, now);
+          step.closed = true;  // for this thread
+        } else {
+          step = dispatcher_.Pop(self, woken, now, popped);
+        }
       }
       WakeNow(step.wake);  // it shall run beside what this thread executes next
       FinishDropped(popped.dropped);
@@ -106,6 +112,19 @@ class RequestQueue::Impl {
         return std::nullopt;
       }
       woken = step.parked && Sleep(self, step.sleep_until);
+    }
+  }
+
+  void RouseAll() {
+    std::vector<RunnerLot::Parked*> parked;  // stay parked until they are woken
+    {
+      std::lock_guard lock(mutex_);
+      while (RunnerLot::Parked* runner = dispatcher_.Rouse()) {
+        parked.push_back(runner);
+      }
+    }
+    for (RunnerLot::Parked* runner : parked) {
+      WakeNow(runner);
     }
   }
 
@@ -177,7 +196,10 @@ RequestQueue::RequestQueue(BatchPolicyOptions policy, QueueLimits limits, const 
 RequestQueue::~RequestQueue() = default;
 
 void RequestQueue::Push(std::unique_ptr<InferRequest> request) { impl_->Push(std::move(request)); }
-std::optional<Batch> RequestQueue::PopBatch() { return impl_->PopBatch(); }
+std::optional<Batch> RequestQueue::PopBatch(const std::atomic<bool>* retired) {
+  return impl_->PopBatch(retired);
+}
+void RequestQueue::RouseAll() { impl_->RouseAll(); }
 void RequestQueue::Close() { impl_->Close(); }
 void RequestQueue::Abandon(const std::string& reason) { impl_->Abandon(reason); }
 std::size_t RequestQueue::depth() const { return impl_->depth(); }

@@ -2,6 +2,7 @@
 #ifndef HEADRACE_ENGINE_REQUEST_QUEUE_H_
 #define HEADRACE_ENGINE_REQUEST_QUEUE_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -39,9 +40,12 @@ class RequestQueue {
   // times.queued.
   void Push(std::unique_ptr<InferRequest> request);
 
-  // Blocks until a batch is due. Nothing once the queue is closed and empty. Cancelled requests are
-  // finished here, outside the lock.
-  std::optional<Batch> PopBatch();
+  // Blocks until a batch is due. Nothing once the queue is closed and empty, or once `retired` (may
+  // be null) is true: set it, then call RouseAll. Cancelled requests are finished here, outside the
+  // lock.
+  std::optional<Batch> PopBatch(const std::atomic<bool>* retired = nullptr);
+  // Makes every thread that is parked in PopBatch look at its `retired`.
+  void RouseAll();
 
   // No more pushes; PopBatch hands out what is left without waiting for company, then returns
   // nothing.

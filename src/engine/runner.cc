@@ -26,8 +26,11 @@ void TraceInputs(InferRequest& request) {
 
 }  // namespace
 
-Model::Runner::Runner(std::unique_ptr<Instance> instance, Target target)
-    : instance_(std::move(instance)), target_(std::move(target)) {}
+Model::Runner::Runner(std::unique_ptr<Instance> instance, InstancePlacement placement,
+                      Target target)
+    : instance_(std::move(instance)),
+      placement_(std::move(placement)),
+      target_(std::move(target)) {}
 
 Model::Runner::~Runner() {
   if (thread_.joinable()) {
@@ -39,7 +42,19 @@ void Model::Runner::Start(std::string name) {
   thread_ = std::thread([this, name = std::move(name)] {
     SetThreadName(name);
     Run();
+    if (retired_.load(std::memory_order_relaxed)) {
+      instance_.reset();
+      ended_.store(true, std::memory_order_release);
+    }
   });
+}
+
+void Model::Runner::Retire() {
+  retired_.store(true, std::memory_order_relaxed);
+  if (!thread_.joinable()) {
+    instance_.reset();
+    ended_.store(true, std::memory_order_release);
+  }
 }
 
 void Model::Runner::Run() {
@@ -48,7 +63,7 @@ void Model::Runner::Run() {
   WakeBatch wakes;  // PopBatch flushes it before it parks the thread
   wakes.SetGathering(false);
   Nanos row_start = 0;
-  while (std::optional<Batch> batch = target_.queue->PopBatch()) {
+  while (std::optional<Batch> batch = target_.queue->PopBatch(&retired_)) {
     const Nanos start = clock.Now();
     if (wakes.empty()) {
       row_start = start;

@@ -2,6 +2,7 @@
 #ifndef HEADRACE_ENGINE_RUNNER_H_
 #define HEADRACE_ENGINE_RUNNER_H_
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -15,7 +16,7 @@ namespace headrace::engine {
 
 // Owns the instance. Borrows the queue and the statistics, which must outlive the thread. The
 // thread pops a batch, executes it, and so on until the queue is closed and empty; it ends by
-// itself then, the destructor joins it.
+// itself then, or when it is retired; the destructor joins it.
 class Model::Runner {
  public:
   struct Target {
@@ -24,21 +25,30 @@ class Model::Runner {
     std::string model_name;
   };
 
-  Runner(std::unique_ptr<Instance> instance, Target target);
+  Runner(std::unique_ptr<Instance> instance, InstancePlacement placement, Target target);
   ~Runner();
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
   // Starts the thread, named `name` cut to 15 bytes. A passive instance never gets one.
   void Start(std::string name);
+  // Makes the thread end after the batch that it executes, if any, and take the instance with it.
+  // The queue must be roused afterwards.
+  void Retire();
+  // Whether a retired runner has ended: its destructor waits for nothing then.
+  bool ended() const { return ended_.load(std::memory_order_acquire); }
+  const InstancePlacement& placement() const { return placement_; }
   bool IsCurrentThread() const { return thread_.get_id() == std::this_thread::get_id(); }
 
  private:
   void Run();
   void Execute(Batch batch);
 
-  const std::unique_ptr<Instance> instance_;
+  std::unique_ptr<Instance> instance_;
+  const InstancePlacement placement_;
   const Target target_;
+  std::atomic<bool> retired_{false};
+  std::atomic<bool> ended_{false};
   std::thread thread_;
 };
 

@@ -59,6 +59,11 @@ class ModelStatistics {
   void RecordBatchFormed(std::uint64_t batch_size, Nanos oldest_wait);
   // Reported by the front end: from Finish to the last byte handed to the kernel.
   void RecordSend(Nanos duration) { send_.Record(static_cast<std::uint64_t>(duration)); }
+  // Set once by whoever loaded the version: from the begin of its load until it could serve.
+  void SetLoadDuration(Nanos duration) {
+    load_duration_.store(duration, std::memory_order_relaxed);
+  }
+  Nanos load_duration() const { return load_duration_.load(std::memory_order_relaxed); }
 
   StatisticsSnapshot Read() const;
 
@@ -84,6 +89,7 @@ class ModelStatistics {
       execution_count_{0};
   AtomicDuration success_, fail_, queue_total_, compute_input_, compute_infer_, compute_output_;
   std::array<std::atomic<std::uint64_t>, 4> failures_{};
+  std::atomic<Nanos> load_duration_{0};
   std::array<BatchCell, kBatchSizeTracked + 1> batches_{};
   mutable std::mutex large_mutex_;  // guards large_batches_
   std::map<std::uint64_t, BatchStatistics> large_batches_;

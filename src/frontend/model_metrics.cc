@@ -122,6 +122,11 @@ void WriteTritonFamilies(PrometheusWriter& writer, const std::vector<Row>& rows)
   Write(writer, rows, "nv_inference_pending_request_count", MetricKind::kGauge,
         "Instantaneous number of pending requests awaiting execution per-model.",
         [](const Row& row) { return row.model->queue_depth(); });
+  writer.Family("nv_model_load_duration_secs", MetricKind::kGauge, "Model load time in seconds");
+  for (const Row& row : rows) {
+    writer.Sample(row.labels,
+                  static_cast<double>(row.model->statistics().load_duration()) * kSecondsPerNano);
+  }
 }
 
 using HistogramOf = const telemetry::Histogram& (engine::ModelStatistics::*)() const;

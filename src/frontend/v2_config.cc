@@ -12,7 +12,7 @@ void ServeModelConfig(Call& call) {
     return;
   }
   // The repository made the text when it loaded the model.
-  ReplyJson(*call.exchange, (*model)->options().config_json);
+  ReplyJson(*call.exchange, (*model)->config_json());
 }
 
 }  // namespace headrace::frontend

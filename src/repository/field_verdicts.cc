@@ -80,7 +80,7 @@ constexpr auto kTable = std::to_array<FieldVerdict>({
     {"dynamic_batching.default_queue_policy.max_queue_size", Verdict::kActedOn, ""},
     {"dynamic_batching.priority_queue_policy", Verdict::kRefused, kNoPriorities},
     {"sequence_batching", Verdict::kRefused, "is not supported yet"},
-    {"ensemble_scheduling", Verdict::kRefused, "is not supported yet"},
+    {"ensemble_scheduling", Verdict::kBackend, ""},
     {"instance_group", Verdict::kActedOn, ""},
     {"instance_group.name", Verdict::kActedOn, ""},
     {"instance_group.kind", Verdict::kActedOn, ""},

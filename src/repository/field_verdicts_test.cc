@@ -82,7 +82,6 @@ TEST(FieldVerdictsTest, Judge_PassesWhatIsActedOn) {
 TEST(FieldVerdictsTest, Judge_RefusesByName) {
   for (const auto& [text, field] : std::vector<std::pair<const char*, std::string>>{
            {"sequence_batching { }", "sequence_batching"},
-           {"ensemble_scheduling { }", "ensemble_scheduling"},
            {"dynamic_batching { priority_levels: 2 }", "dynamic_batching.priority_levels"},
            {"dynamic_batching { default_queue_policy { default_timeout_microseconds: 1 } }",
             "dynamic_batching.default_queue_policy.default_timeout_microseconds"},

@@ -89,8 +89,8 @@ Result<std::vector<std::string>> OpenRepositories(const std::vector<std::string>
   return repositories;
 }
 
-Result<RepositoryScan> ScanRepositories(const std::vector<std::string>& repositories,
-                                        const LayoutOptions& options) {
+RepositoryScan ScanRepositories(const std::vector<std::string>& repositories,
+                                const LayoutOptions& options) {
   RepositoryScan scan;
   for (const std::string& repository : repositories) {
     std::error_code error;
@@ -104,8 +104,7 @@ Result<RepositoryScan> ScanRepositories(const std::vector<std::string>& reposito
       }
     }
     if (error) {
-      return InvalidArgument("cannot list model repository '{}': {}", EscapeForLog(repository),
-                             error.message());
+      scan.unreadable[repository] = error.message();
     }
   }
   return scan;
@@ -118,7 +117,12 @@ Result<ModelLocation> FindModel(const std::vector<std::string>& repositories,
   for (const std::string& repository : repositories) {
     std::error_code error;
     const fs::path directory = fs::path(repository) / name;
-    if (fs::is_directory(directory, error) || fs::is_symlink(directory, error)) {
+    const fs::file_type type = fs::symlink_status(directory, error).type();
+    if (type == fs::file_type::none) {
+      return Unavailable("cannot look for the model in repository '{}': {}",
+                         EscapeForLog(repository), error.message());
+    }
+    if (type == fs::file_type::directory || type == fs::file_type::symlink) {
       found.push_back(ModelLocation{name, directory.string(), repository});
     }
   }

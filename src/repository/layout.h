@@ -19,8 +19,9 @@ struct ModelLocation {
 };
 
 struct RepositoryScan {
-  std::map<std::string, ModelLocation> models;  // by name
-  std::map<std::string, std::string> problems;  // by name: why this directory is not served
+  std::map<std::string, ModelLocation> models;    // by name
+  std::map<std::string, std::string> problems;    // by name: why this directory is not served
+  std::map<std::string, std::string> unreadable;  // repositories that cannot be listed: why
 };
 
 struct LayoutOptions {
@@ -35,11 +36,11 @@ Result<std::vector<std::string>> OpenRepositories(const std::vector<std::string>
 // All directories of the repositories, except hidden ones. Problems: names that CheckModelName
 // refuses, a name that lies in two repositories ("model appears in two or more repositories"), a
 // link out of the repository.
-Result<RepositoryScan> ScanRepositories(const std::vector<std::string>& repositories,
-                                        const LayoutOptions& options);
+RepositoryScan ScanRepositories(const std::vector<std::string>& repositories,
+                                const LayoutOptions& options);
 
-// The same for one model, without listing the rest. NOT_FOUND if no repository has it; otherwise
-// the failure is the problem.
+// The same for one model, without listing the rest. NOT_FOUND if no repository has it; UNAVAILABLE
+// if that cannot be told; otherwise the failure is the problem.
 Result<ModelLocation> FindModel(const std::vector<std::string>& repositories,
                                 const std::string& name, const LayoutOptions& options);
 

@@ -42,22 +42,21 @@ TEST(LayoutTest, Scan_FindsModels_AndSaysWhyNot) {
   second.Directory("other");
   const auto repositories = OpenRepositories({first.path(), second.path()});
   const auto scan = ScanRepositories(*repositories, {});
-  ASSERT_TRUE(scan.ok());
   std::vector<std::string> models;
-  for (const auto& [name, location] : scan->models) {
+  for (const auto& [name, location] : scan.models) {
     models.push_back(name);
   }
   EXPECT_THAT(models, ElementsAre("good", "link", "other"));
-  EXPECT_EQ(scan->models.at("good").directory, first.path("good"));
-  EXPECT_EQ(scan->models.at("other").repository, second.path());
-  EXPECT_EQ(scan->problems.size(), 4U);
-  EXPECT_EQ(scan->problems.at("both"), "model appears in two or more repositories");
-  EXPECT_THAT(scan->problems.at("bad name"), HasSubstr("invalid model name 'bad name'"));
-  EXPECT_THAT(scan->problems.at("outside"), HasSubstr("leads outside of the model repository"));
-  EXPECT_THAT(scan->problems.at("nowhere"), HasSubstr("cannot be followed"));
+  EXPECT_EQ(scan.models.at("good").directory, first.path("good"));
+  EXPECT_EQ(scan.models.at("other").repository, second.path());
+  EXPECT_EQ(scan.problems.size(), 4U);
+  EXPECT_EQ(scan.problems.at("both"), "model appears in two or more repositories");
+  EXPECT_THAT(scan.problems.at("bad name"), HasSubstr("invalid model name 'bad name'"));
+  EXPECT_THAT(scan.problems.at("outside"), HasSubstr("leads outside of the model repository"));
+  EXPECT_THAT(scan.problems.at("nowhere"), HasSubstr("cannot be followed"));
 
   const auto lax = ScanRepositories(*repositories, {.links_may_leave = true});
-  EXPECT_EQ(lax->models.count("outside"), 1U);
+  EXPECT_EQ(lax.models.count("outside"), 1U);
 }
 
 TEST(LayoutTest, FindModel_AgreesWithScan) {

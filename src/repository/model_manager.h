@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/registry.h"
+#include "repository/load_override.h"
 
 namespace headrace::repository {
 
@@ -32,7 +33,12 @@ struct ModelManagerOptions {
   std::size_t queue_request_count_max = 65'536;
   std::size_t queue_byte_size_max = std::size_t{1} << 30;
   Nanos unload_timeout = 30 * kSecond;
-  bool links_may_leave = false;  // follow links that lead outside of their repository
+  bool links_may_leave = false;        // follow links that lead outside of their repository
+  Nanos poll_interval = 15 * kSecond;  // poll mode: between looks; 0 = only PollOnce looks
+  bool allow_code_override = false;    // load requests may bring code with them (D5)
+  std::size_t override_byte_size_max = std::size_t{4}
+                                       << 30;  // files of load requests, all together
+  std::string temporary_directory;             // for them; empty = the system's
 };
 
 struct IndexEntry {
@@ -42,14 +48,14 @@ struct IndexEntry {
   std::string reason;
 };
 
-// What a load request may carry (contracts, Triton 5.3). Only kExplicit.
-struct LoadOverride {
-  std::string config_json;                   // empty = the repository's own configuration
-  std::map<std::string, std::string> files;  // path in the model's directory -> content; refused by
-                                             // name in this version if not supported
-};
-
-// Thread-safe. Owns the load threads. Destruction unloads everything.
+// Thread-safe. Owns the load threads and, in poll mode, the thread that looks at the repositories.
+// Destruction unloads everything.
+//
+// Operations on the same model come one after the other, those on different models run side by
+// side. An ensemble is loaded after the models that it is made of (repository/dependency_graph.h):
+// the load of an ensemble loads what is missing of them; whatever happens to one of them later
+// makes the ensembles that need it unavailable, or brings them back. Nothing waits while it holds a
+// model, so that no two loads can wait for each other.
 class ModelManager {
  public:
   // All references are borrowed and must outlive the manager.
@@ -63,11 +69,20 @@ class ModelManager {
   Status LoadAtStart();
   bool AllLoaded() const;
 
-  // Load or reload a model and wait for the result on a load thread; `done` is called there.
-  // UNAVAILABLE in modes other than explicit: "explicit model load / unload is not allowed if
-  // polling is enabled". A failed reload keeps the old versions serving.
+  // Load or reload a model; `done` is called on a load thread when all its versions are READY, or
+  // with the reason why not. UNAVAILABLE in modes other than explicit: "explicit model load /
+  // unload is not allowed if polling is enabled". A failed reload keeps the old versions serving.
+  // Versions that did not change are not loaded again; other instance groups and another version
+  // policy are put in force without touching them.
   void LoadAsync(std::string name, LoadOverride override, std::function<void(Status)> done);
+  // Withdraws the model; `done` is called when it takes no requests any more. With
+  // `unload_dependents`, also the models that only this ensemble is made of.
   void UnloadAsync(std::string name, bool unload_dependents, std::function<void(Status)> done);
+
+  // Poll mode: looks at the repositories once and makes the models true to what is there; returns
+  // when that is done. Without `settled` a change counts when two looks in a row have seen the
+  // same, with it at once. UNAVAILABLE "polling is disabled" in the other modes. Blocks.
+  Status PollOnce(bool settled);
 
   // Every version known, by name and version; models never loaded have empty version and state. A
   // model whose configuration or directory cannot be used has one entry with an empty version,

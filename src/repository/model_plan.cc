@@ -1,5 +1,6 @@
 #include "repository/model_plan.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -9,8 +10,8 @@
 #include "repository/config_text.h"
 #include "repository/field_verdicts.h"
 #include "repository/normalise.h"
+#include "repository/override_rules.h"
 #include "repository/protobuf_messages.h"
-#include "repository/repository_files.h"
 #include "repository/validate.h"
 #include "repository/version_policy.h"
 
@@ -19,16 +20,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr char kConfigFile[] = "config.pbtxt";
+constexpr char kCustomConfigDirectory[] = "configs";
+
 // The configuration file's name in the model's directory.
 std::string ConfigFileName(const ModelLocation& location, const PlanOptions& options) {
   if (!options.model_config_name.empty()) {
-    std::string custom = "configs/" + options.model_config_name + ".pbtxt";
+    std::string custom =
+        fmt::format("{}/{}.pbtxt", kCustomConfigDirectory, options.model_config_name);
     std::error_code error;
     if (fs::exists(fs::path(location.directory) / custom, error)) {
       return custom;
     }
   }
-  return "config.pbtxt";
+  return kConfigFile;
 }
 
 Result<inference::ModelConfig> ReadConfig(const ModelLocation& location,
@@ -68,7 +73,7 @@ Status CheckNamedFiles(const ModelLocation& location, const inference::ModelConf
   for (const auto& sample : config.model_warmup()) {
     for (const auto& [name, input] : sample.inputs()) {
       if (!input.input_data_file().empty()) {
-        auto path = ResolveInside(root, location.directory, "warmup/" + input.input_data_file());
+        auto path = ResolveInside(root, location.directory + "/warmup", input.input_data_file());
         if (!path.ok()) {
           return path.status().WithPrefix(fmt::format("warm-up file of input '{}': ", name));
         }
@@ -94,8 +99,8 @@ Status Normalise(const ModelLocation& location, const VersionList& list, const P
   return ValidateInstanceGroups(config, options.gpu_count);
 }
 
-Status SelectPlanVersions(const VersionList& list, const inference::ModelConfig& config,
-                          ModelPlan& plan) {
+Status SelectPlanVersions(const std::string& name, const VersionList& list,
+                          const inference::ModelConfig& config, ModelPlan& plan) {
   VersionSelection selection = SelectVersions(config.version_policy(), list.versions);
   for (const std::int64_t version : selection.missing) {
     plan.warnings.push_back(
@@ -103,31 +108,73 @@ Status SelectPlanVersions(const VersionList& list, const inference::ModelConfig&
   }
   if (selection.wanted.empty()) {
     return InvalidArgument(
-        "at least one version must be available under the version policy of model '{}'",
-        plan.location.name);
+        "at least one version must be available under the version policy of model '{}'", name);
   }
   plan.versions = std::move(selection.wanted);
   return OkStatus();
 }
 
-std::uint64_t HashText(const std::string& text) {
-  std::uint64_t hash = 14695981039346656037ULL;
-  for (const char c : text) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+// What every version of the model depends on; the rest is changed in place.
+std::uint64_t SettingsFingerprint(const inference::ModelConfig& config) {
+  inference::ModelConfig settings = config;
+  settings.clear_instance_group();
+  settings.clear_version_policy();
+  Fingerprint fingerprint;
+  fingerprint.Add(ConfigToJson(settings));
+  return fingerprint.value();
+}
+
+// Whether versions depend on this entry of the model's directory. Not on other versions, also those
+// under a provisional name, nor on hidden files; the configuration is compared by its meaning.
+bool IsShared(const std::string& entry) {
+  const char first = entry.front();
+  return first != '.' && first != '-' && !(first >= '0' && first <= '9') && entry != kConfigFile &&
+         entry != kCustomConfigDirectory;
+}
+
+std::vector<ComposingModel> PartsOf(const inference::ModelConfig& config) {
+  std::vector<ComposingModel> parts;
+  for (const auto& step : config.ensemble_scheduling().step()) {
+    parts.push_back({step.model_name(), step.model_version() > 0 ? step.model_version() : -1});
   }
-  return hash;
+  std::sort(parts.begin(), parts.end());
+  parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
+  return parts;
+}
+
+Result<inference::ModelConfig> ReadConfig(const ModelSource& source, const PlanOptions& options) {
+  if (!source.config_json) {
+    return ReadConfig(source.location, options);
+  }
+  HEADRACE_ASSIGN_OR_RETURN(inference::ModelConfig config, ReadOverride(*source.config_json));
+  if (source.files != nullptr && !options.allow_code_override) {
+    HEADRACE_RETURN_IF_ERROR(CheckOverrideConfig(config));
+  }
+  return config;
 }
 
 }  // namespace
 
-Result<ModelPlan> PlanModel(const ModelLocation& location, const std::string* override_json,
-                            const PlanOptions& options) {
+std::uint64_t ModelPlan::VersionFingerprint(std::int64_t version,
+                                            const DirectorySummary& summary) const {
+  Fingerprint fingerprint;
+  fingerprint.Add(settings_fingerprint);
+  for (const auto& [entry, value] : summary.entries) {
+    if (IsShared(entry) || entry == std::to_string(version)) {
+      fingerprint.Add(entry);
+      fingerprint.Add(value);
+    }
+  }
+  return fingerprint.value();
+}
+
+Result<ModelPlan> PlanModel(ModelSource source, const PlanOptions& options) {
+  const ModelLocation& location = source.location;
   ModelPlan plan;
-  plan.location = location;
   plan.auto_complete = options.auto_complete_config;
   plan.gpu_count = options.gpu_count;
   HEADRACE_ASSIGN_OR_RETURN(
-      const DirectorySummary summary,
+      plan.directory,
       InspectDirectory(location.repository, location.directory, options.links_may_leave));
   HEADRACE_ASSIGN_OR_RETURN(const VersionList list, ListVersions(location.directory));
   for (const std::string& name : list.ignored) {
@@ -135,19 +182,37 @@ Result<ModelPlan> PlanModel(const ModelLocation& location, const std::string* ov
         "'{}' is ignored: a version is a directory named by a positive number without leading zero",
         EscapeForLog(name, 64)));
   }
-  HEADRACE_ASSIGN_OR_RETURN(inference::ModelConfig config, override_json != nullptr
-                                                               ? ReadOverride(*override_json)
-                                                               : ReadConfig(location, options));
+  HEADRACE_ASSIGN_OR_RETURN(inference::ModelConfig config, ReadConfig(source, options));
   // Faults first, then what we cannot do; and only what the user wrote is warned about.
   const inference::ModelConfig written = config;
   HEADRACE_RETURN_IF_ERROR(Normalise(location, list, options, config));
   HEADRACE_ASSIGN_OR_RETURN(std::vector<std::string> warnings, JudgeFields(written));
   plan.warnings.insert(plan.warnings.end(), warnings.begin(), warnings.end());
   HEADRACE_RETURN_IF_ERROR(CheckNamedFiles(location, config, options.links_may_leave));
-  HEADRACE_RETURN_IF_ERROR(SelectPlanVersions(list, config, plan));
-  plan.fingerprint = summary.fingerprint ^ HashText(ConfigToJson(config));
+  HEADRACE_RETURN_IF_ERROR(SelectPlanVersions(location.name, list, config, plan));
+  plan.parts = PartsOf(config);
+  plan.settings_fingerprint = SettingsFingerprint(config);
   plan.config = std::make_shared<const inference::ModelConfig>(std::move(config));
+  plan.source = std::move(source);
   return plan;
+}
+
+std::vector<ComposingModel> ReadParts(const ModelLocation& location, const PlanOptions& options) {
+  const auto config = ReadConfig(location, options);
+  return config.ok() ? PartsOf(*config) : std::vector<ComposingModel>();
+}
+
+std::optional<std::string> ChangedFile(const ModelPlan& plan, std::int64_t version,
+                                       const DirectorySummary& now) {
+  const std::string prefix = std::to_string(version) + "/";
+  for (auto file = plan.directory.files.lower_bound(prefix);
+       file != plan.directory.files.end() && file->first.starts_with(prefix); ++file) {
+    const auto found = now.files.find(file->first);
+    if (found == now.files.end() || found->second != file->second) {
+      return file->first;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace headrace::repository

@@ -3,13 +3,17 @@
 #define HEADRACE_REPOSITORY_MODEL_PLAN_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "repository/dependency_graph.h"
 #include "repository/layout.h"
 #include "repository/model_config_fwd.h"
+#include "repository/repository_files.h"
 
 namespace headrace::repository {
 
@@ -17,28 +21,54 @@ struct PlanOptions {
   bool auto_complete_config = true;
   std::string model_config_name;  // configs/<name>.pbtxt in place of config.pbtxt, where it exists
   bool links_may_leave = false;
-  int gpu_count = 0;  // GPUs that instances may use
+  bool allow_code_override = false;  // see override_rules.h
+  int gpu_count = 0;                 // GPUs that instances may use
+};
+
+// Where a model's configuration and files come from.
+struct ModelSource {
+  ModelLocation location;
+  std::optional<std::string> config_json;  // stands in for config.pbtxt
+  std::shared_ptr<const void> files;  // not null: the directory was made for a load request, and
+                                      // goes with the last owner of this
 };
 
 // Immutable once made; shared by the loads of its versions.
 struct ModelPlan {
-  ModelLocation location;
+  ModelSource source;
   std::shared_ptr<const inference::ModelConfig>
       config;  // normalised and validated, not yet completed by the backend
   bool auto_complete = false;
   std::vector<std::int64_t> versions;  // ascending, at least one
+  std::vector<ComposingModel> parts;   // of an ensemble
   std::vector<std::string>
       warnings;  // for the log: ignored directories, fields without effect, missing versions
-  std::uint64_t fingerprint = 0;  // equal for two plans of an unchanged directory and configuration
+  std::uint64_t settings_fingerprint = 0;  // of what all versions share: the configuration without
+                                           // instance groups and version policy
+  DirectorySummary directory;
   int gpu_count = 0;
+
+  const std::string& name() const { return source.location.name; }
+  // Equal for two plans if nothing that a loaded version depends on differs: the configuration but
+  // for what can be changed in place, the version's files, and the files beside the version
+  // directories. `summary` is of the model's directory, at any time.
+  std::uint64_t VersionFingerprint(std::int64_t version, const DirectorySummary& summary) const;
 };
 
-// Reads the model's directory. `override_json` (not null) stands in for config.pbtxt: its faults
-// begin with "Invalid config override: ". All other failures are INVALID_ARGUMENT or UNIMPLEMENTED
-// with file, line or field; INVALID_ARGUMENT "at least one version must be available under the
-// version policy of model 'X'" when nothing is left to serve. Blocks on the file system.
-Result<ModelPlan> PlanModel(const ModelLocation& location, const std::string* override_json,
-                            const PlanOptions& options);
+// Reads the model's directory. Faults of `source.config_json` begin with "Invalid config override:
+// ". All other failures are INVALID_ARGUMENT or UNIMPLEMENTED with file, line or field;
+// INVALID_ARGUMENT "at least one version must be available under the version policy of model 'X'"
+// when nothing is left to serve. Blocks on the file system.
+Result<ModelPlan> PlanModel(ModelSource source, const PlanOptions& options);
+
+// The composing models that the configuration in `location` names; empty if it is no ensemble, or
+// cannot be read. Blocks on the file system.
+std::vector<ComposingModel> ReadParts(const ModelLocation& location, const PlanOptions& options);
+
+// The first file of `version` that was there when the plan was made and has changed since; nothing
+// if there is none.
+std::optional<std::string> ChangedFile(const ModelPlan& plan, std::int64_t version,
+                                       const DirectorySummary& now);
 
 }  // namespace headrace::repository
 

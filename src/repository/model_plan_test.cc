@@ -16,7 +16,10 @@ using testing::StartsWith;
 class ModelPlanTest : public testing::Test {
  protected:
   Result<ModelPlan> Plan(const std::string& name, const std::string* override_json = nullptr) {
-    return PlanModel({name, files_.path(name), files_.path()}, override_json, options_);
+    return PlanModel({{name, files_.path(name), files_.path()},
+                      override_json == nullptr ? std::nullopt : std::optional(*override_json),
+                      nullptr},
+                     options_);
   }
   std::string Error(const std::string& name) {
     const auto plan = Plan(name);
@@ -78,7 +81,7 @@ TEST_F(ModelPlanTest, Plan_NamesFileLineAndField) {
   EXPECT_EQ(Error("large"), "'config.pbtxt' has 16777217 bytes, the limit is 16777216");
   files_.File("link/1/x", "");
   files_.Link("link/config.pbtxt", "/etc/hostname");
-  EXPECT_EQ(Error("link"), "link 'link/config.pbtxt' leads outside of the model repository");
+  EXPECT_EQ(Error("link"), "link 'config.pbtxt' leads outside of the model repository");
 }
 
 TEST_F(ModelPlanTest, Plan_NeedsAVersion) {
@@ -95,7 +98,7 @@ TEST_F(ModelPlanTest, Plan_OverrideReplacesTheFile) {
   ASSERT_TRUE(plan.ok()) << plan.status().message();
   EXPECT_EQ(plan->config->backend(), "two");
   EXPECT_EQ(plan->config->max_batch_size(), 0);
-  EXPECT_NE(plan->fingerprint, Plan("m")->fingerprint);
+  EXPECT_NE(plan->settings_fingerprint, Plan("m")->settings_fingerprint);
   const std::string unknown = R"({"foo":1})";
   EXPECT_EQ(Plan("m", &unknown).status().message(),
             "Invalid config override: foo: Cannot find field.");

@@ -178,7 +178,7 @@ void FillInstanceGroups(const std::string& model_name, int gpu_count,
     if (group.kind() == Group::KIND_AUTO) {
       group.set_kind(gpu_count > 0 ? Group::KIND_GPU : Group::KIND_CPU);
     }
-    if (group.count() == 0) {
+    if (!group.has_count()) {
       group.set_count(DefaultInstanceCount(config, group.kind()));
     }
     if (group.kind() == Group::KIND_GPU && group.gpus().empty()) {

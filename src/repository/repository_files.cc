@@ -22,26 +22,14 @@ namespace fs = std::filesystem;
 constexpr int kDepthMax = 32;
 constexpr std::size_t kEntryCountMax = 100'000;
 
-// FNV-1a.
-class Fingerprint {
- public:
-  void Add(std::string_view bytes) {
-    for (const char byte : bytes) {
-      Mix(static_cast<unsigned char>(byte));
-    }
-    Mix(0);
-  }
-  void Add(std::uint64_t number) {
-    for (int shift = 0; shift < 64; shift += 8) {
-      Mix(static_cast<unsigned char>(number >> shift));
-    }
-  }
-  std::uint64_t value() const { return value_; }
-
- private:
-  void Mix(unsigned char byte) { value_ = (value_ ^ byte) * 1099511628211ULL; }
-  std::uint64_t value_ = 14695981039346656037ULL;
-};
+// open, again when a signal came between.
+int OpenUninterrupted(const char* path, int flags) {
+  int fd;
+  do {
+    fd = open(path, flags);
+  } while (fd < 0 && errno == EINTR);
+  return fd;
+}
 
 std::string Shown(std::string_view name) { return EscapeForLog(name, 256); }
 
@@ -50,7 +38,25 @@ class Inspector {
   Inspector(const std::string& root, bool links_may_leave)
       : root_(root), links_may_leave_(links_may_leave) {}
 
-  Status Walk(const fs::path& directory, const std::string& shown, int depth) {
+  Result<DirectorySummary> Inspect(const fs::path& directory) {
+    const std::string shown = directory.filename().string();
+    Fingerprint all;
+    std::map<std::string, std::uint64_t> by_entry;
+    HEADRACE_ASSIGN_OR_RETURN(const auto entries, List(directory, shown, 0));
+    for (const auto& entry : entries) {
+      const std::string name = entry.path().filename().string();
+      fingerprint_ = Fingerprint();
+      HEADRACE_RETURN_IF_ERROR(Visit(entry, name, 0));
+      by_entry[name] = fingerprint_.value();
+      all.Add(fingerprint_.value());
+    }
+    return DirectorySummary{all.value(), std::move(by_entry), std::move(files_)};
+  }
+
+ private:
+  // Sorted.
+  Result<std::vector<fs::directory_entry>> List(const fs::path& directory, const std::string& shown,
+                                                int depth) {
     if (depth > kDepthMax) {
       return InvalidArgument("'{}' is nested more than {} levels deep", Shown(shown), kDepthMax);
     }
@@ -67,15 +73,17 @@ class Inspector {
       return InvalidArgument("cannot list '{}': {}", Shown(shown), error.message());
     }
     std::sort(entries.begin(), entries.end());
+    return entries;
+  }
+
+  Status Walk(const fs::path& directory, const std::string& shown, int depth) {
+    HEADRACE_ASSIGN_OR_RETURN(const auto entries, List(directory, shown, depth));
     for (const auto& entry : entries) {
       HEADRACE_RETURN_IF_ERROR(Visit(entry, shown + "/" + entry.path().filename().string(), depth));
     }
     return OkStatus();
   }
 
-  std::uint64_t fingerprint() const { return fingerprint_.value(); }
-
- private:
   Status Visit(const fs::directory_entry& entry, const std::string& shown, int depth) {
     std::error_code error;
     if (entry.is_symlink(error)) {
@@ -87,11 +95,17 @@ class Inspector {
       return OkStatus();  // gone in the meantime, or a link to nothing: whoever needs it will say
                           // so
     }
-    fingerprint_.Add(static_cast<std::uint64_t>(status.st_size));
-    fingerprint_.Add(static_cast<std::uint64_t>(status.st_mtim.tv_sec));
-    fingerprint_.Add(static_cast<std::uint64_t>(status.st_mtim.tv_nsec));
-    fingerprint_.Add(static_cast<std::uint64_t>(status.st_ino));
-    return S_ISDIR(status.st_mode) ? Walk(entry.path(), shown, depth + 1) : OkStatus();
+    Fingerprint own;
+    own.Add(static_cast<std::uint64_t>(status.st_size));
+    own.Add(static_cast<std::uint64_t>(status.st_mtim.tv_sec));
+    own.Add(static_cast<std::uint64_t>(status.st_mtim.tv_nsec));
+    own.Add(static_cast<std::uint64_t>(status.st_ino));
+    fingerprint_.Add(own.value());
+    if (S_ISDIR(status.st_mode)) {
+      return Walk(entry.path(), shown, depth + 1);
+    }
+    files_[shown] = own.value();
+    return OkStatus();
   }
 
   Status CheckLink(const fs::path& link, const std::string& shown) {
@@ -109,7 +123,8 @@ class Inspector {
   const std::string& root_;
   const bool links_may_leave_;
   std::size_t entry_count_ = 0;
-  Fingerprint fingerprint_;
+  Fingerprint fingerprint_;  // of the entry that is being looked at
+  std::map<std::string, std::uint64_t> files_;
 };
 
 }  // namespace
@@ -121,7 +136,7 @@ bool IsInside(std::string_view root, std::string_view path) {
 
 Result<std::string> ReadFile(const std::string& path, std::size_t byte_size_max) {
   // Without O_NONBLOCK the open of a pipe would wait for its writer.
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const UniqueFd fd(OpenUninterrupted(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   const std::string name = Shown(fs::path(path).filename().string());
   if (!fd.valid()) {
     const int error = errno;
@@ -181,9 +196,7 @@ Result<std::string> ResolveInside(const std::string& root, const std::string& di
 
 Result<DirectorySummary> InspectDirectory(const std::string& root, const std::string& directory,
                                           bool links_may_leave) {
-  Inspector inspector(root, links_may_leave);
-  HEADRACE_RETURN_IF_ERROR(inspector.Walk(directory, fs::path(directory).filename().string(), 0));
-  return DirectorySummary{inspector.fingerprint()};
+  return Inspector(root, links_may_leave).Inspect(directory);
 }
 
 }  // namespace headrace::repository

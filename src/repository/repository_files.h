@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -23,9 +24,33 @@ Result<std::string> ReadFile(const std::string& path, std::size_t byte_size_max)
 Result<std::string> ResolveInside(const std::string& root, const std::string& directory,
                                   std::string_view relative);
 
-// What a walk over a model's directory found.
+// FNV-1a over whatever is added, in order.
+class Fingerprint {
+ public:
+  void Add(std::string_view bytes) {
+    for (const char byte : bytes) {
+      Mix(static_cast<unsigned char>(byte));
+    }
+    Mix(0);
+  }
+  void Add(std::uint64_t number) {
+    for (int shift = 0; shift < 64; shift += 8) {
+      Mix(static_cast<unsigned char>(number >> shift));
+    }
+  }
+  std::uint64_t value() const { return value_; }
+
+ private:
+  void Mix(unsigned char byte) { value_ = (value_ ^ byte) * 1099511628211ULL; }
+  std::uint64_t value_ = 14695981039346656037ULL;
+};
+
+// What a walk over a model's directory found: fingerprints of names, sizes, modification times and
+// inodes.
 struct DirectorySummary {
-  std::uint64_t fingerprint = 0;  // of all names, sizes and modification times
+  std::uint64_t fingerprint = 0;                 // of everything
+  std::map<std::string, std::uint64_t> entries;  // of each entry, with all that lies below it
+  std::map<std::string, std::uint64_t> files;    // of each file, by its path in the directory
 };
 
 // Walks `directory` (at most 32 levels and 100,000 entries; links to directories are looked at, not

@@ -56,8 +56,12 @@ TEST(RepositoryFilesTest, Inspect_FingerprintFollowsContent) {
   const auto grown = InspectDirectory(files.path(), files.path("m"), false);
   EXPECT_NE(grown->fingerprint, before->fingerprint);
   files.File("m/2/model.bin", "");
-  EXPECT_NE(InspectDirectory(files.path(), files.path("m"), false)->fingerprint,
-            grown->fingerprint);
+  const auto second = InspectDirectory(files.path(), files.path("m"), false);
+  EXPECT_NE(second->fingerprint, grown->fingerprint);
+  EXPECT_EQ(second->entries.at("1"), grown->entries.at("1"));
+  EXPECT_NE(grown->entries.at("1"), before->entries.at("1"));
+  EXPECT_EQ(second->files.size(), 2U);
+  EXPECT_EQ(second->files.at("1/model.bin"), grown->files.at("1/model.bin"));
 }
 
 TEST(RepositoryFilesTest, Inspect_RefusesLinksThatLeave_UnlessAllowed) {
@@ -67,7 +71,7 @@ TEST(RepositoryFilesTest, Inspect_RefusesLinksThatLeave_UnlessAllowed) {
   EXPECT_TRUE(InspectDirectory(files.path(), files.path("m"), false).ok());
   files.Link("m/1/weights", "/etc/hostname");
   EXPECT_EQ(InspectDirectory(files.path(), files.path("m"), false).status().message(),
-            "link 'm/1/weights' leads outside of the model repository");
+            "link '1/weights' leads outside of the model repository");
   EXPECT_TRUE(InspectDirectory(files.path(), files.path("m"), true).ok());
 }
 

@@ -13,18 +13,30 @@ constexpr Nanos kWaitMax = 86'400 * kSecond;
 }  // namespace
 
 bool SerialExecutor::Submit(const std::string& key, Operation operation) {
+  std::vector<std::pair<std::string, Operation>> one;
+  one.emplace_back(key, std::move(operation));
+  return SubmitAll(std::move(one));
+}
+
+bool SerialExecutor::SubmitAll(std::vector<std::pair<std::string, Operation>> operations) {
+  std::vector<std::pair<std::string, Operation>> first;  // of their keys: they start now
   {
     std::lock_guard lock(mutex_);
     if (closed_) {
       return false;
     }
-    const auto [entry, is_first] = waiting_.try_emplace(key);
-    if (!is_first) {
-      entry->second.push_back(std::move(operation));
-      return true;
+    for (auto& [key, operation] : operations) {
+      const auto [entry, is_first] = waiting_.try_emplace(key);
+      if (is_first) {
+        first.emplace_back(key, std::move(operation));
+      } else {
+        entry->second.push_back(std::move(operation));
+      }
     }
   }
-  Start(key, std::move(operation));
+  for (auto& [key, operation] : first) {
+    Start(key, std::move(operation));
+  }
   return true;
 }
 

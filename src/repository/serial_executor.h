@@ -10,6 +10,8 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "repository/worker_pool.h"
@@ -28,6 +30,8 @@ class SerialExecutor {
 
   // False, and nothing is run, after Close.
   bool Submit(const std::string& key, Operation operation);
+  // The same for several, by key: all have their places in the queues before the first one runs.
+  bool SubmitAll(std::vector<std::pair<std::string, Operation>> operations);
   // No more operations; those submitted still run.
   void Close();
   // True once no operation is running or waiting; false if `timeout` (real time) ran out first.

@@ -13,6 +13,7 @@ inline constexpr int kInstanceCountMax = 256;          // of a model, all groups
 inline constexpr long long kDimensionMax = 1LL << 40;  // one dimension (D14)
 inline constexpr unsigned long long kDurationUsMax = 86'400'000'000;  // one day
 inline constexpr unsigned long long kPriorityLevelsMax = 1024;
+inline constexpr int kEnsembleStepCountMax = 1024;
 
 // All failures are INVALID_ARGUMENT with the text of the contract.
 // Everything except tensors and instance groups; before the backend completes the configuration.

@@ -127,26 +127,4 @@ Status ValidateSequenceBatching(const inference::ModelConfig& config) {
   return CheckStrategy(sequence, config);
 }
 
-Status ValidateEnsemble(const inference::ModelConfig& config) {
-  if (!config.has_ensemble_scheduling()) {
-    return OkStatus();
-  }
-  const auto& ensemble = config.ensemble_scheduling();
-  if (ensemble.step().empty()) {
-    return InvalidArgument("must specify 'step' for ensemble '{}'", config.name());
-  }
-  for (int i = 0; i < ensemble.step_size(); ++i) {
-    const auto& step = ensemble.step(i);
-    const char* lacking = step.model_name().empty()   ? "model_name"
-                          : step.input_map().empty()  ? "input_map"
-                          : step.output_map().empty() ? "output_map"
-                                                      : nullptr;
-    if (lacking != nullptr) {
-      return InvalidArgument("must specify '{}' in step {} of ensemble '{}'", lacking, i,
-                             config.name());
-    }
-  }
-  return OkStatus();
-}
-
 }  // namespace headrace::repository

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <set>
 
+#include "base/free_memory.h"
 #include "base/log.h"
 #include "base/thread.h"
 
@@ -15,7 +16,6 @@ using engine::VersionEntry;
 
 // Drains wait most of the time; a few may be stuck without holding up the others.
 constexpr std::size_t kDrainThreadCount = 4;
-constexpr char kUnloaded[] = "unloaded";
 // Below what the arithmetic of condition variables bears.
 constexpr Nanos kWaitMax = 86'400 * kSecond;
 
@@ -126,14 +126,15 @@ void VersionBoard::Publish(const std::string& name, std::int64_t version,
   engine::ModelHandle replaced = Current(name, version).model;
   Set(name, version, VersionEntry{ModelState::kReady, "", std::move(model)});
   if (replaced != nullptr) {
-    End(Key(name, version), 0, std::move(replaced));  // 0: the state is the new model's
+    End({Key(name, version), 0, ""}, std::move(replaced));
   }
 }
 
-void VersionBoard::Withdraw(const std::string& name, std::int64_t version) {
+void VersionBoard::Withdraw(const std::string& name, std::int64_t version,
+                            const std::string& reason) {
   VersionEntry entry = Current(name, version);
   if (entry.state == ModelState::kUnavailable) {
-    Set(name, version, VersionEntry{ModelState::kUnavailable, kUnloaded, nullptr});
+    Set(name, version, VersionEntry{ModelState::kUnavailable, reason, nullptr});
   }
   if (entry.state != ModelState::kReady) {
     return;
@@ -143,7 +144,7 @@ void VersionBoard::Withdraw(const std::string& name, std::int64_t version) {
     std::lock_guard lock(mutex_);
     change = SetLocked(Key(name, version), VersionEntry{ModelState::kUnloading, "", nullptr});
   }
-  End(Key(name, version), change, std::move(entry.model));
+  End({Key(name, version), change, reason}, std::move(entry.model));
 }
 
 void VersionBoard::WithdrawAll() {
@@ -179,13 +180,17 @@ std::vector<std::int64_t> VersionBoard::ReadyVersions(const std::string& name) c
   return versions;
 }
 
-void VersionBoard::End(const Key& key, std::uint64_t change, engine::ModelHandle model) {
+engine::ModelHandle VersionBoard::Find(const std::string& name, std::int64_t version) const {
+  return Current(name, version).model;
+}
+
+void VersionBoard::End(Ending ending, engine::ModelHandle model) {
   {
     std::lock_guard lock(mutex_);
     ++ending_;
   }
-  pool_.Post([this, key, change, handle = std::move(model)]() mutable {
-    Drain(key, change, std::move(handle));
+  pool_.Post([this, ending = std::move(ending), handle = std::move(model)]() mutable {
+    Drain(ending, std::move(handle));
   });
 }
 
@@ -197,7 +202,8 @@ void VersionBoard::WaitForLateEntries(const engine::ModelHandle& model) {
   }
 }
 
-void VersionBoard::Drain(const Key& key, std::uint64_t change, engine::ModelHandle model) {
+void VersionBoard::Drain(const Ending& ending, engine::ModelHandle model) {
+  const auto& [name, version] = ending.key;
   WaitForLateEntries(model);
   Nanos timeout = unload_timeout_;
   {
@@ -209,16 +215,23 @@ void VersionBoard::Drain(const Key& key, std::uint64_t change, engine::ModelHand
   const bool drained = model->Drain(timeout);
   if (!drained) {
     HEADRACE_LOG_WARNING("model '{}' version {} still had requests when its time to unload ran out",
-                         key.first, key.second);
+                         name, version);
     std::lock_guard lock(mutex_);
     all_drained_in_time_ = false;
   }
   // Waits here for what is still running, if nobody else holds the version.
   model.reset();
+  const bool hurried = [this] {
+    std::lock_guard lock(mutex_);
+    return deadline_ != kNever;
+  }();
+  if (!hurried) {
+    ReleaseFreeMemory();  // before anybody hears that the version has gone
+  }
   std::lock_guard lock(mutex_);
-  if (change != 0 && changes_[key] == change) {
-    SetLocked(key, VersionEntry{ModelState::kUnavailable, kUnloaded, nullptr});
-    HEADRACE_LOG_INFO("successfully unloaded '{}' version {}", key.first, key.second);
+  if (ending.change != 0 && changes_[ending.key] == ending.change) {
+    SetLocked(ending.key, VersionEntry{ModelState::kUnavailable, ending.reason, nullptr});
+    HEADRACE_LOG_INFO("successfully unloaded '{}' version {}", name, version);
   }
   --ending_;
   drained_.notify_all();

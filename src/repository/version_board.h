@@ -23,7 +23,7 @@ namespace headrace::repository {
 // other (SerialExecutor); versions that end in the background may end at any time. Borrows the
 // registry.
 //
-//   LOADING -> READY -> UNLOADING -> UNAVAILABLE "unloaded"
+//   LOADING -> READY -> UNLOADING -> UNAVAILABLE "unloaded" or another reason
 //   LOADING -> UNAVAILABLE "<reason>"
 // A version that is READY stays so while another load of it is tried.
 class VersionBoard {
@@ -39,9 +39,10 @@ class VersionBoard {
   void MarkFailed(const std::string& name, std::int64_t version, const std::string& reason);
   // READY with `model`. A model that it replaces is drained and freed in the background.
   void Publish(const std::string& name, std::int64_t version, engine::ModelHandle model);
-  // UNLOADING if it is READY, drained and freed in the background, then "unloaded". What is
-  // UNAVAILABLE becomes "unloaded" at once.
-  void Withdraw(const std::string& name, std::int64_t version);
+  // UNLOADING if it is READY, drained and freed in the background, then UNAVAILABLE with `reason`.
+  // What is UNAVAILABLE gets the reason at once.
+  void Withdraw(const std::string& name, std::int64_t version,
+                const std::string& reason = std::string(engine::kUnloadedReason));
   // While true, changes reach the registry together, a little later: a change costs a copy of the
   // registry's index, which for a thousand models that start or stop at once would be a thousand
   // copies. Setting it to false publishes what is left before it returns.
@@ -52,6 +53,8 @@ class VersionBoard {
   // The versions of a model that are known, or that are READY; ascending.
   std::vector<std::int64_t> KnownVersions(const std::string& name) const;
   std::vector<std::int64_t> ReadyVersions(const std::string& name) const;
+  // Null unless READY.
+  engine::ModelHandle Find(const std::string& name, std::int64_t version) const;
 
   // True once nothing is ending any more; false at `deadline` (of Clock::Real()). From now on
   // nothing gets more time than until then: what is still queued is refused.
@@ -66,10 +69,16 @@ class VersionBoard {
   std::uint64_t SetLocked(const Key& key, engine::VersionEntry entry);
   void PublishPendingLocked();
   void RunPublisher();
-  // Drains `model` in the background; then, unless the version has changed its state since
-  // `change`, sets it to "unloaded".
-  void End(const Key& key, std::uint64_t change, engine::ModelHandle model);
-  void Drain(const Key& key, std::uint64_t change, engine::ModelHandle model);
+  // What becomes of a version whose model has ended: UNAVAILABLE with `reason`, unless its state
+  // has changed since `change`.
+  struct Ending {
+    Key key;
+    std::uint64_t change = 0;  // 0: another model has taken the version over
+    std::string reason;
+  };
+  // Drains `model` in the background.
+  void End(Ending ending, engine::ModelHandle model);
+  void Drain(const Ending& ending, engine::ModelHandle model);
   // Gives requests that found the version just before it was withdrawn the time to enter it.
   void WaitForLateEntries(const engine::ModelHandle& model);
 

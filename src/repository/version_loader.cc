@@ -33,22 +33,62 @@ Result<std::string> AcceptProposal(const std::string& proposed_json,
   return ConfigToJson(config);
 }
 
+// What stands for a backend's name where the configuration has none.
+constexpr char kEnsembleBackend[] = "ensemble";
+
 engine::LoadSpec ToSpec(const ModelPlan& plan, std::int64_t version) {
   engine::LoadSpec spec;
-  spec.model_name = plan.location.name;
+  spec.model_name = plan.name();
   spec.version = version;
-  spec.backend = plan.config->backend();
+  spec.backend = plan.config->has_ensemble_scheduling() ? kEnsembleBackend : plan.config->backend();
   spec.runtime = plan.config->runtime();
-  spec.model_directory = plan.location.directory;
+  spec.model_directory = plan.source.location.directory;
   spec.config_json = ConfigToJson(*plan.config);
   spec.auto_complete = plan.auto_complete;
   return spec;
+}
+
+// Keeps the directory of a model that came with its load request as long as the model.
+class ModelWithFiles final : public engine::LoadedModel {
+ public:
+  ModelWithFiles(std::unique_ptr<engine::LoadedModel> model, std::shared_ptr<const void> files)
+      : files_(std::move(files)), model_(std::move(model)) {}
+  void SetFinalConfig(std::string config_json) override {
+    model_->SetFinalConfig(std::move(config_json));
+  }
+  Result<std::unique_ptr<engine::Instance>> CreateInstance(
+      const engine::InstancePlacement& placement) override {
+    return model_->CreateInstance(placement);
+  }
+  bool ParallelInstanceLoading() const override { return model_->ParallelInstanceLoading(); }
+
+ private:
+  const std::shared_ptr<const void> files_;
+  const std::unique_ptr<engine::LoadedModel> model_;
+};
+
+Result<std::unique_ptr<engine::LoadedModel>> LoadByBackend(engine::BackendProvider& backends,
+                                                           engine::LoadSpec spec,
+                                                           const ModelPlan& plan) {
+  const auto backend = backends.Find(spec);
+  if (!backend.ok()) {
+    return plan.config->has_ensemble_scheduling()
+               ? Unimplemented("field 'ensemble_scheduling' is not supported yet")
+               : backend.status();
+  }
+  HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<engine::LoadedModel> loaded,
+                            (*backend)->Load(std::move(spec)));
+  if (plan.source.files != nullptr) {
+    loaded = std::make_unique<ModelWithFiles>(std::move(loaded), plan.source.files);
+  }
+  return loaded;
 }
 
 }  // namespace
 
 Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan,
                                                            std::int64_t version) const {
+  const Nanos start = Clock::Real().Now();
   // Shared with the callback, which a backend might keep longer than the call.
   const auto config = std::make_shared<inference::ModelConfig>(*plan.config);
   engine::LoadSpec spec = ToSpec(plan, version);
@@ -57,17 +97,23 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
       return AcceptProposal(proposed, *config);
     };
   }
-  HEADRACE_ASSIGN_OR_RETURN(const std::shared_ptr<engine::Backend> backend, backends_.Find(spec));
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<engine::LoadedModel> loaded,
-                            backend->Load(std::move(spec)));
+                            LoadByBackend(backends_, std::move(spec), plan));
   HEADRACE_RETURN_IF_ERROR(ValidateTensors(*config));
   HEADRACE_ASSIGN_OR_RETURN(engine::ModelOptions options,
                             BuildModelOptions(*config, version, options_.queue_limits));
-  HEADRACE_RETURN_IF_ERROR(ReadLabels(*config,
-                                      options_.links_may_leave ? "/" : plan.location.repository,
-                                      plan.location.directory, options.signature));
+  if (config->has_ensemble_scheduling()) {
+    // No instance groups: one instance takes its requests.
+    options.placements = {{.name = config->name(), .kind = engine::InstanceKind::kModel}};
+  }
+  const ModelLocation& location = plan.source.location;
+  HEADRACE_RETURN_IF_ERROR(ReadLabels(*config, options_.links_may_leave ? "/" : location.repository,
+                                      location.directory, options.signature));
   loaded->SetFinalConfig(options.config_json);
-  return engine::Model::Start(std::move(options), std::move(loaded), clock_);
+  HEADRACE_ASSIGN_OR_RETURN(std::shared_ptr<engine::Model> model,
+                            engine::Model::Start(std::move(options), std::move(loaded), clock_));
+  model->statistics().SetLoadDuration(Clock::Real().Now() - start);
+  return model;
 }
 
 }  // namespace headrace::repository

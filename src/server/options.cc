@@ -89,25 +89,27 @@ Option ModelControlMode() {
   Option option{.name = "model-control-mode",
                 .alias = "model-control",
                 .group = "Models",
-                .value = "none|explicit",
+                .value = "none|poll|explicit",
                 .help =
-                    "none: load every model at start, refuse the load and unload calls. explicit: "
-                    "load what --load-model names, and let the "
-                    "repository calls load and unload."};
+                    "none: load every model at start, refuse the load and unload calls. poll: the "
+                    "same, and follow changes of the repositories. explicit: load what "
+                    "--load-model names, and let the repository calls load and unload."};
   option.set = [](ServerConfig& config, std::string_view text) {
     if (text == "none") {
       config.control_mode = ControlMode::kNone;
     } else if (text == "explicit") {
       config.control_mode = ControlMode::kExplicit;
     } else if (text == "poll") {
-      return InvalidArgument("poll is not supported by this version; use none or explicit");
+      config.control_mode = ControlMode::kPoll;
     } else {
-      return InvalidArgument("expected none or explicit, got '{}'", text);
+      return InvalidArgument("expected none, poll or explicit, got '{}'", text);
     }
     return OkStatus();
   };
   option.get = [](const ServerConfig& config) {
-    return config.control_mode == ControlMode::kExplicit ? "explicit" : "none";
+    return config.control_mode == ControlMode::kExplicit ? "explicit"
+           : config.control_mode == ControlMode::kPoll   ? "poll"
+                                                         : "none";
   };
   return option;
 }
@@ -299,6 +301,10 @@ void AppendModelOptions(std::vector<Option>& options) {
   options.push_back(
       TextList("load-model", "", "Models", &ServerConfig::load_models, "NAME",
                "A model to load at start in explicit mode; * alone means all. Repeatable."));
+  options.push_back(Number("repository-poll-secs", "Models", &ServerConfig::repository_poll_s,
+                           "SECONDS", {1, 86'400},
+                           "Time between two looks at the repositories in poll mode. A change is "
+                           "taken up when two looks in a row have seen the same."));
   options.push_back(Bool("exit-on-error", "Models", &ServerConfig::exit_on_error,
                          "End the program with status 1 when a model fails to load at start."));
   options.push_back(
@@ -315,6 +321,12 @@ void AppendModelOptions(std::vector<Option>& options) {
   options.push_back(Number("model-load-retry-count", "Models",
                            &ServerConfig::model_load_retry_count, "COUNT", {0, 100},
                            "How often a failed load is tried again."));
+  options.push_back(Bool("allow-links-outside-repository", "Models",
+                         &ServerConfig::allow_links_outside_repository,
+                         "Follow links that lead out of their model repository."));
+  options.push_back(Bool("allow-code-override", "Models", &ServerConfig::allow_code_override,
+                         "Let load requests bring code with them: shared objects, Python files, "
+                         "Python models."));
   options.push_back(Text("backend-directory", "Models", &ServerConfig::backend_directory,
                          "DIRECTORY",
                          "Where <backend>/libtriton_<backend>.so is looked for; empty: backends/ "
@@ -415,6 +427,10 @@ void AppendOtherOptions(std::vector<Option>& options) {
   options.push_back(Number("queue-request-count-max", "Limits",
                            &ServerConfig::queue_request_count_max, "COUNT", {1, 100'000'000},
                            "Requests that wait for one model; beyond it new ones get 503."));
+  options.push_back(
+      Number("override-byte-size-max", "Limits", &ServerConfig::override_byte_size_max, "BYTES",
+             {0, std::uint64_t{1} << 50},
+             "Bytes of all model files that came with load requests and are in use."));
   options.push_back(Number("queue-byte-size-max", "Limits", &ServerConfig::queue_byte_size_max,
                            "BYTES", {1, std::uint64_t{1} << 50},
                            "Bytes of the inputs that wait for one model."));

@@ -57,8 +57,8 @@ TEST_F(OptionsTest, Values_AreCheckedAndNamed) {
               HasSubstr("--http-port (flag): expected a number"));
   EXPECT_THAT(Resolve({"--http-port=80x"}).status().message(), HasSubstr("80x"));
   EXPECT_THAT(Resolve({"--allow-metrics=perhaps"}).status().message(), HasSubstr("true or false"));
-  EXPECT_THAT(Resolve({"--model-control-mode=poll"}).status().message(),
-              HasSubstr("not supported"));
+  EXPECT_THAT(Resolve({"--model-control-mode=polling"}).status().message(),
+              HasSubstr("expected none, poll or explicit"));
   EXPECT_THAT(Resolve({"--backend-config=onnxruntime"}).status().message(),
               HasSubstr("<key>=<value>"));
 }

@@ -55,6 +55,10 @@ repository::ModelManagerOptions ManagerOptions(const ServerConfig& config) {
   options.load_retry_count = config.model_load_retry_count;
   options.queue_request_count_max = config.queue_request_count_max;
   options.queue_byte_size_max = config.queue_byte_size_max;
+  options.links_may_leave = config.allow_links_outside_repository;
+  options.poll_interval = static_cast<Nanos>(config.repository_poll_s) * kSecond;
+  options.allow_code_override = config.allow_code_override;
+  options.override_byte_size_max = config.override_byte_size_max;
   options.unload_timeout = static_cast<Nanos>(config.exit_timeout_s) * kSecond;
   return options;
 }

@@ -31,6 +31,9 @@ struct ServerConfig {
   std::string model_config_name;
   std::uint64_t model_load_thread_count = 4;
   std::uint64_t model_load_retry_count = 0;
+  std::uint64_t repository_poll_s = 15;
+  bool allow_code_override = false;
+  bool allow_links_outside_repository = false;
   std::string backend_directory;  // empty: beside the program
   std::map<std::string, std::map<std::string, std::string>>
       backend_config;  // backend ("" = all) -> key -> value
@@ -59,6 +62,7 @@ struct ServerConfig {
   std::uint64_t memory_idle_byte_size = std::uint64_t{256} << 20;
   std::uint64_t queue_request_count_max = 65'536;
   std::uint64_t queue_byte_size_max = std::uint64_t{1} << 30;
+  std::uint64_t override_byte_size_max = std::uint64_t{4} << 30;
 
   // GPUs.
   double compute_capability_min = 6.0;

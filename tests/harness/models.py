@@ -30,6 +30,7 @@ def parameter(key, value):
 def add(repository, name, config, versions=(1,)):
     """Adds a model without files."""
     directory = pathlib.Path(repository) / name
+    directory.mkdir(parents=True, exist_ok=True)
     for version in versions:
         (directory / str(version)).mkdir(parents=True, exist_ok=True)
     (directory / "config.pbtxt").write_text(config, encoding="utf-8")

@@ -22,7 +22,7 @@ namespace headrace::repository::testing_support {
 class FakeProvider final : public engine::BackendProvider, public engine::Backend {
  public:
   Result<std::shared_ptr<engine::Backend>> Find(const engine::LoadSpec& spec) override {
-    if (spec.backend != "fake") {
+    if (spec.backend != "fake" && spec.backend != "ensemble") {
       return InvalidArgument("unable to find backend library for backend '{}'", spec.backend);
     }
     return std::shared_ptr<engine::Backend>(std::shared_ptr<void>(), this);
@@ -30,6 +30,10 @@ class FakeProvider final : public engine::BackendProvider, public engine::Backen
   std::vector<Loaded> LoadedBackends() const override { return {}; }
 
   Result<std::unique_ptr<engine::LoadedModel>> Load(engine::LoadSpec spec) override {
+    {
+      std::lock_guard lock(mutex_);
+      loaded_.push_back(spec.model_name);
+    }
     if (on_load) {
       on_load();
     }
@@ -46,18 +50,24 @@ class FakeProvider final : public engine::BackendProvider, public engine::Backen
     return std::unique_ptr<engine::LoadedModel>(std::make_unique<Model>(*this));
   }
 
+  // The models whose loads have begun, in their order.
+  std::vector<std::string> TakeLoaded() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(loaded_, {});
+  }
   // What SetFinalConfig last said.
   std::string last_final_config() const {
     std::lock_guard lock(mutex_);
     return final_config_;
   }
 
-  std::set<std::string> fail;      // models that never load
-  std::set<std::string> throwing;  // models whose load throws
-  std::int64_t fail_version = 0;   // a version that never loads
-  std::atomic<int> fail_times{0};  // this many of the next loads fail
-  std::string proposal;            // passed to complete_config unless empty
-  std::function<void()> on_load;   // called at the begin of each load
+  std::set<std::string> fail;        // models that never load
+  std::set<std::string> throwing;    // models whose load throws
+  std::int64_t fail_version = 0;     // a version that never loads
+  int instance_count_max = 1 << 20;  // of a model
+  std::atomic<int> fail_times{0};    // this many of the next loads fail
+  std::string proposal;              // passed to complete_config unless empty
+  std::function<void()> on_load;     // called at the begin of each load
   std::function<void(engine::Batch)> execute = &engine::testing::AnswerAll;
   std::atomic<int> alive{0};  // models in memory
 
@@ -72,12 +82,17 @@ class FakeProvider final : public engine::BackendProvider, public engine::Backen
     }
     Result<std::unique_ptr<engine::Instance>> CreateInstance(
         const engine::InstancePlacement&) override {
-      return std::unique_ptr<engine::Instance>(
-          std::make_unique<engine::testing::FakeInstance>(provider_.execute));
+      if (instance_count_ >= provider_.instance_count_max) {
+        return Internal("too many instances");
+      }
+      ++instance_count_;
+      return std::unique_ptr<engine::Instance>(std::make_unique<engine::testing::FakeInstance>(
+          provider_.execute, [this] { --instance_count_; }));
     }
 
    private:
     FakeProvider& provider_;
+    std::atomic<int> instance_count_{0};
   };
 
   bool TakeFailure() {
@@ -91,7 +106,8 @@ class FakeProvider final : public engine::BackendProvider, public engine::Backen
   }
 
   mutable std::mutex mutex_;
-  std::string final_config_;  // guarded by mutex_
+  std::string final_config_;         // guarded by mutex_
+  std::vector<std::string> loaded_;  // guarded by mutex_
 };
 
 }  // namespace headrace::repository::testing_support

@@ -1,0 +1,57 @@
+#include "repository/ensemble_parts.h"
+
+#include <algorithm>
+
+namespace headrace::repository {
+
+Status EnsembleParts::Check(const ModelPlan& plan) const {
+  if (plan.parts.empty()) {
+    return OkStatus();
+  }
+  return CheckComposition(plan.name(), plan.parts, [this](const std::string& model) {
+    const auto location = FindModel(repositories_, model, layout_options());
+    return location.ok() ? ReadParts(*location, options_) : records_.PartsOf(model);
+  });
+}
+
+std::vector<ComposingModel> EnsembleParts::Missing(const std::vector<ComposingModel>& parts) const {
+  std::vector<ComposingModel> missing;
+  for (const ComposingModel& part : parts) {
+    const auto ready = board_.ReadyVersions(part.name);
+    const bool serves = part.version < 0
+                            ? !ready.empty()
+                            : std::binary_search(ready.begin(), ready.end(), part.version);
+    if (!serves) {
+      missing.push_back(part);
+    }
+  }
+  return missing;
+}
+
+Status EnsembleParts::Fault(const std::string& ensemble,
+                            const std::vector<ComposingModel>& parts) const {
+  const std::vector<ComposingModel> missing = Missing(parts);
+  if (missing.empty()) {
+    return OkStatus();
+  }
+  std::string absent;
+  for (const ComposingModel& part : missing) {
+    if (board_.KnownVersions(part.name).empty() &&
+        !FindModel(repositories_, part.name, layout_options()).ok()) {
+      absent += (absent.empty() ? "" : ", ") + part.name;
+    }
+  }
+  if (!absent.empty()) {
+    return InvalidArgument("ensemble {} contains models that are not available or ambiguous: {}",
+                           ensemble, absent);
+  }
+  const ComposingModel& first = missing.front();
+  if (first.version > 0) {
+    return InvalidArgument("ensemble '{}' depends on '{}' whose required version {} is not loaded.",
+                           ensemble, first.name, first.version);
+  }
+  return InvalidArgument("ensemble '{}' depends on '{}' which has no loaded version.", ensemble,
+                         first.name);
+}
+
+}  // namespace headrace::repository

@@ -1,0 +1,44 @@
+// Whether the models that an ensemble is made of are there.
+#ifndef HEADRACE_REPOSITORY_ENSEMBLE_PARTS_H_
+#define HEADRACE_REPOSITORY_ENSEMBLE_PARTS_H_
+
+#include <string>
+#include <vector>
+
+#include "repository/model_plan.h"
+#include "repository/model_records.h"
+#include "repository/version_board.h"
+
+namespace headrace::repository {
+
+// Thread-safe. Borrows what it is given; the repositories' list must not change while it is used.
+// Blocks on the file system.
+class EnsembleParts {
+ public:
+  EnsembleParts(const std::vector<std::string>& repositories, PlanOptions options,
+                const VersionBoard& board, const ModelRecords& records)
+      : repositories_(repositories),
+        options_(std::move(options)),
+        board_(board),
+        records_(records) {}
+
+  // CheckComposition over the configurations in the repositories.
+  Status Check(const ModelPlan& plan) const;
+  // Those of `parts` that have no READY version, or not the one that is asked for.
+  std::vector<ComposingModel> Missing(const std::vector<ComposingModel>& parts) const;
+  // OK if nothing is missing. Otherwise INVALID_ARGUMENT in the words of contracts, Triton 5.3, and
+  // in those of a stock Triton for models that no repository has.
+  Status Fault(const std::string& ensemble, const std::vector<ComposingModel>& parts) const;
+
+ private:
+  LayoutOptions layout_options() const { return {options_.links_may_leave}; }
+
+  const std::vector<std::string>& repositories_;
+  const PlanOptions options_;
+  const VersionBoard& board_;
+  const ModelRecords& records_;
+};
+
+}  // namespace headrace::repository
+
+#endif  // HEADRACE_REPOSITORY_ENSEMBLE_PARTS_H_
