@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 #include <numeric>
+#include <utility>
 
 namespace headrace::backend {
 namespace {
@@ -13,13 +14,23 @@ std::size_t ElementCount(std::span<const std::int64_t> shape) {
       std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>()));
 }
 
+// Without a batch dimension the protocol has no rank 0.
+bool IsScalar(const TensorInfo& info, const TensorConfig* tensor) {
+  return info.shape.empty() && tensor != nullptr &&
+         tensor->backend_dims() == std::vector<std::int64_t>{1};
+}
+
 }  // namespace
 
 BatchDriver::BatchDriver(const ModelTensors& tensors, const ModelConfig& config)
     : tensors_(tensors), batches_(config.max_batch_size > 0) {
   for (const TensorConfig& tensor : config.outputs) {
     const TensorInfo* info = tensors_.FindOutput(tensor.name);
-    outputs_.push_back({static_cast<std::size_t>(info - tensors_.outputs.data())});
+    outputs_.push_back({.index = static_cast<std::size_t>(info - tensors_.outputs.data()),
+                        .scalar = !batches_ && IsScalar(*info, &tensor)});
+  }
+  for (const TensorInfo& info : tensors_.inputs) {
+    scalar_inputs_.push_back(!batches_ && IsScalar(info, config.FindInput(info.name)));
   }
 }
 
@@ -40,7 +51,7 @@ Error BatchDriver::ExecuteBound(RequestBatch& batch, RuntimeRun& run) {
     if (wanted_[output.index] && !output.in_place) {
       RuntimeOutput produced;
       HEADRACE_BACKEND_RETURN_IF_ERROR(run.ReadOutput(output.index, &produced));
-      HEADRACE_BACKEND_RETURN_IF_ERROR(Answer(batch, run, output.index, produced));
+      HEADRACE_BACKEND_RETURN_IF_ERROR(Answer(batch, run, output, std::move(produced)));
     }
   }
   return run.FinishOutputs();
@@ -70,6 +81,8 @@ Error BatchDriver::BindInputs(RequestBatch& batch, RuntimeRun& run) {
     shape_.assign(first.shape.begin(), first.shape.end());
     if (batches_ && !shape_.empty()) {
       shape_[0] = row_count_;
+    } else if (scalar_inputs_[index]) {
+      shape_.clear();
     }
     HEADRACE_BACKEND_RETURN_IF_ERROR(BindInput(batch, run, index, name));
   }
@@ -94,7 +107,9 @@ bool BatchDriver::KnownShape(const TensorInfo& info) {
   if (batches_ && !shape_.empty()) {
     shape_.front() = row_count_;
   }
-  return std::all_of(shape_.begin(), shape_.end(), [](std::int64_t dim) { return dim >= 0; });
+  // An empty one may also be of any rank.
+  return !shape_.empty() &&
+         std::all_of(shape_.begin(), shape_.end(), [](std::int64_t dim) { return dim >= 0; });
 }
 
 Error BatchDriver::BindOutputs(RequestBatch& batch, RuntimeRun& run) {
@@ -123,9 +138,12 @@ Error BatchDriver::BindOutputs(RequestBatch& batch, RuntimeRun& run) {
   return {};
 }
 
-Error BatchDriver::Answer(RequestBatch& batch, RuntimeRun& run, std::size_t index,
-                          const RuntimeOutput& output) {
-  const TensorInfo& info = tensors_.outputs[index];
+Error BatchDriver::Answer(RequestBatch& batch, RuntimeRun& run, const Output& answered,
+                          RuntimeOutput output) {
+  const TensorInfo& info = tensors_.outputs[answered.index];
+  if (answered.scalar && output.shape.empty()) {
+    output.shape = {1};
+  }
   if (output.dtype != info.dtype) {
     return Internal("output '{}' came as {}, the model declares {}", info.name,
                     TRITONSERVER_DataTypeString(output.dtype),
@@ -139,7 +157,7 @@ Error BatchDriver::Answer(RequestBatch& batch, RuntimeRun& run, std::size_t inde
     return AnswerStrings(batch, info, output);
   }
   if (!output.place.on_host()) {
-    return AnswerFromDevice(batch, run, index, output);
+    return AnswerFromDevice(batch, run, answered.index, output);
   }
   if (batches_ && row_count_ > 0) {
     batch.Scatter(info.name.c_str(), info.dtype, output.shape, output.bytes, rows_);

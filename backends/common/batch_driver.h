@@ -88,6 +88,7 @@ class BatchDriver {
   struct Output {
     std::size_t index = 0;  // in ModelTensors::outputs
     bool in_place = false;  // the runtime writes into the response
+    bool scalar = false;    // of rank 0, which the protocol has as [1]
   };
 
   Error ExecuteBound(RequestBatch& batch, RuntimeRun& run);
@@ -97,8 +98,7 @@ class BatchDriver {
   Error BindOutputs(RequestBatch& batch, RuntimeRun& run);
   // The output's shape for this batch; false if the model does not fix it.
   bool KnownShape(const TensorInfo& info);
-  Error Answer(RequestBatch& batch, RuntimeRun& run, std::size_t index,
-               const RuntimeOutput& output);
+  Error Answer(RequestBatch& batch, RuntimeRun& run, const Output& answered, RuntimeOutput output);
   Error AnswerFromDevice(RequestBatch& batch, RuntimeRun& run, std::size_t index,
                          const RuntimeOutput& output);
   Error AnswerStrings(RequestBatch& batch, const TensorInfo& info, const RuntimeOutput& output);
@@ -106,7 +106,8 @@ class BatchDriver {
   const ModelTensors& tensors_;
   const bool batches_;
   InputGatherer gatherer_;
-  std::vector<Output> outputs_;  // in the configuration's order
+  std::vector<bool> scalar_inputs_;  // by index
+  std::vector<Output> outputs_;      // in the configuration's order
 
   // Of the current batch; kept for their memory.
   std::vector<std::int64_t> rows_;  // of each request

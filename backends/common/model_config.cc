@@ -138,6 +138,9 @@ Error ReadGroups(const Json& root, std::vector<InstanceGroupConfig>* groups) {
     if (const auto count = element.find("count"); count != element.end()) {
       HEADRACE_BACKEND_RETURN_IF_ERROR(ReadInteger(*count, "instance_group.count", &group.count));
     }
+    if (const auto gpus = element.find("gpus"); gpus != element.end()) {
+      HEADRACE_BACKEND_RETURN_IF_ERROR(ReadDims(*gpus, "instance_group.gpus", &group.gpus));
+    }
   }
   return {};
 }

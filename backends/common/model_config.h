@@ -37,6 +37,7 @@ struct AcceleratorConfig {
 struct InstanceGroupConfig {
   std::string kind;  // "KIND_CPU"
   std::int64_t count = 1;
+  std::vector<std::int64_t> gpus;  // of KIND_GPU
 };
 
 // "TYPE_FP32" <-> TRITONSERVER_TYPE_FP32. INVALID for what is no name; BYTES is called

@@ -21,6 +21,11 @@ class ModelProbe {
   // `program`: the probe's path; empty: nothing is probed.
   explicit ModelProbe(std::string program = {}) : program_(std::move(program)) {}
 
+  // The program in the directory of the backend's library.
+  static ModelProbe In(const std::string& library_directory) {
+    return ModelProbe(library_directory + "/headrace_openvino_probe");
+  }
+
   // Blocks while the file is read. INVALID_ARG with the reader's text, or what became of the probe,
   // if the file cannot be read. OK with a warning if there is no probe to run.
   Error Check(const std::string& path) const;

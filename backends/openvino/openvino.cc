@@ -42,7 +42,7 @@ Error FindProbe(TRITONBACKEND_Model* handle, ModelProbe* probe) {
   HEADRACE_BACKEND_RETURN_IF_ERROR(BackendConfig::Read(backend, &settings));
   HEADRACE_BACKEND_RETURN_IF_ERROR(settings.Get("probe", &wanted));
   if (wanted) {
-    *probe = ModelProbe(std::string(directory) + "/headrace_openvino_probe");
+    *probe = ModelProbe::In(directory);
   }
   return {};
 }
