@@ -264,7 +264,8 @@ Result<ModelPlan> ModelManager::Impl::Plan(const Load& load) const {
                             FindModel(repositories_, load.name, layout_options()));
   const PlanOptions options = {.auto_complete_config = options_.auto_complete_config,
                                .model_config_name = options_.model_config_name,
-                               .links_may_leave = options_.links_may_leave};
+                               .links_may_leave = options_.links_may_leave,
+                               .accelerators = options_.accelerators};
   const std::string& config_json = load.override.config_json;
   return PlanModel(location, config_json.empty() ? nullptr : &config_json, options);
 }

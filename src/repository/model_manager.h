@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/registry.h"
+#include "repository/accelerator_switches.h"
 
 namespace headrace::repository {
 
@@ -33,6 +34,7 @@ struct ModelManagerOptions {
   std::size_t queue_byte_size_max = std::size_t{1} << 30;
   Nanos unload_timeout = 30 * kSecond;
   bool links_may_leave = false;  // follow links that lead outside of their repository
+  AcceleratorSwitches accelerators;
 };
 
 struct IndexEntry {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "repository/accelerator_switches.h"
 #include "repository/layout.h"
 #include "repository/model_config_fwd.h"
 
@@ -17,6 +18,7 @@ struct PlanOptions {
   bool auto_complete_config = true;
   std::string model_config_name;  // configs/<name>.pbtxt in place of config.pbtxt, where it exists
   bool links_may_leave = false;
+  AcceleratorSwitches accelerators;
   int gpu_count = 0;  // GPUs that instances may use
 };
 
