@@ -81,6 +81,16 @@ struct TensorData {
   std::string length;
 };
 
+// Text of the file's for a message: short, and without what a terminal or a log would act on.
+std::string Shown(const std::string& text) {
+  constexpr std::size_t kShownMax = 128;
+  std::string shown = text.substr(0, kShownMax);
+  std::replace_if(
+      shown.begin(), shown.end(),
+      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, '?');
+  return shown;
+}
+
 bool ReadNumber(const std::string& text, std::uint64_t* number) {
   const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), *number);
   return failure == std::errc() && stop == text.data() + text.size();
@@ -159,18 +169,18 @@ class OnnxWalk {
     std::uint64_t offset = 0;
     if (!tensor.offset.empty() && !ReadNumber(tensor.offset, &offset)) {
       return InvalidArgument("tensor '{}': the offset '{}' of its external data is not a number",
-                             tensor.name, tensor.offset);
+                             Shown(tensor.name), Shown(tensor.offset));
     }
     std::uint64_t length = 0;
     if (!tensor.length.empty() && !ReadNumber(tensor.length, &length)) {
       return InvalidArgument("tensor '{}': the length '{}' of its external data is not a number",
-                             tensor.name, tensor.length);
+                             Shown(tensor.name), Shown(tensor.length));
     }
     if (offset > file.byte_size || length > file.byte_size - offset) {
       return InvalidArgument(
           "tensor '{}': its external data, {} bytes at offset {}, reach past the end of '{}', "
           "which has {} bytes",
-          tensor.name, length, offset, tensor.location, file.byte_size);
+          Shown(tensor.name), length, offset, Shown(tensor.location), file.byte_size);
     }
     return {};
   }
@@ -191,13 +201,14 @@ class OnnxWalk {
       return InvalidArgument(
           "tensor '{}': the location '{}' of its external data is not a path below the model's "
           "directory",
-          tensor.name, tensor.location);
+          Shown(tensor.name), Shown(tensor.location));
     }
     const fs::path path = file_directory_ / location;
     std::error_code error;
     const fs::file_status status = fs::symlink_status(path, error);
     if (!fs::is_regular_file(status)) {
-      return InvalidArgument("tensor '{}': its external data '{}' {}", tensor.name, tensor.location,
+      return InvalidArgument("tensor '{}': its external data '{}' {}", Shown(tensor.name),
+                             Shown(tensor.location),
                              fs::is_symlink(status) ? "is a symbolic link; put the file there"
                              : fs::exists(status)   ? "is not a regular file"
                                                     : "does not exist");
@@ -207,13 +218,13 @@ class OnnxWalk {
                                canonical.end())
                          .first != model_directory_.end()) {
       return InvalidArgument(
-          "tensor '{}': its external data '{}' are outside of the model's directory", tensor.name,
-          tensor.location);
+          "tensor '{}': its external data '{}' are outside of the model's directory",
+          Shown(tensor.name), tensor.location);
     }
     const std::uint64_t byte_size = fs::file_size(canonical, error);
     if (error) {
-      return Unavailable("tensor '{}': its external data '{}': {}", tensor.name, tensor.location,
-                         error.message());
+      return Unavailable("tensor '{}': its external data '{}': {}", Shown(tensor.name),
+                         Shown(tensor.location), error.message());
     }
     *file = {tensor.location, canonical.string(), byte_size};
     found_.push_back(*file);

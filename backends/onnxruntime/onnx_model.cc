@@ -101,6 +101,10 @@ Error OnnxModel::LoadWithOpenVino(TRITONBACKEND_Model* handle, const ModelLocati
   if (HasOpenVinoProvider()) {
     refused = OnnxSession::LoadWithOpenVino(files_, settings_, &first_);
     if (refused.ok()) {
+      HEADRACE_BACKEND_LOG(TRITONSERVER_LOG_INFO,
+                           "model '{}': the Execution Accelerator 'openvino' is ONNX Runtime's "
+                           "provider",
+                           location.name);
       sessions_[SessionDevice()] = first_;
       return {};
     }

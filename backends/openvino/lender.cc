@@ -1,5 +1,9 @@
 // Runs models of other backends: the onnxruntime backend hands those over that ask for the
 // accelerator openvino where ONNX Runtime has none.
+#include <memory>
+#include <type_traits>
+#include <utility>
+
 #include "common/accelerated_model.h"
 #include "openvino/compiled_model.h"
 #include "openvino/execution.h"
@@ -24,9 +28,8 @@ class LentModel final : public AcceleratedModel {
 }  // namespace
 }  // namespace headrace::backend
 
-extern "C" headrace::backend::LendModel HEADRACE_LendOpenVinoModel1;
-
-extern "C" TRITONSERVER_Error* HEADRACE_LendOpenVinoModel1(
+// The name is kLendOpenVinoModel's.
+extern "C" __attribute__((visibility("default"))) TRITONSERVER_Error* HEADRACE_LendOpenVinoModel1(
     const headrace::backend::LendRequest& request,
     std::shared_ptr<headrace::backend::AcceleratedModel>* model) {
   namespace backend = headrace::backend;
@@ -41,3 +44,5 @@ extern "C" TRITONSERVER_Error* HEADRACE_LendOpenVinoModel1(
                           })
       .Release();
 }
+
+static_assert(std::is_same_v<decltype(HEADRACE_LendOpenVinoModel1), headrace::backend::LendModel>);
