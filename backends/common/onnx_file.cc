@@ -219,7 +219,7 @@ class OnnxWalk {
                          .first != model_directory_.end()) {
       return InvalidArgument(
           "tensor '{}': its external data '{}' are outside of the model's directory",
-          Shown(tensor.name), tensor.location);
+          Shown(tensor.name), Shown(tensor.location));
     }
     const std::uint64_t byte_size = fs::file_size(canonical, error);
     if (error) {

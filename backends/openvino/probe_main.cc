@@ -14,12 +14,16 @@
 
 namespace {
 
-// A file that makes the reader take all memory must cost this process, and not the server.
+// A file that makes the reader take all memory, or never come back, must cost this process, and not
+// the server.
 void BeTheFirstToGo() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::ofstream("/proc/self/oom_score_adj") << 1000;
   const rlimit no_core = {0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
+  constexpr rlim_t kReadingSecondsMax = 600;
+  const rlimit reading = {kReadingSecondsMax, kReadingSecondsMax};
+  setrlimit(RLIMIT_CPU, &reading);
 }
 
 }  // namespace

@@ -1,51 +1,20 @@
 """Models of TensorFlow and TensorFlow Lite, which the openvino backend serves: a published network (Basic Pitch, which
 hears notes) in the three formats that its maker ships, and graphs made here."""
 
-import importlib.util
-import pathlib
 import shutil
 
 import numpy
 import pytest
 import tritonclient.http as client_module
-from onnx import TensorProto, helper, numpy_helper
 from tritonclient.utils import InferenceServerException
 
-from harness import models, tensorflow_graph
+from harness import models, small_network, tensorflow_graph
 from harness import server as server_module
 
 _RATE, _SAMPLES = 22050, 43844
 # Where the lowest note of the network's outputs is on the scale of MIDI.
 _LOWEST_NOTE = 21
 _CONCERT_PITCH_HZ, _CONCERT_PITCH_NOTE = 440, 69
-
-
-def _published():
-    # Found without importing the package, whose own requirements are not installed.
-    spec = importlib.util.find_spec("basic_pitch")
-    return pathlib.Path(spec.origin).parent / "saved_models" / "icassp_2022"
-
-
-def _classifier():
-    """Convolution, clip, mean and a dense layer: what the converter knows, in small."""
-    random = numpy.random.default_rng(0)
-
-    def weight(name, *shape):
-        return numpy_helper.from_array(random.standard_normal(shape).astype(numpy.float32), name)
-
-    constants = [weight("w", 6, 3, 3, 3), weight("b", 6), weight("v", 5, 6), weight("c", 5)]
-    constants += [numpy_helper.from_array(numpy.float32(value), name) for name, value in (("low", 0), ("high", 6))]
-    nodes = [
-        helper.make_node("Conv", ["image", "w", "b"], ["conv"], pads=[1, 1, 1, 1], strides=[1, 1], group=1),
-        helper.make_node("Clip", ["conv", "low", "high"], ["clip"]),
-        helper.make_node("GlobalAveragePool", ["clip"], ["pool"]),
-        helper.make_node("Flatten", ["pool"], ["features"], axis=1),
-        helper.make_node("Gemm", ["features", "v", "c"], ["logits"], transB=1),
-        helper.make_node("Softmax", ["logits"], ["scores"], axis=1),
-    ]
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 8, 8])
-    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 5])
-    return helper.make_model(helper.make_graph(nodes, "classifier", [image], [scores], constants))
 
 
 _LOGITS = (
@@ -58,14 +27,13 @@ _LOGITS = (
 @pytest.fixture(scope="module", name="server")
 def _server(tmp_path_factory):
     repository = tmp_path_factory.mktemp("tensorflow")
-    source = _published()
     version = {name: repository / name / "1" for name in ("pitch_savedmodel", "pitch_tflite", "pitch_onnx")}
-    shutil.copytree(source / "nmp", version["pitch_savedmodel"] / "model.savedmodel")
+    shutil.copytree(small_network.published("nmp"), version["pitch_savedmodel"] / "model.savedmodel")
     for name, target in (("nmp.tflite", "model.tflite"), ("nmp.onnx", "model.onnx")):
         folder = version["pitch_" + name.split(".")[1]]
         folder.mkdir(parents=True)
-        shutil.copyfile(source / name, folder / target)
-    model = _classifier()
+        shutil.copyfile(small_network.published(name), folder / target)
+    model = small_network.build()
     for name, config in (
         ("graph", ""),
         ("named", 'platform: "tensorflow_graphdef"\n'),
