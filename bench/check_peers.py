@@ -25,6 +25,42 @@ def _tensors(kind, name, dtype, dims):
     return f'{kind} {{ name: "{name}" data_type: {config_type} dims: [ {dims} ] }}\n'
 
 
+# A published network that hears notes, in the formats that its maker ships: file, input, and output names by shape.
+_PITCH = {
+    "pitch_savedmodel": ("nmp", "model.savedmodel", "input_2", {"note": 88, "onset": 88, "contour": 264}),
+    "pitch_tflite": (
+        "nmp.tflite",
+        "model.tflite",
+        "serving_default_input_2:0",
+        {"StatefulPartitionedCall:1": 88, "StatefulPartitionedCall:2": 88, "StatefulPartitionedCall:0": 264},
+    ),
+}
+_SAMPLES = 43844
+
+
+def _write_pitch(directory):
+    (published,) = (servers.ROOT / "build" / "venv" / "lib").glob("python3*/site-packages/basic_pitch/saved_models/*")
+    for name, (source, file, given, outputs) in _PITCH.items():
+        model = directory / name
+        (model / "1").mkdir(parents=True)
+        copy = shutil.copytree if (published / source).is_dir() else shutil.copyfile
+        copy(published / source, model / "1" / file)
+        (model / "config.pbtxt").write_text(
+            f'backend: "openvino"\ndefault_model_filename: "{file}"\nmax_batch_size: 4\n'
+            + _tensors("input", given, "FP32", f"{_SAMPLES}, 1")
+            + "".join(_tensors("output", output, "FP32", f"172, {width}") for output, width in outputs.items())
+        )
+
+
+def _copy_accelerated(source, target):
+    """The same model with an execution accelerator, which the onnxruntime backend borrows from the openvino backend."""
+    shutil.copytree(source, target)
+    config = (source / "config.pbtxt").read_text().replace(f'name: "{source.name}"', f'name: "{target.name}"')
+    accelerator = 'cpu_execution_accelerator { name: "openvino" }'
+    config += f"optimization {{ execution_accelerators {{ {accelerator} }} }}\n"
+    (target / "config.pbtxt").write_text(config)
+
+
 def _copy_for_openvino(source, target):
     """The same ONNX file behind the openvino backend."""
     shutil.copytree(source, target)
@@ -49,7 +85,9 @@ def _make_repository(directory):
         + _tensors("input", "INPUT0", "FP32", -1)
         + _tensors("output", "OUTPUT0", "FP32", -1)
     )
+    _write_pitch(directory)
     demo = servers.ROOT / "build" / "demo-repository"
+    _copy_accelerated(demo / "efficientnet_lite0", directory / "efficientnet_lite0_accelerated")
     for name in ("efficientnet_lite0", "resnet18"):
         shutil.copytree(demo / name, directory / name)
         _copy_for_openvino(demo / name, directory / f"{name}_openvino")
@@ -96,11 +134,15 @@ def _requests():
     yield "BYTES", "identity_bytes", [("INPUT0", "BYTES", [len(strings)], data)], ["OUTPUT0"]
     data = struct.pack("<6f", *range(6))
     yield "batch of 2", "batched", [("INPUT0", "FP32", [2, 3], data)], ["OUTPUT0"]
+    sound = struct.pack(f"<{_SAMPLES}f", *(((i * 7919) % 65536) / 65536 - 0.5 for i in range(_SAMPLES)))
+    for name, (_, _, given, outputs) in _PITCH.items():
+        yield "a noise", name, [(given, "FP32", [1, _SAMPLES, 1], sound)], list(outputs)
     for batch in (1, 3):
         pixels = struct.pack(f"<{_PIXELS}f", *((i % 251) / 100 - 1.2 for i in range(_PIXELS))) * batch
         image = [("images", "FP32", [batch, 3, 224, 224], pixels)]
-        for runtime in ("", "_openvino"):
+        for runtime in ("", "_openvino", "_accelerated"):
             yield f"batch of {batch}", f"efficientnet_lite0{runtime}", image, ["probabilities"]
+        for runtime in ("", "_openvino"):
             yield f"batch of {batch}", f"resnet18{runtime}", image, ["logits"]
 
 

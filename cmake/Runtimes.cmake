@@ -15,6 +15,12 @@ if(_ort_lib AND ORT_INCLUDE_DIR)
   set(_ort_dir "${CMAKE_BINARY_DIR}/runtimes/onnxruntime")
   file(MAKE_DIRECTORY "${_ort_dir}")
   file(CREATE_LINK "${_ort_lib}" "${_ort_dir}/libonnxruntime.so.1" SYMBOLIC)
+  # It looks for its providers, and they for what they need, beside the name that it was loaded by.
+  file(GLOB _ort_providers "${HEADRACE_SITE}/onnxruntime/capi/lib*.so*")
+  foreach(_provider ${_ort_providers})
+    get_filename_component(_name "${_provider}" NAME)
+    file(CREATE_LINK "${_provider}" "${_ort_dir}/${_name}" SYMBOLIC)
+  endforeach()
   # The headers and the wheel are of different releases. The C API only grows, so a program may ask for
   # the older of the two versions: HEADRACE_ORT_API_VERSION.
   file(STRINGS "${ORT_INCLUDE_DIR}/onnxruntime_c_api.h" _ort_api REGEX "^#define ORT_API_VERSION [0-9]+")

@@ -139,8 +139,8 @@ requirement_files() {
 install_wheels() {
   local files=() file stamp="$venv/.headrace-stamp" want
   mapfile -t files < <(requirement_files)
-  local nodeps="$root/tools/requirements-data.txt"
-  want="$(cat "${files[@]}" "$nodeps" | sha256sum | cut -d' ' -f1)"
+  local nodeps=("$root/tools/requirements-data.txt" "$root/tools/requirements-test-data.txt")
+  want="$(cat "${files[@]}" "${nodeps[@]}" | sha256sum | cut -d' ' -f1)"
   if [[ -x "$venv/bin/python" && "$(cat "$stamp" 2>/dev/null)" == "$want" ]]; then
     say "Python wheels: up to date in build/venv"
     return
@@ -159,9 +159,11 @@ install_wheels() {
     logged "${pip[@]}" -r "$file" ||
       fail "pip could not install $(basename "$file"); $(wheel_advice "$file")"
   done
-  say "Python wheels: $(basename "$nodeps")"
-  logged "${pip[@]}" --no-deps -r "$nodeps" ||
-    fail "pip could not install $(basename "$nodeps"); $(wheel_advice "$nodeps")"
+  for file in "${nodeps[@]}"; do
+    say "Python wheels: $(basename "$file")"
+    logged "${pip[@]}" --no-deps -r "$file" ||
+      fail "pip could not install $(basename "$file"); $(wheel_advice "$file")"
+  done
   local runtime
   for runtime in onnxruntime openvino; do
     if ! wanted "$runtime"; then logged "$venv/bin/python" -m pip uninstall -y --quiet "$runtime"; fi

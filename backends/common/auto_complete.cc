@@ -34,9 +34,11 @@ TensorConfig ConfigOf(const TensorInfo& info, bool batches) {
   tensor.name = info.name;
   tensor.dtype = info.dtype;
   tensor.dims.assign(info.shape.begin() + (batches ? 1 : 0), info.shape.end());
-  if (tensor.dims.empty()) {  // a scalar per row
+  if (tensor.dims.empty()) {  // a scalar, per row where there are rows
     tensor.dims = {1};
-    tensor.reshape.emplace();
+    if (batches) {
+      tensor.reshape.emplace();
+    }
   }
   return tensor;
 }
@@ -87,7 +89,8 @@ Error CheckTensor(const std::string& model_name, const TensorInfo& info, const T
     }
     configured.insert(configured.begin(), -1);
   }
-  if (!Fits(info.shape, configured)) {
+  const bool scalar = !batches && info.shape.empty() && configured == std::vector<std::int64_t>{1};
+  if (!scalar && !Fits(info.shape, configured)) {
     return InvalidArgument(
         "model '{}', tensor '{}': the model expects {} dimensions (shape {}) but the model "
         "configuration specifies {} dimensions{} (shape {})",

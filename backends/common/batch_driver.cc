@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 #include <numeric>
+#include <utility>
 
 namespace headrace::backend {
 namespace {
@@ -13,13 +14,23 @@ std::size_t ElementCount(std::span<const std::int64_t> shape) {
       std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>()));
 }
 
+// Without a batch dimension the protocol has no rank 0.
+bool IsScalar(const TensorInfo& info, const TensorConfig* tensor) {
+  return info.shape.empty() && tensor != nullptr &&
+         tensor->backend_dims() == std::vector<std::int64_t>{1};
+}
+
 }  // namespace
 
 BatchDriver::BatchDriver(const ModelTensors& tensors, const ModelConfig& config)
     : tensors_(tensors), batches_(config.max_batch_size > 0) {
   for (const TensorConfig& tensor : config.outputs) {
     const TensorInfo* info = tensors_.FindOutput(tensor.name);
-    outputs_.push_back({static_cast<std::size_t>(info - tensors_.outputs.data())});
+    outputs_.push_back({.index = static_cast<std::size_t>(info - tensors_.outputs.data()),
+                        .scalar = !batches_ && IsScalar(*info, &tensor)});
+  }
+  for (const TensorInfo& info : tensors_.inputs) {
+    scalar_inputs_.push_back(!batches_ && IsScalar(info, config.FindInput(info.name)));
   }
 }
 
@@ -40,10 +51,10 @@ Error BatchDriver::ExecuteBound(RequestBatch& batch, RuntimeRun& run) {
     if (wanted_[output.index] && !output.in_place) {
       RuntimeOutput produced;
       HEADRACE_BACKEND_RETURN_IF_ERROR(run.ReadOutput(output.index, &produced));
-      HEADRACE_BACKEND_RETURN_IF_ERROR(Answer(batch, tensors_.outputs[output.index], produced));
+      HEADRACE_BACKEND_RETURN_IF_ERROR(Answer(batch, run, output, std::move(produced)));
     }
   }
-  return {};
+  return run.FinishOutputs();
 }
 
 Error BatchDriver::ReadRows(RequestBatch& batch) {
@@ -70,12 +81,25 @@ Error BatchDriver::BindInputs(RequestBatch& batch, RuntimeRun& run) {
     shape_.assign(first.shape.begin(), first.shape.end());
     if (batches_ && !shape_.empty()) {
       shape_[0] = row_count_;
+    } else if (scalar_inputs_[index]) {
+      shape_.clear();
     }
-    GatheredInput gathered;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(gatherer_.Gather(batch.requests(), name, index, &gathered));
-    HEADRACE_BACKEND_RETURN_IF_ERROR(run.BindInput(index, gathered.bytes, shape_));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(BindInput(batch, run, index, name));
   }
   return {};
+}
+
+Error BatchDriver::BindInput(RequestBatch& batch, RuntimeRun& run, std::size_t index,
+                             const char* name) {
+  if (run.TakesParts()) {
+    std::span<const InputPart> parts;
+    std::size_t byte_size = 0;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(gatherer_.Collect(batch.requests(), name, &parts, &byte_size));
+    return run.BindInputParts(index, parts, byte_size, shape_);
+  }
+  GatheredInput gathered;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(gatherer_.Gather(batch.requests(), name, index, &gathered));
+  return run.BindInput(index, gathered.bytes, shape_);
 }
 
 bool BatchDriver::KnownShape(const TensorInfo& info) {
@@ -83,7 +107,9 @@ bool BatchDriver::KnownShape(const TensorInfo& info) {
   if (batches_ && !shape_.empty()) {
     shape_.front() = row_count_;
   }
-  return std::all_of(shape_.begin(), shape_.end(), [](std::int64_t dim) { return dim >= 0; });
+  // An empty one may also be of any rank.
+  return !shape_.empty() &&
+         std::all_of(shape_.begin(), shape_.end(), [](std::int64_t dim) { return dim >= 0; });
 }
 
 Error BatchDriver::BindOutputs(RequestBatch& batch, RuntimeRun& run) {
@@ -112,8 +138,12 @@ Error BatchDriver::BindOutputs(RequestBatch& batch, RuntimeRun& run) {
   return {};
 }
 
-Error BatchDriver::Answer(RequestBatch& batch, const TensorInfo& info,
-                          const RuntimeOutput& output) {
+Error BatchDriver::Answer(RequestBatch& batch, RuntimeRun& run, const Output& answered,
+                          RuntimeOutput output) {
+  const TensorInfo& info = tensors_.outputs[answered.index];
+  if (answered.scalar && output.shape.empty()) {
+    output.shape = {1};
+  }
   if (output.dtype != info.dtype) {
     return Internal("output '{}' came as {}, the model declares {}", info.name,
                     TRITONSERVER_DataTypeString(output.dtype),
@@ -126,6 +156,9 @@ Error BatchDriver::Answer(RequestBatch& batch, const TensorInfo& info,
   if (output.dtype == TRITONSERVER_TYPE_BYTES) {
     return AnswerStrings(batch, info, output);
   }
+  if (!output.place.on_host()) {
+    return AnswerFromDevice(batch, run, answered.index, output);
+  }
   if (batches_ && row_count_ > 0) {
     batch.Scatter(info.name.c_str(), info.dtype, output.shape, output.bytes, rows_);
     return {};
@@ -135,6 +168,37 @@ Error BatchDriver::Answer(RequestBatch& batch, const TensorInfo& info,
                                                 output.bytes.size(), &destination));
   if (!destination.empty()) {
     std::memcpy(destination.data(), output.bytes.data(), destination.size());
+  }
+  return {};
+}
+
+Error BatchDriver::AnswerFromDevice(RequestBatch& batch, RuntimeRun& run, std::size_t index,
+                                    const RuntimeOutput& output) {
+  const TensorInfo& info = tensors_.outputs[index];
+  shape_ = output.shape;
+  const std::size_t total = output.bytes.size();
+  const std::size_t row_byte_size =
+      batches_ && row_count_ > 0 ? total / static_cast<std::size_t>(row_count_) : total;
+  std::size_t offset = 0;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const std::size_t byte_size =
+        batches_ ? row_byte_size * static_cast<std::size_t>(rows_[i]) : total;
+    if (batches_) {
+      shape_.front() = rows_[i];
+    }
+    if (!batch.failed(i) && batch.Wants(i, info.name)) {
+      MemoryPlace place = output.place;
+      std::span<std::byte> destination;
+      Error error =
+          batch.Output(i, info.name.c_str(), info.dtype, shape_, byte_size, &place, &destination);
+      if (error.ok() && !destination.empty()) {
+        error = run.CopyOutput(index, offset, destination, place);
+      }
+      if (!error.ok()) {
+        batch.Fail(i, error);
+      }
+    }
+    offset += byte_size;
   }
   return {};
 }

@@ -1,6 +1,8 @@
 #include "common/model_config.h"
 
+#include <algorithm>
 #include <charconv>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 
 namespace headrace::backend {
@@ -97,6 +99,52 @@ Error ReadTensors(const Json& root, const char* field, std::vector<TensorConfig>
   return {};
 }
 
+// The object or array at a path of keys, or an empty one.
+Json At(const Json& root, std::initializer_list<const char*> path) {
+  const Json* node = &root;
+  for (const char* key : path) {
+    const auto next = node->is_object() ? node->find(key) : node->end();
+    if (next == node->end()) {
+      return Json::array();
+    }
+    node = &*next;
+  }
+  return *node;
+}
+
+std::vector<AcceleratorConfig> ReadAccelerators(const Json& root, const char* kind) {
+  std::vector<AcceleratorConfig> accelerators;
+  for (const Json& element : At(root, {"optimization", "execution_accelerators", kind})) {
+    AcceleratorConfig& accelerator = accelerators.emplace_back();
+    if (!element.is_object()) {
+      continue;
+    }
+    accelerator.name = StringOr(element, "name", "");
+    const Json parameters = At(element, {"parameters"});
+    for (const auto& [key, value] : parameters.items()) {
+      accelerator.parameters[key] = value.is_string() ? value.get<std::string>() : value.dump();
+    }
+  }
+  return accelerators;
+}
+
+Error ReadGroups(const Json& root, std::vector<InstanceGroupConfig>* groups) {
+  for (const Json& element : At(root, {"instance_group"})) {
+    InstanceGroupConfig& group = groups->emplace_back();
+    if (!element.is_object()) {
+      continue;
+    }
+    group.kind = StringOr(element, "kind", "KIND_AUTO");
+    if (const auto count = element.find("count"); count != element.end()) {
+      HEADRACE_BACKEND_RETURN_IF_ERROR(ReadInteger(*count, "instance_group.count", &group.count));
+    }
+    if (const auto gpus = element.find("gpus"); gpus != element.end()) {
+      HEADRACE_BACKEND_RETURN_IF_ERROR(ReadDims(*gpus, "instance_group.gpus", &group.gpus));
+    }
+  }
+  return {};
+}
+
 // The tensors as JSON; what this backend does not know of a tensor that was there before is kept.
 Json WriteTensors(const Json& root, const char* field, const std::vector<TensorConfig>& tensors) {
   Json result = Json::array();
@@ -184,6 +232,12 @@ Error ModelConfig::Parse(std::string_view json, ModelConfig* config) {
   result.has_scheduling = root.contains("dynamic_batching") || root.contains("sequence_batching") ||
                           root.contains("ensemble_scheduling");
   result.default_model_filename = StringOr(root, "default_model_filename", "");
+  result.cpu_accelerators = ReadAccelerators(root, "cpu_execution_accelerator");
+  result.gpu_accelerators = ReadAccelerators(root, "gpu_execution_accelerator");
+  HEADRACE_BACKEND_RETURN_IF_ERROR(ReadGroups(root, &result.instance_groups));
+  for (const Json& library : At(root, {"model_operations", "op_library_filename"})) {
+    result.op_libraries.push_back(library.is_string() ? library.get<std::string>() : "");
+  }
   if (const auto it = root.find("parameters"); it != root.end() && it->is_object()) {
     for (const auto& [key, value] : it->items()) {
       if (value.is_object()) {
@@ -193,6 +247,22 @@ Error ModelConfig::Parse(std::string_view json, ModelConfig* config) {
   }
   *config = std::move(result);
   return {};
+}
+
+std::int64_t ModelConfig::InstanceCount() const {
+  std::int64_t count = 0;
+  for (const InstanceGroupConfig& group : instance_groups) {
+    count += group.count;
+  }
+  return std::max<std::int64_t>(1, count);
+}
+
+std::int64_t ModelConfig::InstanceCount(std::string_view kind) const {
+  std::int64_t count = 0;
+  for (const InstanceGroupConfig& group : instance_groups) {
+    count += group.kind == kind ? group.count : 0;
+  }
+  return count;
 }
 
 const TensorConfig* ModelConfig::FindInput(std::string_view name) const {
@@ -239,6 +309,13 @@ Error ModelConfig::GetParameter(std::string_view key, std::string* value) const 
     *value = *text;
   }
   return {};
+}
+
+ModelConfig ModelConfig::WithParameters(
+    std::map<std::string, std::string, std::less<>> parameters) const {
+  ModelConfig config = *this;
+  config.parameters_ = std::move(parameters);
+  return config;
 }
 
 std::optional<std::string> ModelConfig::Text(std::string_view pointer) const {

@@ -28,6 +28,18 @@ struct TensorConfig {
   const std::vector<std::int64_t>& backend_dims() const { return reshape ? *reshape : dims; }
 };
 
+// One entry of optimization.execution_accelerators.
+struct AcceleratorConfig {
+  std::string name;
+  std::map<std::string, std::string, std::less<>> parameters;
+};
+
+struct InstanceGroupConfig {
+  std::string kind;  // "KIND_CPU"
+  std::int64_t count = 1;
+  std::vector<std::int64_t> gpus;  // of KIND_GPU
+};
+
 // "TYPE_FP32" <-> TRITONSERVER_TYPE_FP32. INVALID for what is no name; BYTES is called
 // "TYPE_STRING".
 TRITONSERVER_DataType DataTypeFromConfigName(std::string_view name);
@@ -48,6 +60,14 @@ class ModelConfig {
   bool has_scheduling =
       false;  // dynamic_batching, sequence_batching or ensemble_scheduling is there
   std::string default_model_filename;
+  std::vector<AcceleratorConfig> cpu_accelerators;
+  std::vector<AcceleratorConfig> gpu_accelerators;
+  std::vector<InstanceGroupConfig> instance_groups;
+  std::vector<std::string> op_libraries;  // model_operations.op_library_filename
+
+  // Instances of all groups, or of those of one kind; at least 1 of all.
+  std::int64_t InstanceCount() const;
+  std::int64_t InstanceCount(std::string_view kind) const;
 
   const TensorConfig* FindInput(std::string_view name) const;
   const TensorConfig* FindOutput(std::string_view name) const;
@@ -67,6 +87,9 @@ class ModelConfig {
   Error GetParameter(std::string_view key, double* value) const;
   Error GetParameter(std::string_view key, bool* value) const;  // true, false, 1, 0
   Error GetParameter(std::string_view key, std::string* value) const;
+
+  // The same configuration with other parameters.
+  ModelConfig WithParameters(std::map<std::string, std::string, std::less<>> parameters) const;
 
   // The scalar at a JSON pointer such as "/optimization/graph/level", as text; nothing if it is not
   // there.

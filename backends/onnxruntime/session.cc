@@ -1,7 +1,10 @@
 #include "onnxruntime/session.h"
 
 #include <array>
+#include <fstream>
 #include <utility>
+
+#include "onnxruntime/providers.h"
 
 namespace headrace::backend {
 namespace {
@@ -34,6 +37,37 @@ TensorInfo Describe(std::string name, const Ort::TypeInfo& type) {
   return info;
 }
 
+// Files of weights in memory, until the session has made its own of them.
+class ExternalWeights {
+ public:
+  Error Read(const std::vector<ExternalFile>& files) {
+    for (const ExternalFile& file : files) {
+      auto& bytes = buffers_.emplace_back(file.byte_size);
+      std::ifstream stream(file.path, std::ios::binary);
+      if (!stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) {
+        return Unavailable("unable to read {} bytes from '{}'", file.byte_size, file.path);
+      }
+      names_.push_back(file.location);
+      starts_.push_back(bytes.data());
+      sizes_.push_back(bytes.size());
+    }
+    return {};
+  }
+
+  // They must live until the session is made.
+  void HandOver(Ort::SessionOptions& options) const {
+    if (!names_.empty()) {
+      options.AddExternalInitializersFromFilesInMemory(names_, starts_, sizes_);
+    }
+  }
+
+ private:
+  std::vector<std::vector<char>> buffers_;
+  std::vector<std::string> names_;
+  std::vector<char*> starts_;
+  std::vector<std::size_t> sizes_;
+};
+
 }  // namespace
 
 TRITONSERVER_DataType DataTypeFromOnnx(ONNXTensorElementDataType type) {
@@ -54,17 +88,40 @@ ONNXTensorElementDataType OnnxFromDataType(TRITONSERVER_DataType dtype) {
   return ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
 }
 
-Error OnnxSession::Load(const std::string& path, const SessionSettings& settings,
-                        std::shared_ptr<OnnxSession>* session) {
+Error OnnxSession::Load(const OnnxFiles& files, const SessionSettings& settings,
+                        const SessionDevice& device, std::shared_ptr<OnnxSession>* session) {
   return Guarded("onnxruntime", [&]() -> Error {
     SharedEnvironment(settings);  // before anything else of the runtime
-    session->reset(new OnnxSession(path, settings));
-    return {};
+    Ort::SessionOptions options = MakeSessionOptions(settings);
+    if (device.on_gpu) {
+      HEADRACE_BACKEND_RETURN_IF_ERROR(AppendGpu(settings.accelerators.gpu, device.gpu, options));
+    }
+    return Make(files, settings, device, std::move(options), session);
   });
 }
 
-OnnxSession::OnnxSession(const std::string& path, const SessionSettings& settings)
-    : session_(SharedEnvironment(settings), path.c_str(), MakeSessionOptions(settings)) {
+Error OnnxSession::LoadWithOpenVino(const OnnxFiles& files, const SessionSettings& settings,
+                                    std::shared_ptr<OnnxSession>* session) {
+  return Guarded("onnxruntime", [&]() -> Error {
+    Ort::SessionOptions options = MakeSessionOptions(settings);
+    AppendOpenVino(*settings.accelerators.openvino, options);
+    return Make(files, settings, {}, std::move(options), session);
+  });
+}
+
+Error OnnxSession::Make(const OnnxFiles& files, const SessionSettings& settings,
+                        const SessionDevice& device, Ort::SessionOptions options,
+                        std::shared_ptr<OnnxSession>* session) {
+  ExternalWeights weights;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(weights.Read(files.external));
+  weights.HandOver(options);
+  session->reset(new OnnxSession(files.path, SharedEnvironment(settings), options, device));
+  return {};
+}
+
+OnnxSession::OnnxSession(const std::string& path, const Ort::Env& environment,
+                         const Ort::SessionOptions& options, const SessionDevice& device)
+    : session_(environment, path.c_str(), options), device_(device) {
   const Ort::AllocatorWithDefaultOptions allocator;
   for (std::size_t i = 0; i < session_.GetInputCount(); ++i) {
     tensors_.inputs.push_back(

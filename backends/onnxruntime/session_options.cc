@@ -1,7 +1,9 @@
 #include "onnxruntime/session_options.h"
 
-#include <charconv>
+#include <algorithm>
+#include <array>
 #include <string_view>
+#include <thread>
 
 #include "common/log.h"
 
@@ -46,19 +48,40 @@ Error CheckThreadCount(const char* name, std::int64_t count) {
   return {};
 }
 
-// An accelerator that is asked for and cannot be given changes speed and answers: refused, not
-// ignored.
-Error RefuseAccelerators(const ModelConfig& model) {
-  for (const char* kind : {"cpu_execution_accelerator", "gpu_execution_accelerator"}) {
-    const auto name =
-        model.Text(fmt::format("/optimization/execution_accelerators/{}/0/name", kind));
-    if (name) {
-      return Unsupported(
-          "optimization.execution_accelerators.{} '{}' is not supported by this version", kind,
-          *name);
+// From the command line's settings or the model's parameters.
+template <typename Source>
+Error ReadThreads(const Source& source, ThreadCounts* threads) {
+  HEADRACE_BACKEND_RETURN_IF_ERROR(source("intra_op_thread_count", &threads->intra_op));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(source("inter_op_thread_count", &threads->inter_op));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckThreadCount("intra_op_thread_count", threads->intra_op));
+  return CheckThreadCount("inter_op_thread_count", threads->inter_op);
+}
+
+constexpr std::array<std::string_view, 6> kParameters = {
+    "intra_op_thread_count", "inter_op_thread_count", "execution_mode",
+    "enable_mem_arena",      "enable_mem_pattern",    "memory.enable_memory_arena_shrinkage"};
+
+bool IsSessionEntry(const std::string& key) {
+  return key.starts_with("session.") || key.starts_with("optimization.") || key.starts_with("ep.");
+}
+
+void ReadEntries(const ModelConfig& model, SessionSettings* settings) {
+  model.ForEachParameter([&](const std::string& key, const std::string& value) {
+    if (IsSessionEntry(key)) {
+      settings->entries[key] = value;
+    } else if (std::find(kParameters.begin(), kParameters.end(), key) == kParameters.end()) {
+      HEADRACE_BACKEND_LOG(TRITONSERVER_LOG_WARN,
+                           "parameter '{}' has no effect: the onnxruntime backend does not know it",
+                           key);
     }
-  }
-  return {};
+  });
+}
+
+// Instances compute at once, each with a thread of its own and what the session has besides.
+std::int64_t DefaultThreadCount(const ModelConfig& model) {
+  const auto core_count = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+  const std::int64_t instance_count = model.InstanceCount("KIND_CPU");
+  return instance_count <= 1 ? 0 : std::max<std::int64_t>(1, core_count - instance_count + 1);
 }
 
 void LogMessage(void*, OrtLoggingLevel severity, const char*, const char*, const char* location,
@@ -73,45 +96,41 @@ void LogMessage(void*, OrtLoggingLevel severity, const char*, const char*, const
 
 Error SessionSettings::Read(const ModelConfig& model, const BackendConfig& backend,
                             SessionSettings* settings) {
-  HEADRACE_BACKEND_RETURN_IF_ERROR(RefuseAccelerators(model));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(Accelerators::Read(model, &settings->accelerators));
+  settings->op_libraries = model.op_libraries;
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadGraphLevel(model, settings));
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadExecutionMode(model, settings));
+  const auto command_line = [&](const char* key, std::int64_t* value) {
+    return backend.Get(key, value);
+  };
+  bool global = false;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(backend.Get("enable-global-threadpool", &global));
+  if (global) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(ReadThreads(command_line, &settings->global_pool.emplace()));
+  }
   // The model's own setting wins over the command line's.
-  HEADRACE_BACKEND_RETURN_IF_ERROR(
-      backend.Get("intra_op_thread_count", &settings->intra_op_thread_count));
-  HEADRACE_BACKEND_RETURN_IF_ERROR(
-      backend.Get("inter_op_thread_count", &settings->inter_op_thread_count));
-  HEADRACE_BACKEND_RETURN_IF_ERROR(
-      backend.Get("enable-global-threadpool", &settings->global_thread_pool));
-  HEADRACE_BACKEND_RETURN_IF_ERROR(
-      model.GetParameter("intra_op_thread_count", &settings->intra_op_thread_count));
-  HEADRACE_BACKEND_RETURN_IF_ERROR(
-      model.GetParameter("inter_op_thread_count", &settings->inter_op_thread_count));
-  HEADRACE_BACKEND_RETURN_IF_ERROR(
-      CheckThreadCount("intra_op_thread_count", settings->intra_op_thread_count));
-  HEADRACE_BACKEND_RETURN_IF_ERROR(
-      CheckThreadCount("inter_op_thread_count", settings->inter_op_thread_count));
+  settings->threads.intra_op = DefaultThreadCount(model);
+  HEADRACE_BACKEND_RETURN_IF_ERROR(ReadThreads(command_line, &settings->threads));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(ReadThreads(
+      [&](const char* key, std::int64_t* value) { return model.GetParameter(key, value); },
+      &settings->threads));
   HEADRACE_BACKEND_RETURN_IF_ERROR(model.GetParameter("enable_mem_arena", &settings->memory_arena));
   HEADRACE_BACKEND_RETURN_IF_ERROR(
       model.GetParameter("enable_mem_pattern", &settings->memory_pattern));
   HEADRACE_BACKEND_RETURN_IF_ERROR(
       model.GetParameter("memory.enable_memory_arena_shrinkage", &settings->arena_shrinkage));
-  model.ForEachParameter([&](const std::string& key, const std::string& value) {
-    if (key.starts_with("session.") || key.starts_with("optimization.")) {
-      settings->entries[key] = value;
-    }
-  });
+  ReadEntries(model, settings);
   return {};
 }
 
 Ort::SessionOptions MakeSessionOptions(const SessionSettings& settings) {
   Ort::SessionOptions options;
   options.SetGraphOptimizationLevel(settings.graph_level);
-  if (settings.global_thread_pool) {
+  if (settings.global_pool) {
     options.DisablePerSessionThreads();
   } else {
-    options.SetIntraOpNumThreads(static_cast<int>(settings.intra_op_thread_count));
-    options.SetInterOpNumThreads(static_cast<int>(settings.inter_op_thread_count));
+    options.SetIntraOpNumThreads(static_cast<int>(settings.threads.intra_op));
+    options.SetInterOpNumThreads(static_cast<int>(settings.threads.inter_op));
   }
   options.SetExecutionMode(settings.parallel_execution ? ORT_PARALLEL : ORT_SEQUENTIAL);
   if (!settings.memory_arena) {
@@ -123,6 +142,9 @@ Ort::SessionOptions MakeSessionOptions(const SessionSettings& settings) {
   for (const auto& [key, value] : settings.entries) {
     options.AddConfigEntry(key.c_str(), value.c_str());
   }
+  for (const std::string& library : settings.op_libraries) {
+    options.RegisterCustomOpsLibrary(library.c_str());
+  }
   return options;
 }
 
@@ -131,12 +153,12 @@ const Ort::Env& SharedEnvironment(const SessionSettings& settings) {
   // choose.
   static const Ort::Env* const environment = [&]() -> const Ort::Env* {
     Ort::InitApi(OrtGetApiBase()->GetApi(HEADRACE_ORT_API_VERSION));
-    if (!settings.global_thread_pool) {
+    if (!settings.global_pool) {
       return new Ort::Env(ORT_LOGGING_LEVEL_WARNING, "headrace", LogMessage, nullptr);
     }
     Ort::ThreadingOptions threads;
-    threads.SetGlobalIntraOpNumThreads(static_cast<int>(settings.intra_op_thread_count));
-    threads.SetGlobalInterOpNumThreads(static_cast<int>(settings.inter_op_thread_count));
+    threads.SetGlobalIntraOpNumThreads(static_cast<int>(settings.global_pool->intra_op));
+    threads.SetGlobalInterOpNumThreads(static_cast<int>(settings.global_pool->inter_op));
     return new Ort::Env(threads, LogMessage, nullptr, ORT_LOGGING_LEVEL_WARNING, "headrace");
   }();
   return *environment;

@@ -4,38 +4,61 @@
 
 #include <onnxruntime_cxx_api.h>
 
+#include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "common/backend_config.h"
 #include "common/error.h"
 #include "common/model_config.h"
+#include "onnxruntime/accelerators.h"
 
 namespace headrace::backend {
 
+// Where a session runs.
+struct SessionDevice {
+  bool on_gpu = false;
+  std::int64_t gpu = 0;  // with on_gpu
+
+  auto operator<=>(const SessionDevice&) const = default;
+};
+
+struct ThreadCounts {
+  std::int64_t intra_op = 0;
+  std::int64_t inter_op = 0;
+};
+
 // Names and meanings are those of Triton's backend (contracts, Triton 3.3); every parameter that
-// begins with "session." or "optimization." goes to the runtime as a session configuration entry,
-// which covers "session.intra_op.allow_spinning".
+// begins with "session.", "optimization." or "ep." goes to the runtime as a session configuration
+// entry, which covers "session.intra_op.allow_spinning". Other parameters that are not known are
+// warned about by name.
 struct SessionSettings {
   GraphOptimizationLevel graph_level = ORT_ENABLE_ALL;
-  std::int64_t intra_op_thread_count = 0;  // 0: the runtime's choice
-  std::int64_t inter_op_thread_count = 0;
+  // 0: the runtime's choice, one for each core. Where nothing is asked for, as many as leave a core
+  // for each other CPU instance of the model: they share the session, and its threads.
+  ThreadCounts threads;
+  // Set by the backend's command line: all sessions share one pool of so many, and have none of
+  // their own.
+  std::optional<ThreadCounts> global_pool;
   bool parallel_execution = false;
   bool memory_arena = true;
   bool memory_pattern = true;
-  bool global_thread_pool = false;
   std::string arena_shrinkage;  // "cpu:0": give the arena's unused memory back after each run
   std::map<std::string, std::string> entries;
+  std::vector<std::string> op_libraries;  // model_operations.op_library_filename
+  Accelerators accelerators;
 
   // INVALID_ARG names the parameter or setting that does not read.
   static Error Read(const ModelConfig& model, const BackendConfig& backend,
                     SessionSettings* settings);
 };
 
-// May throw Ort::Exception.
+// Without providers. May throw Ort::Exception.
 Ort::SessionOptions MakeSessionOptions(const SessionSettings& settings);
-// The process's one environment; its log is the server's. With `global_thread_pool` in the first
+// The process's one environment; its log is the server's. With `global_pool` in the first
 // call, all sessions share one pool.
 const Ort::Env& SharedEnvironment(const SessionSettings& settings);
 

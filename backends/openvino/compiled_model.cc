@@ -3,35 +3,53 @@
 #include <algorithm>
 #include <array>
 #include <openvino/openvino.hpp>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "common/log.h"
+#include "common/onnx_file.h"
+#include "openvino/failure_text.h"
+#include "openvino/model_shaping.h"
 
 namespace headrace::backend {
 namespace {
 
-// The name that the configuration uses for a port, or the port's own.
+constexpr std::string_view kFirstOutput = ":0";
+
+// What a tensor of a frozen graph is called by its users: as the operation that makes it.
+std::string WithoutFirstOutput(const std::string& name) {
+  return name.ends_with(kFirstOutput) ? name.substr(0, name.size() - kFirstOutput.size()) : name;
+}
+
+bool IsFrozenGraph(const std::string& path) {
+  return path.ends_with(".graphdef") || path.ends_with(".pb");
+}
+
+// The name that the configuration uses for a port, or else the port's own.
 std::string NameOf(const ov::Output<const ov::Node>& port,
-                   const std::vector<TensorConfig>& configured) {
+                   const std::vector<TensorConfig>& configured, bool frozen_graph) {
   const auto& names = port.get_names();
   for (const TensorConfig& tensor : configured) {
-    if (names.count(tensor.name) != 0) {
+    if (names.count(tensor.name) != 0 ||
+        (frozen_graph && names.count(tensor.name + std::string(kFirstOutput)) != 0)) {
       return tensor.name;
     }
   }
+  const std::string& of_node = port.get_node()->get_friendly_name();
   // The shortest is the one that the model's maker gave; the runtime adds others with suffixes.
   const auto shortest =
       std::min_element(names.begin(), names.end(), [](const auto& a, const auto& b) {
         return std::pair(a.size(), std::string_view(a)) < std::pair(b.size(), std::string_view(b));
       });
-  return shortest == names.end() ? port.get_node()->get_friendly_name() : *shortest;
+  const std::string& name = frozen_graph && names.count(of_node) != 0 ? of_node
+                            : shortest == names.end()                 ? of_node
+                                                                      : *shortest;
+  return frozen_graph ? WithoutFirstOutput(name) : name;
 }
 
-TensorInfo Describe(const ov::Output<const ov::Node>& port,
-                    const std::vector<TensorConfig>& configured) {
+TensorInfo Describe(const ov::Output<const ov::Node>& port, std::string name) {
   TensorInfo info;
-  info.name = NameOf(port, configured);
+  info.name = std::move(name);
   info.dtype = DataTypeFromOpenVino(port.get_element_type());
   const ov::PartialShape& shape = port.get_partial_shape();
   if (shape.rank().is_static()) {
@@ -42,41 +60,31 @@ TensorInfo Describe(const ov::Output<const ov::Node>& port,
   return info;
 }
 
-// Makes a first dimension of 1 variable in every input. The outputs must follow, or the model
-// cannot batch.
-bool MakeBatchVariable(const std::shared_ptr<ov::Model>& model) {
-  std::map<ov::Output<ov::Node>, ov::PartialShape> shapes;
-  bool changed = false;
-  for (const auto& input : model->inputs()) {
-    ov::PartialShape shape = input.get_partial_shape();
-    if (shape.rank().is_dynamic() || shape.size() == 0 || (shape[0].is_static() && shape[0] != 1)) {
-      return false;
+// A frozen graph says nothing of outputs: its last operations are taken for them. A configuration
+// may name any other operation.
+void AddConfiguredOutputs(const ModelConfig& config, ov::Model& model) {
+  for (const TensorConfig& tensor : config.outputs) {
+    const std::string name = WithoutFirstOutput(tensor.name) + std::string(kFirstOutput);
+    const auto& outputs = model.outputs();
+    const bool known = std::any_of(outputs.begin(), outputs.end(), [&](const auto& port) {
+      return port.get_names().count(name) != 0;
+    });
+    for (const auto& node : known ? ov::NodeVector() : model.get_ordered_ops()) {
+      if (node->get_output_size() > 0 && node->output(0).get_names().count(name) != 0) {
+        model.add_output(node->output(0));
+        break;
+      }
     }
-    changed = changed || shape[0].is_static();
-    shape[0] = ov::Dimension::dynamic();
-    shapes[input] = shape;
   }
-  if (changed) {
-    model->reshape(shapes);
-  }
-  return changed;
 }
 
-Error Compile(const std::string& path, const ModelConfig& config, ov::CompiledModel* compiled) {
-  ov::Core& core = SharedCore();
-  OpenVinoSettings settings;
-  HEADRACE_BACKEND_RETURN_IF_ERROR(OpenVinoSettings::Read(core, config, &settings));
-  if (!settings.extension_path.empty()) {
-    core.add_extension(settings.extension_path);
+Error CheckFile(const ModelSource& source, const ModelProbe& probe) {
+  if (source.path.ends_with(".onnx")) {
+    std::vector<ExternalFile> external_files;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(
+        InspectOnnxFile(source.path, source.model_directory, &external_files));
   }
-  const std::shared_ptr<ov::Model> model = core.read_model(path);
-  if (config.max_batch_size > 0 && settings.dynamic_batch && MakeBatchVariable(model)) {
-    HEADRACE_BACKEND_LOG(TRITONSERVER_LOG_INFO,
-                         "'{}' was made for batches of 1; its first dimension is variable now",
-                         path);
-  }
-  *compiled = core.compile_model(model, settings.device, settings.properties);
-  return {};
+  return probe.Check(source.path);
 }
 
 }  // namespace
@@ -109,24 +117,62 @@ TRITONSERVER_DataType DataTypeFromOpenVino(const ov::element::Type& type) {
 ov::Core& SharedCore() {
   // Never destroyed: models of other threads may outlive any order that the process's end would
   // choose.
-  static ov::Core* const core = new ov::Core();
+  static ov::Core* const core = [] {
+    auto made = std::make_unique<ov::Core>();
+    made->set_property(ov::enable_mmap(false));
+    return made.release();
+  }();
   return *core;
 }
 
-Error CompiledModel::Load(const std::string& path, const ModelConfig& config,
-                          std::shared_ptr<CompiledModel>* model) {
+Error CompiledModel::Load(const ModelSource& source, const ModelConfig& config,
+                          const ModelProbe& probe, std::shared_ptr<CompiledModel>* model) {
   return Guarded("openvino", [&]() -> Error {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(CheckFile(source, probe));
     auto loaded = std::make_shared<CompiledModel>();
-    HEADRACE_BACKEND_RETURN_IF_ERROR(Compile(path, config, &loaded->compiled_));
-    for (const auto& port : loaded->compiled_.inputs()) {
-      loaded->tensors_.inputs.push_back(Describe(port, config.inputs));
-    }
-    for (const auto& port : loaded->compiled_.outputs()) {
-      loaded->tensors_.outputs.push_back(Describe(port, config.outputs));
+    try {
+      HEADRACE_BACKEND_RETURN_IF_ERROR(loaded->Compile(source, config));
+    } catch (const ov::Exception& failure) {
+      return Internal("openvino: {}", FailureText(failure.what()));
     }
     *model = std::move(loaded);
     return {};
   });
+}
+
+Error CompiledModel::Compile(const ModelSource& source, const ModelConfig& config) {
+  ov::Core& core = SharedCore();
+  OpenVinoSettings settings;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(OpenVinoSettings::Read(core, config, &settings));
+  if (!settings.extension_path.empty()) {
+    core.add_extension(settings.extension_path);
+  }
+  const std::shared_ptr<ov::Model> model = core.read_model(source.path);
+  const bool frozen_graph = IsFrozenGraph(source.path);
+  if (frozen_graph) {
+    AddConfiguredOutputs(config, *model);
+  }
+  HEADRACE_BACKEND_RETURN_IF_ERROR(ShapeModel(config, settings, *model, &fixed_batch_));
+  pads_batches_ = settings.pad_batches;
+  compiled_ = core.compile_model(model, settings.device, settings.properties);
+  for (const auto& port : compiled_.inputs()) {
+    tensors_.inputs.push_back(Describe(port, NameOf(port, config.inputs, frozen_graph)));
+  }
+  for (const auto& port : compiled_.outputs()) {
+    tensors_.outputs.push_back(Describe(port, NameOf(port, config.outputs, frozen_graph)));
+  }
+  LeaveBatchOpen();
+  return {};
+}
+
+void CompiledModel::LeaveBatchOpen() {
+  for (auto* tensors : {&tensors_.inputs, &tensors_.outputs}) {
+    for (TensorInfo& info : *tensors) {
+      if (fixed_batch_ > 0 && !info.shape.empty() && info.shape.front() == fixed_batch_) {
+        info.shape.front() = -1;
+      }
+    }
+  }
 }
 
 }  // namespace headrace::backend

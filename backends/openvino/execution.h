@@ -27,7 +27,7 @@ class OpenVinoStrings final : public StringElements {
 };
 
 // The OpenVINO side of a batch. Inputs are read where they lie; outputs of a fixed shape are
-// written where they are wanted.
+// written where they are wanted. A batch that is padded is copied on its way in.
 class OpenVinoExecution final : public RuntimeRun {
  public:
   // May throw ov::Exception.
@@ -43,10 +43,18 @@ class OpenVinoExecution final : public RuntimeRun {
   void Clear() override;
 
  private:
+  // Whether the batch has fewer rows than the model is made for.
+  bool padded() const { return rows_ < model_->fixed_batch(); }
+  // The input's own tensor for a whole batch, as large as the model wants it.
+  ov::Tensor& PaddedInput(std::size_t index, const ov::element::Type& type,
+                          std::span<const std::int64_t> shape);
+
   const std::shared_ptr<CompiledModel> model_;
   ov::InferRequest request_;
-  std::vector<ov::Tensor> own_outputs_;  // the request's own memory for each output
-  std::vector<bool> bound_;              // outputs that go elsewhere in this batch
+  std::vector<ov::Tensor> own_outputs_;    // the request's own memory for each output
+  std::vector<bool> bound_;                // outputs that go elsewhere in this batch
+  std::vector<ov::Tensor> padded_inputs_;  // made when first needed
+  std::int64_t rows_ = 0;                  // of this batch, where the model fixes them
   std::optional<OpenVinoStrings> strings_;
 };
 

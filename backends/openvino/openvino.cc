@@ -1,13 +1,16 @@
 // The openvino backend: OpenVINO IR, ONNX, TensorFlow and TensorFlow Lite models on the CPU.
 #include <array>
-#include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/auto_complete.h"
+#include "common/backend_config.h"
 #include "common/batch_driver.h"
 #include "common/entry_points.h"
 #include "common/model_config.h"
+#include "common/model_file.h"
+#include "common/model_location.h"
 #include "openvino/compiled_model.h"
 #include "openvino/execution.h"
 
@@ -19,28 +22,29 @@ namespace {
 constexpr std::array<const char*, 6> kModelFiles = {
     "model.xml", "model.onnx", "model.savedmodel", "model.graphdef", "model.pb", "model.tflite"};
 
-Error FindModelFile(TRITONBACKEND_Model* handle, const ModelConfig& config, std::string* path) {
-  TRITONBACKEND_ArtifactType type = TRITONBACKEND_ARTIFACT_FILESYSTEM;
-  const char* location = nullptr;
-  std::uint64_t version = 0;
-  HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelRepository(handle, &type, &location));
-  HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelVersion(handle, &version));
-  const std::filesystem::path directory = std::filesystem::path(location) / std::to_string(version);
+std::vector<std::string> FileNames(const ModelConfig& config) {
   const std::string& named = config.default_model_filename;
-  const bool any = named.empty() || named == kModelFiles.front();
-  std::vector<std::string> candidates(1, named);
-  if (any) {
-    candidates.assign(kModelFiles.begin(), kModelFiles.end());
+  if (named.empty() || named == kModelFiles.front()) {
+    return {kModelFiles.begin(), kModelFiles.end()};
   }
-  for (const std::string& name : candidates) {
-    *path = (directory / name).string();
-    std::error_code ignored;
-    if (std::filesystem::exists(*path, ignored)) {
-      return {};
-    }
+  return {named};
+}
+
+// The probe beside the backend's library, unless `--backend-config=openvino,probe=false`.
+Error FindProbe(TRITONBACKEND_Model* handle, ModelProbe* probe) {
+  TRITONBACKEND_Backend* backend = nullptr;
+  TRITONBACKEND_ArtifactType type = TRITONBACKEND_ARTIFACT_FILESYSTEM;
+  const char* directory = nullptr;
+  BackendConfig settings;
+  bool wanted = true;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelBackend(handle, &backend));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_BackendArtifacts(backend, &type, &directory));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(BackendConfig::Read(backend, &settings));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(settings.Get("probe", &wanted));
+  if (wanted) {
+    *probe = ModelProbe::In(directory);
   }
-  return Unavailable("unable to find a model in '{}'; it holds none of {}", directory.string(),
-                     fmt::join(candidates, ", "));
+  return {};
 }
 
 class OpenVinoModel {
@@ -58,9 +62,13 @@ class OpenVinoModel {
  private:
   Error Load(TRITONBACKEND_Model* handle) {
     HEADRACE_BACKEND_RETURN_IF_ERROR(ModelConfig::Read(handle, &config_));
-    std::string path;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(FindModelFile(handle, config_, &path));
-    HEADRACE_BACKEND_RETURN_IF_ERROR(CompiledModel::Load(path, config_, &compiled_));
+    ModelLocation location;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(ModelLocation::Of(handle, &location));
+    ModelSource source{.path = {}, .model_directory = location.model_directory.string()};
+    HEADRACE_BACKEND_RETURN_IF_ERROR(FindModelFile(handle, FileNames(config_), &source.path));
+    ModelProbe probe;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(FindProbe(handle, &probe));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(CompiledModel::Load(source, config_, probe, &compiled_));
     return SettleConfig(handle, compiled_->tensors(), &config_);
   }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "common/log.h"
+#include "openvino/model_cache.h"
 
 namespace headrace::backend {
 namespace {
@@ -21,7 +22,7 @@ Error ReadYesNo(const ModelConfig& config, const char* key, bool* value) {
     return {};
   }
   if (*text != "yes" && *text != "no" && *text != "YES" && *text != "NO") {
-    return InvalidArgument("parameter '{}' is '{}'; it takes yes or no", key, *text);
+    return InvalidArgument("parameter '{}' is '{}'; it takes YES or NO", key, *text);
   }
   *value = *text == "yes" || *text == "YES";
   return {};
@@ -29,16 +30,16 @@ Error ReadYesNo(const ModelConfig& config, const char* key, bool* value) {
 
 Error ReadPrecision(const ModelConfig& config, OpenVinoSettings* settings) {
   std::string precision = "f32";
-  for (const char* kind : {"cpu_execution_accelerator", "gpu_execution_accelerator"}) {
-    const auto name =
-        config.Text(fmt::format("/optimization/execution_accelerators/{}/0/name", kind));
-    if (name && *name != "auto_mixed_precision") {
-      return Unsupported(
-          "optimization.execution_accelerators.{} '{}': this backend knows auto_mixed_precision",
-          kind, *name);
-    }
-    if (name) {
-      precision = "bf16";
+  for (const auto* accelerators : {&config.cpu_accelerators, &config.gpu_accelerators}) {
+    for (const AcceleratorConfig& accelerator : *accelerators) {
+      if (accelerator.name == "auto_mixed_precision") {
+        precision = "bf16";
+      } else if (accelerator.name != "openvino") {
+        return InvalidArgument(
+            "unknown Execution Accelerator '{}' is requested; this backend knows "
+            "auto_mixed_precision",
+            accelerator.name);
+      }
     }
   }
   bool hint_bf16 = false;
@@ -55,38 +56,40 @@ Error ReadPrecision(const ModelConfig& config, OpenVinoSettings* settings) {
   return {};
 }
 
-// One stream for each instance, so that instances run side by side; the threads are divided among
-// them.
-Error ReadStreams(const ModelConfig& config, OpenVinoSettings* settings) {
-  std::int64_t instance_count = 1;
-  if (const auto text = config.Text("/instance_group/0/count")) {
-    instance_count = std::max<std::int64_t>(1, std::strtoll(text->c_str(), nullptr, 10));
-  }
+void ReadStreams(const ModelConfig& config, OpenVinoSettings* settings) {
   if (config.FindParameter("NUM_STREAMS") == nullptr &&
       config.FindParameter("PERFORMANCE_HINT") == nullptr) {
-    settings->properties[ov::num_streams.name()] = std::to_string(instance_count);
+    settings->properties[ov::num_streams.name()] = std::to_string(config.InstanceCount());
   }
+}
+
+Error ReadCache(const ModelConfig& config, OpenVinoSettings* settings) {
+  const std::string* directory = config.FindParameter("MODEL_CACHE_DIR");
+  if (directory == nullptr || directory->empty()) {
+    return {};
+  }
+  std::string place;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(ModelCacheDirectory(*directory, &place));
+  settings->properties[ov::cache_dir.name()] = place;
   return {};
 }
 
-Error PassThrough(ov::Core& core, const ModelConfig& config, OpenVinoSettings* settings) {
+void PassThrough(ov::Core& core, const ModelConfig& config, OpenVinoSettings* settings) {
   const auto supported = core.get_property(settings->device, ov::supported_properties);
-  Error error;
   config.ForEachParameter([&](const std::string& key, const std::string& value) {
-    if (!error.ok() ||
-        std::find(kOwnParameters.begin(), kOwnParameters.end(), key) != kOwnParameters.end()) {
+    if (std::find(kOwnParameters.begin(), kOwnParameters.end(), key) != kOwnParameters.end()) {
       return;
     }
     const auto found = std::find(supported.begin(), supported.end(), key);
     if (found != supported.end() && found->is_mutable()) {
       settings->properties[key] = value;
     } else {
-      error = InvalidArgument(
-          "parameter '{}' is neither one of this backend nor a property of device {}", key,
-          settings->device);
+      HEADRACE_BACKEND_LOG(TRITONSERVER_LOG_WARN,
+                           "parameter '{}' has no effect: it is neither one of this backend nor a "
+                           "property of device {}",
+                           key, settings->device);
     }
   });
-  return error;
 }
 
 }  // namespace
@@ -101,23 +104,19 @@ Error OpenVinoSettings::Read(ov::Core& core, const ModelConfig& config,
   }
   HEADRACE_BACKEND_RETURN_IF_ERROR(
       config.GetParameter("CPU_EXTENSION_PATH", &settings->extension_path));
-  bool skip_dynamic_batch = false;
+  bool skip_variable_batch = false;
   HEADRACE_BACKEND_RETURN_IF_ERROR(
-      ReadYesNo(config, "SKIP_OV_DYNAMIC_BATCHSIZE", &skip_dynamic_batch));
-  settings->dynamic_batch = !skip_dynamic_batch;
-  for (const char* refused : {"RESHAPE_IO_LAYERS", "ENABLE_BATCH_PADDING"}) {
-    bool wanted = false;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(ReadYesNo(config, refused, &wanted));
-    if (wanted) {
-      return Unsupported("parameter '{}' is not supported by this version", refused);
-    }
-  }
-  if (const std::string* directory = config.FindParameter("MODEL_CACHE_DIR")) {
-    settings->properties[ov::cache_dir.name()] = *directory;
-  }
+      ReadYesNo(config, "SKIP_OV_DYNAMIC_BATCHSIZE", &skip_variable_batch));
+  settings->variable_batch = !skip_variable_batch;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(
+      ReadYesNo(config, "ENABLE_BATCH_PADDING", &settings->pad_batches));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(
+      ReadYesNo(config, "RESHAPE_IO_LAYERS", &settings->reshape_to_config));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(ReadCache(config, settings));
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadPrecision(config, settings));
-  HEADRACE_BACKEND_RETURN_IF_ERROR(ReadStreams(config, settings));
-  return PassThrough(core, config, settings);
+  ReadStreams(config, settings);
+  PassThrough(core, config, settings);
+  return {};
 }
 
 }  // namespace headrace::backend

@@ -2,7 +2,11 @@
 
 #include <dlfcn.h>
 
+#include <array>
 #include <filesystem>
+#include <optional>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace headrace::plugin {
@@ -11,6 +15,31 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kHostLibrary = "libtritonserver.so";
+
+// Backends that read the files of another, which may not be installed.
+struct StandIn {
+  std::string_view backend;
+  std::string_view served_by;
+};
+constexpr std::array<StandIn, 1> kStandIns = {{{"tensorflow", "openvino"}}};
+
+std::string LibraryName(std::string_view backend) {
+  return "libtriton_" + std::string(backend) + ".so";
+}
+
+// Nothing if the backend has no stand-in, or that is not installed either.
+std::optional<FoundLibrary> FindStandIn(const std::string& backend,
+                                        const std::string& backend_directory) {
+  for (const StandIn& candidate : kStandIns) {
+    const fs::path path =
+        fs::path(backend_directory) / candidate.served_by / LibraryName(candidate.served_by);
+    std::error_code ignored;
+    if (candidate.backend == backend && fs::is_regular_file(path, ignored)) {
+      return FoundLibrary{path.string(), std::string(candidate.served_by)};
+    }
+  }
+  return std::nullopt;
+}
 
 // True if `name` names a file in its directory and nothing else.
 bool IsPlainName(const std::string& name) {
@@ -25,10 +54,9 @@ void Find(void* library, const char* name, Function* function) {
 
 }  // namespace
 
-Result<std::string> FindLibrary(const engine::LoadSpec& spec,
-                                const std::string& backend_directory) {
-  const std::string file =
-      spec.runtime.empty() ? "libtriton_" + spec.backend + ".so" : spec.runtime;
+Result<FoundLibrary> FindLibrary(const engine::LoadSpec& spec,
+                                 const std::string& backend_directory) {
+  const std::string file = spec.runtime.empty() ? LibraryName(spec.backend) : spec.runtime;
   if (!IsPlainName(file) || !IsPlainName(spec.backend)) {
     return InvalidArgument("model '{}': backend '{}' and runtime '{}' must be plain names",
                            spec.model_name, spec.backend, spec.runtime);
@@ -40,11 +68,14 @@ Result<std::string> FindLibrary(const engine::LoadSpec& spec,
   for (const fs::path& place : places) {
     std::error_code ignored;
     if (const fs::path path = place / file; fs::is_regular_file(path, ignored)) {
-      return path.string();
+      return FoundLibrary{path.string(), spec.backend};
     }
     searched += (searched.empty() ? "" : ", ") + place.string();
   }
   if (spec.runtime.empty()) {
+    if (auto stand_in = FindStandIn(spec.backend, backend_directory)) {
+      return std::move(*stand_in);
+    }
     return InvalidArgument(
         "unable to find backend library for backend '{}', try specifying runtime on the model "
         "configuration; searched: {}",

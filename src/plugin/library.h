@@ -23,11 +23,18 @@ struct EntryPoints {
   decltype(&TRITONBACKEND_ModelInstanceExecute) execute = nullptr;
 };
 
-// The path of the library that a model asks for: <model>/<version>/, <model>/, then
-// <backend_directory>/<backend>/. The file is spec.runtime, or libtriton_<backend>.so.
-// INVALID_ARGUMENT with the places searched if it is in none of them; INVALID_ARGUMENT too if a
-// name would leave its directory.
-Result<std::string> FindLibrary(const engine::LoadSpec& spec, const std::string& backend_directory);
+struct FoundLibrary {
+  std::string path;
+  std::string backend;  // spec.backend, or the one that stands in for it
+};
+
+// The library that a model asks for: <model>/<version>/, <model>/, then
+// <backend_directory>/<backend>/. The file is spec.runtime, or libtriton_<backend>.so. Where that
+// is in none of them, a backend that reads the same files stands in: openvino for tensorflow.
+// INVALID_ARGUMENT with the places searched if there is none; INVALID_ARGUMENT too if a name would
+// leave its directory.
+Result<FoundLibrary> FindLibrary(const engine::LoadSpec& spec,
+                                 const std::string& backend_directory);
 
 // Opens the library with its own symbol scope (RTLD_NOW | RTLD_LOCAL), so that what two backends
 // bring along does not mix. It stays open for the life of the process: runtimes leave threads and

@@ -31,7 +31,14 @@ class FindLibraryTest : public ::testing::Test {
     std::ofstream(root_ / relative) << "";
     return (root_ / relative).string();
   }
-  Result<std::string> Find() { return FindLibrary(spec_, (root_ / "backends").string()); }
+  Result<FoundLibrary> FindWithBackend() {
+    return FindLibrary(spec_, (root_ / "backends").string());
+  }
+  // The path alone.
+  Result<std::string> Find() {
+    HEADRACE_ASSIGN_OR_RETURN(FoundLibrary found, FindWithBackend());
+    return std::move(found.path);
+  }
 
   fs::path root_;
   engine::LoadSpec spec_;
@@ -44,6 +51,27 @@ TEST_F(FindLibraryTest, PrefersTheVersionThenTheModelThenTheBackendDirectory) {
   EXPECT_EQ(model, *Find());
   const std::string version = Touch("model/3/libtriton_b.so");
   EXPECT_EQ(version, *Find());
+}
+
+TEST_F(FindLibraryTest, LetsOpenvinoStandInForTensorflowWhereThatIsMissing) {
+  fs::create_directories(root_ / "backends" / "tensorflow");
+  fs::create_directories(root_ / "backends" / "openvino");
+  spec_.backend = "tensorflow";
+  EXPECT_THAT(Find().status().message(), HasSubstr("backend 'tensorflow'"));
+  const std::string stand_in = Touch("backends/openvino/libtriton_openvino.so");
+  EXPECT_EQ(stand_in, FindWithBackend()->path);
+  EXPECT_EQ("openvino", FindWithBackend()->backend);
+  const std::string own = Touch("backends/tensorflow/libtriton_tensorflow.so");
+  EXPECT_EQ(own, FindWithBackend()->path);
+  EXPECT_EQ("tensorflow", FindWithBackend()->backend);
+}
+
+TEST_F(FindLibraryTest, LetsNothingStandInForANamedRuntime) {
+  fs::create_directories(root_ / "backends" / "openvino");
+  Touch("backends/openvino/libtriton_openvino.so");
+  spec_.backend = "tensorflow";
+  spec_.runtime = "libtriton_tensorflow2.so";
+  EXPECT_THAT(Find().status().message(), HasSubstr("unable to find 'libtriton_tensorflow2.so'"));
 }
 
 TEST_F(FindLibraryTest, TakesTheRuntimeAsFileName) {

@@ -51,29 +51,34 @@ std::string PluginHost::ConfigJson(const std::string& backend) const {
 }
 
 Result<std::shared_ptr<engine::Backend>> PluginHost::Find(const engine::LoadSpec& spec) {
-  HEADRACE_ASSIGN_OR_RETURN(std::string path, FindLibrary(spec, options_.backend_directory));
+  HEADRACE_ASSIGN_OR_RETURN(const FoundLibrary library,
+                            FindLibrary(spec, options_.backend_directory));
+  if (library.backend != spec.backend) {
+    HEADRACE_LOG_INFO("model '{}': backend '{}' is not installed; backend '{}' serves the model",
+                      spec.model_name, spec.backend, library.backend);
+  }
   std::shared_ptr<Entry> entry;
   {
     std::lock_guard lock(mutex_);
-    std::shared_ptr<Entry>& slot = entries_[spec.backend + '\n' + path];
+    std::shared_ptr<Entry>& slot = entries_[library.backend + '\n' + library.path];
     if (slot == nullptr) {
       slot = std::make_shared<Entry>();
-      slot->name = spec.backend;
-      slot->path = path;
-      slot->config_json = ConfigJson(spec.backend);
+      slot->name = library.backend;
+      slot->path = library.path;
+      slot->config_json = ConfigJson(library.backend);
     }
     entry = slot;
   }
   std::lock_guard lock(entry->mutex);
   if (entry->backend == nullptr) {
-    HEADRACE_ASSIGN_OR_RETURN(const EntryPoints entries, OpenLibrary(path));
+    HEADRACE_ASSIGN_OR_RETURN(const EntryPoints entries, OpenLibrary(entry->path));
     HEADRACE_ASSIGN_OR_RETURN(
         entry->backend,
-        PluginBackend::Create(entries,
-                              {.name = spec.backend,
-                               .directory = std::filesystem::path(path).parent_path().string(),
-                               .config_json = entry->config_json,
-                               .device_memory = options_.device_memory}));
+        PluginBackend::Create(
+            entries, {.name = entry->name,
+                      .directory = std::filesystem::path(entry->path).parent_path().string(),
+                      .config_json = entry->config_json,
+                      .device_memory = options_.device_memory}));
     HEADRACE_LOG_INFO("backend '{}' loaded from {}", entry->name, entry->path);
   }
   return std::shared_ptr<engine::Backend>(entry->backend);

@@ -111,6 +111,7 @@ PlanOptions ModelManager::Impl::plan_options() const {
   return {.auto_complete_config = options_.auto_complete_config,
           .model_config_name = options_.model_config_name,
           .links_may_leave = options_.links_may_leave,
+          .accelerators = options_.accelerators,
           .allow_code_override = options_.allow_code_override};
 }
 

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/registry.h"
+#include "repository/accelerator_switches.h"
 #include "repository/load_override.h"
 
 namespace headrace::repository {
@@ -33,6 +34,8 @@ struct ModelManagerOptions {
   std::size_t queue_request_count_max = 65'536;
   std::size_t queue_byte_size_max = std::size_t{1} << 30;
   Nanos unload_timeout = 30 * kSecond;
+  bool links_may_leave = false;  // follow links that lead outside of their repository
+  AcceleratorSwitches accelerators;
   bool links_may_leave = false;        // follow links that lead outside of their repository
   Nanos poll_interval = 15 * kSecond;  // poll mode: between looks; 0 = only PollOnce looks
   bool allow_code_override = false;    // load requests may bring code with them (D5)

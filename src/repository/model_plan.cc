@@ -186,6 +186,9 @@ Result<ModelPlan> PlanModel(ModelSource source, const PlanOptions& options) {
   // Faults first, then what we cannot do; and only what the user wrote is warned about.
   const inference::ModelConfig written = config;
   HEADRACE_RETURN_IF_ERROR(Normalise(location, list, options, config));
+  for (std::string& warning : AddAccelerators(options.accelerators, location.name, config)) {
+    plan.warnings.push_back(std::move(warning));
+  }
   HEADRACE_ASSIGN_OR_RETURN(std::vector<std::string> warnings, JudgeFields(written));
   plan.warnings.insert(plan.warnings.end(), warnings.begin(), warnings.end());
   HEADRACE_RETURN_IF_ERROR(CheckNamedFiles(location, config, options.links_may_leave));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "repository/accelerator_switches.h"
 #include "repository/dependency_graph.h"
 #include "repository/layout.h"
 #include "repository/model_config_fwd.h"
@@ -21,6 +22,7 @@ struct PlanOptions {
   bool auto_complete_config = true;
   std::string model_config_name;  // configs/<name>.pbtxt in place of config.pbtxt, where it exists
   bool links_may_leave = false;
+  AcceleratorSwitches accelerators;
   bool allow_code_override = false;  // see override_rules.h
   int gpu_count = 0;                 // GPUs that instances may use
 };

@@ -17,12 +17,13 @@ struct StandardFile {
   std::string_view backend;
   std::string_view platform;  // empty: the backend has no platform name
 };
-constexpr std::array<StandardFile, 8> kStandardFiles = {{
+constexpr std::array<StandardFile, 9> kStandardFiles = {{
     {"model.savedmodel", "tensorflow", "tensorflow_savedmodel"},
     {"model.graphdef", "tensorflow", "tensorflow_graphdef"},
     {"model.plan", "tensorrt", "tensorrt_plan"},
     {"model.onnx", "onnxruntime", "onnxruntime_onnx"},
     {"model.xml", "openvino", ""},
+    {"model.tflite", "openvino", ""},
     {"model.pt", "pytorch", "pytorch_libtorch"},
     {"model.pt2", "pytorch", "torch_aoti"},
     {"model.py", "python", ""},

@@ -37,6 +37,16 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         BackendCase{"", {"model.onnx"}, "onnxruntime", "onnxruntime_onnx", "model.onnx"},
         BackendCase{"", {"model.bin", "model.xml"}, "openvino", "", "model.xml"},
+        BackendCase{"", {"model.tflite"}, "openvino", "", "model.tflite"},
+        BackendCase{"backend: \"openvino\"", {"model.tflite"}, "openvino", "", "model.tflite"},
+        BackendCase{"backend: \"openvino\"", {}, "openvino", "", "model.xml"},
+        BackendCase{
+            "", {"model.savedmodel"}, "tensorflow", "tensorflow_savedmodel", "model.savedmodel"},
+        BackendCase{"platform: \"tensorflow_graphdef\"",
+                    {},
+                    "tensorflow",
+                    "tensorflow_graphdef",
+                    "model.graphdef"},
         BackendCase{"", {"model.pt"}, "pytorch", "pytorch_libtorch", "model.pt"},
         BackendCase{"", {"model.pt2"}, "pytorch", "torch_aoti", "model.pt2"},
         BackendCase{"", {"model.py"}, "python", "", "model.py"},

@@ -332,6 +332,14 @@ void AppendModelOptions(std::vector<Option>& options) {
                          "Where <backend>/libtriton_<backend>.so is looked for; empty: backends/ "
                          "beside the program."));
   options.push_back(BackendConfig());
+  options.push_back(TextList("enable-openvino", "", "Models", &ServerConfig::enable_openvino,
+                             "MODEL",
+                             "Run this ONNX model with OpenVINO, as if its configuration asked for "
+                             "that accelerator; * means all. Repeatable."));
+  options.push_back(
+      TextList("enable-tensorrt", "", "Models", &ServerConfig::enable_tensorrt, "MODEL",
+               "Run this ONNX model with TensorRT on its GPUs; * means all that are on "
+               "a GPU. Repeatable."));
 }
 
 void AppendHttpOptions(std::vector<Option>& options) {

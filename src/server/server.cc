@@ -51,6 +51,7 @@ repository::ModelManagerOptions ManagerOptions(const ServerConfig& config) {
   options.startup_models = config.load_models;
   options.auto_complete_config = !config.disable_auto_complete_config;
   options.model_config_name = config.model_config_name;
+  options.accelerators = {.openvino = config.enable_openvino, .tensorrt = config.enable_tensorrt};
   options.load_thread_count = config.model_load_thread_count;
   options.load_retry_count = config.model_load_retry_count;
   options.queue_request_count_max = config.queue_request_count_max;

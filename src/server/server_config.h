@@ -29,6 +29,8 @@ struct ServerConfig {
   bool strict_readiness = true;
   bool disable_auto_complete_config = false;
   std::string model_config_name;
+  std::vector<std::string> enable_openvino;  // models; "*" = all that it is for
+  std::vector<std::string> enable_tensorrt;
   std::uint64_t model_load_thread_count = 4;
   std::uint64_t model_load_retry_count = 0;
   std::uint64_t repository_poll_s = 15;

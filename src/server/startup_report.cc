@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "server/options.h"
@@ -44,6 +46,19 @@ std::string OptionTable(const ServerConfig& config) {
   return DrawTable(rows);
 }
 
+// A name that is mistyped would otherwise do nothing, and say nothing.
+void WarnOfUnknownModels(const repository::ModelManager& models) {
+  const std::vector<repository::IndexEntry> index = models.Index(false);
+  for (const std::string& name : repository::NamedModels(models.options().accelerators)) {
+    if (std::none_of(index.begin(), index.end(),
+                     [&](const repository::IndexEntry& entry) { return entry.name == name; })) {
+      HEADRACE_LOG_WARNING(
+          "--enable-openvino or --enable-tensorrt names model '{}', which no model repository has",
+          EscapeForLog(name));
+    }
+  }
+}
+
 }  // namespace
 
 void ReportStart(const ServerConfig& config, const engine::BackendProvider& backends,
@@ -51,6 +66,7 @@ void ReportStart(const ServerConfig& config, const engine::BackendProvider& back
   LogTable("backends", BackendTable(backends));
   LogTable("models", ModelTable(models));
   LogTable("options", OptionTable(config));
+  WarnOfUnknownModels(models);
   if (RunsAsRoot()) {
     HEADRACE_LOG_WARNING("running as root; --user=NAME gives it up before anything is served");
   }

@@ -5,26 +5,14 @@ import pathlib
 import subprocess
 import sys
 
-from catalogue import conftest
+from harness import backends
 
-ROWS = {
-    *range(1, 79),
-    *range(98, 111),
-    113,
-    114,
-    115,
-    116,
-    139,
-    *range(142, 154),
-    *range(188, 196),
-    197,
-    198,
-    199,
-}
-# These have no meaning without models that have files of their own.
-_OF_ONNX = {139, 188, 189, 190, 191, 192, 193}
-if not conftest.HAS_ONNX:
-    ROWS -= _OF_ONNX
+ROWS = {*range(1, 79), *range(98, 117), 139, *range(142, 154), *range(188, 196), 197, 198, 199}
+# Without models that have files of their own these have no meaning.
+if not backends.built("onnxruntime"):
+    ROWS -= {139, 188, 189, 190, 191, 192, 193}
+if not (backends.built("onnxruntime") or backends.built("openvino")):
+    ROWS -= {111, 112}
 
 _COLLECT = """
 import json, sys, pytest

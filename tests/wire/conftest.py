@@ -1,18 +1,15 @@
 """Fixtures of the wire tests: one server that they leave as it was, with models that the others do not need."""
 
-import pathlib
-
 import pytest
 
-from harness import models
+from harness import backends, models
 from harness import server as server_module
 
-# A build without a runtime has no backend for it, and nothing to test of it; the build says which it leaves out.
-_BACKENDS = pathlib.Path(server_module.program()).resolve().parent / "backends"
+# A build without a runtime has no backend for it, and nothing to test of it.
 collect_ignore = [
     f"test_{module}.py"
-    for module, backend in (("onnx", "onnxruntime"), ("openvino", "openvino"))
-    if not (_BACKENDS / backend / f"libtriton_{backend}.so").exists()
+    for module, backend in (("onnx", "onnxruntime"), ("openvino", "openvino"), ("tensorflow", "openvino"))
+    if not backends.built(backend)
 ]
 
 LABELS = ("cat", "dog", "bird", "fish")

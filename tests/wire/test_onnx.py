@@ -1,6 +1,7 @@
 """The onnxruntime backend, over models of a few nodes that are made here."""
 
 import contextlib
+import shutil
 
 import numpy
 import onnx
@@ -9,7 +10,7 @@ import tritonclient.http as client_module
 from onnx import TensorProto, helper
 from tritonclient.utils import InferenceServerException
 
-from harness import models, raw_http
+from harness import backends, models, raw_http, resources
 from harness import server as server_module
 
 # Old enough for every runtime that loads here.
@@ -52,6 +53,23 @@ def save_unbatched(repository, name, nodes, inputs, outputs):
             dims = ", ".join(str(dim if isinstance(dim, int) else -1) for dim in shape)
             config += f'{kind} {{ name: "{tensor_name}" data_type: {_CONFIG_TYPES[dtype]} dims: [ {dims} ] }}\n'
     save(repository, name, nodes, inputs, outputs, config)
+
+
+def save_with_external_weights(repository, name, config):
+    """Y = X @ W with X [n, 64], W [64, 64] all ones, and W in a file of its own; returns that file."""
+    weights = helper.make_tensor("W", TensorProto.FLOAT, [64, 64], numpy.ones(64 * 64, numpy.float32).tobytes(), raw=True)
+    save(
+        repository,
+        name,
+        [helper.make_node("MatMul", ["X", "W"], ["Y"])],
+        [("X", TensorProto.FLOAT, ["n", 64])],
+        [("Y", TensorProto.FLOAT, ["n", 64])],
+        config,
+        [weights],
+    )
+    path = repository / name / "1" / "model.onnx"
+    onnx.save(onnx.load(str(path)), str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
+    return path.with_name("weights.bin")
 
 
 def save_all(repository):
@@ -340,3 +358,115 @@ def test_loading_again_and_again_works(tmp_path):
             assert (client.infer("copy", [tensor("X", rows(1), "FP32")]).as_numpy("Y") == rows(1)).all()
             client.unload_model("copy")
         assert raw_http.call(server, "GET", "/v2/health/ready").status == 200
+
+
+# Without packing, ONNX Runtime reads weights from where they lie.
+_WITH_EXTERNAL_WEIGHTS = {
+    "onnxruntime": 'backend: "onnxruntime"\n' + models.parameter("session.disable_prepacking", 1),
+    "openvino": 'backend: "openvino"\ndefault_model_filename: "model.onnx"\n',
+}
+
+
+@pytest.mark.parametrize("backend", [name for name in _WITH_EXTERNAL_WEIGHTS if backends.built(name)])
+def test_weights_in_a_file_may_be_cut_short_while_they_serve(tmp_path, backend):
+    weights = save_with_external_weights(tmp_path, "external", _WITH_EXTERNAL_WEIGHTS[backend])
+    with server_module.Server(tmp_path) as server:
+        with client_module.InferenceServerClient(server.url) as client:
+            for _ in range(2):
+                given = [tensor("X", numpy.ones((1, 64), numpy.float32), "FP32")]
+                assert (client.infer("external", given).as_numpy("Y") == 64).all()
+                with open(f"/proc/{server.pid}/maps", encoding="utf-8") as maps:
+                    assert weights.name not in maps.read()
+                weights.write_bytes(b"")
+        assert server.stop() == 0, server.output()
+
+
+def _save_triple(repository, library):
+    """Y = Triple(X), an operator of the tests' own library."""
+    graph = helper.make_graph(
+        [helper.make_node("Triple", ["X"], ["Y"], domain="headrace.test")],
+        "triple",
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["n", 4])],
+        [helper.make_tensor_value_info("Y", TensorProto.FLOAT, ["n", 4])],
+    )
+    imports = [helper.make_opsetid("", _OPSET), helper.make_opsetid("headrace.test", 1)]
+    model = helper.make_model(graph, opset_imports=imports, ir_version=_IR_VERSION)
+    directory = repository / "triple"
+    (directory / "1").mkdir(parents=True)
+    onnx.save(model, str(directory / "1" / "model.onnx"))
+    operations = f'model_operations {{ op_library_filename: "{library}" }}\n'
+    (directory / "config.pbtxt").write_text('backend: "onnxruntime"\n' + operations, encoding="utf-8")
+    return directory
+
+
+_CUSTOM_OPERATORS = backends.directory().parent / "test_libraries" / "libheadrace_test_custom_ops.so"
+
+
+@pytest.mark.parametrize("place", ["", "1"])
+def test_custom_operators_come_with_the_model(tmp_path, place):
+    directory = _save_triple(tmp_path, "operators.so")
+    shutil.copyfile(_CUSTOM_OPERATORS, directory / place / "operators.so")
+    with server_module.Server(tmp_path) as server:
+        with client_module.InferenceServerClient(server.url) as client:
+            answer = client.infer("triple", [tensor("X", rows(2), "FP32")]).as_numpy("Y")
+        assert (answer == 3 * rows(2)).all()
+        assert server.stop() == 0, server.output()
+
+
+@pytest.mark.parametrize("library", ["missing.so", "../../other/1/operators.so", "/nowhere/operators.so"])
+def test_a_library_of_operators_that_is_not_the_models_is_refused(tmp_path, library):
+    _save_triple(tmp_path, library)
+    other = tmp_path / "other" / "1"
+    other.mkdir(parents=True)
+    shutil.copyfile(_CUSTOM_OPERATORS, other / "operators.so")
+    with explicit(tmp_path) as (server, client):
+        with pytest.raises(InferenceServerException, match="op_library_filename|missing.so"):
+            client.load_model("triple")
+        assert server.alive()
+
+
+def test_a_parameter_that_nobody_knows_is_warned_about(tmp_path):
+    save(
+        tmp_path,
+        "curious",
+        [helper.make_node("Identity", ["X"], ["Y"])],
+        [("X", TensorProto.FLOAT, ["n", 4])],
+        [("Y", TensorProto.FLOAT, ["n", 4])],
+        'backend: "onnxruntime"\n' + models.parameter("no_such_thing", 1),
+    )
+    with server_module.Server(tmp_path) as server:
+        server.wait_line(r"^W.*parameter 'no_such_thing' has no effect")
+
+
+def test_models_share_one_pool_of_threads_where_the_command_line_says(tmp_path):
+    nodes = [helper.make_node("Identity", ["X"], ["Y"])]
+    for name in ("first", "second"):
+        save(tmp_path, name, nodes, [("X", TensorProto.FLOAT, ["n", 4])], [("Y", TensorProto.FLOAT, ["n", 4])])
+    settings = ("enable-global-threadpool=1", "intra_op_thread_count=3", "inter_op_thread_count=1")
+    thread_counts = []
+    for options in (settings, settings[1:]):
+        with server_module.Server(tmp_path, *(f"--backend-config=onnxruntime,{option}" for option in options)) as server:
+            with client_module.InferenceServerClient(server.url) as client:
+                for name in ("first", "second"):
+                    assert (client.infer(name, [tensor("X", rows(1), "FP32")]).as_numpy("Y") == rows(1)).all()
+            thread_counts.append(resources.read(server.pid).threads)
+            assert server.stop() == 0, server.output()
+    assert thread_counts[0] == thread_counts[1] - 2  # one pool of two threads beside the caller, and not two
+
+
+def test_a_scalar_of_a_model_without_batches_is_a_tensor_of_one(tmp_path):
+    save(
+        tmp_path,
+        "scaled",
+        [helper.make_node("Mul", ["X", "FACTOR"], ["Y"]), helper.make_node("ReduceSum", ["Y"], ["SUM"], keepdims=0)],
+        [("X", TensorProto.FLOAT, [2, 3]), ("FACTOR", TensorProto.FLOAT, [])],
+        [("Y", TensorProto.FLOAT, [2, 3]), ("SUM", TensorProto.FLOAT, [])],
+    )
+    array = numpy.arange(6, dtype=numpy.float32).reshape(2, 3)
+    with server_module.Server(tmp_path) as server:
+        with client_module.InferenceServerClient(server.url) as client:
+            config = client.get_model_config("scaled")
+            assert [t["dims"] for t in config["input"] + config["output"]] == [[2, 3], [1], [2, 3], [1]]
+            given = [tensor("X", array, "FP32"), tensor("FACTOR", numpy.array([2], numpy.float32), "FP32")]
+            result = client.infer("scaled", given)
+            assert (result.as_numpy("Y") == 2 * array).all() and result.as_numpy("SUM").tolist() == [30]

@@ -63,6 +63,26 @@ def _server(tmp_path_factory):
         _CONFIG
         + 'optimization { execution_accelerators { cpu_execution_accelerator { name: "auto_mixed_precision" } } }\n',
     )
+    _save_product(repository, "fixed", _CONFIG + models.parameter("SKIP_OV_DYNAMIC_BATCHSIZE", "YES"), batch=1)
+    _save_product(
+        repository,
+        "padded",
+        _CONFIG
+        + models.parameter("SKIP_OV_DYNAMIC_BATCHSIZE", "YES")
+        + models.parameter("ENABLE_BATCH_PADDING", "YES"),
+    )
+    test_onnx.save(
+        repository,
+        "reshaped",
+        [helper.make_node("Relu", ["X"], ["Y"])],
+        [("X", TensorProto.FLOAT, ["n", "m"])],
+        [("Y", TensorProto.FLOAT, ["n", "m"])],
+        _CONFIG
+        + models.parameter("RESHAPE_IO_LAYERS", "YES")
+        + 'input { name: "X" data_type: TYPE_FP32 dims: [ 5 ] }\n'
+        + 'output { name: "Y" data_type: TYPE_FP32 dims: [ 5 ] }\n',
+    )
+    _save_product(repository, "curious", _CONFIG + models.parameter("NO_SUCH_PROPERTY", 1))
     ir = repository / "ir" / "1"
     ir.mkdir(parents=True)
     core = openvino.Core()
@@ -89,7 +109,7 @@ def _rows(count):
     return numpy.random.default_rng(count).standard_normal((count, 64)).astype(numpy.float32)
 
 
-@pytest.mark.parametrize("model", ["product", "completed", "two_instances", "made_for_one", "ir"])
+@pytest.mark.parametrize("model", ["product", "completed", "two_instances", "made_for_one", "ir", "padded"])
 @pytest.mark.parametrize("count", [1, 3])
 def test_answers_as_onnxruntime_does(client, model, count):
     rows = _rows(count)
@@ -104,6 +124,60 @@ def test_answers_as_onnxruntime_does(client, model, count):
 def test_half_precision_is_near(client, model):
     rows = _rows(2)
     numpy.testing.assert_allclose(client.infer(model, _input(rows)).as_numpy("Y"), _product(rows), rtol=0.05, atol=0.1)
+
+
+def test_a_model_made_for_whole_batches_takes_those_only(client):
+    rows = _rows(8)
+    numpy.testing.assert_allclose(client.infer("fixed", _input(rows)).as_numpy("Y"), _product(rows), rtol=1e-4, atol=1e-4)
+    with pytest.raises(InferenceServerException, match="exactly 8 rows, not of 3; parameter ENABLE_BATCH_PADDING"):
+        client.infer("fixed", _input(_rows(3)))
+
+
+def test_a_padded_batch_shows_nothing_of_the_one_before(client):
+    whole, part = _rows(8), _rows(2)
+    assert client.infer("padded", _input(whole)).as_numpy("Y").shape == (8, 16)
+    answer = client.infer("padded", _input(part)).as_numpy("Y")
+    numpy.testing.assert_allclose(answer, _product(part), rtol=1e-4, atol=1e-4)
+
+
+def test_inputs_are_reshaped_to_the_configuration(client):
+    rows = numpy.array([[-1, 2, -3, 4, -5]], numpy.float32)
+    assert client.infer("reshaped", _input(rows)).as_numpy("Y").tolist() == [[0, 2, 0, 4, 0]]
+
+
+def test_a_parameter_that_nobody_knows_is_warned_about(server, client):
+    assert client.is_model_ready("curious")
+    server.wait_line(r"^W.*parameter 'NO_SUCH_PROPERTY' has no effect")
+
+
+def _load(repository, *options):
+    """How long the model takes to load, and what the server says of it."""
+    with server_module.Server(repository, *options) as server:
+        with client_module.InferenceServerClient(server.url) as client:
+            rows = _rows(2)
+            answer = client.infer("cached", _input(rows)).as_numpy("Y")
+            numpy.testing.assert_allclose(answer, _product(rows), rtol=1e-4, atol=1e-4)
+        assert server.stop() == 0, server.output()
+
+
+def test_compiled_models_are_kept_where_the_model_says(tmp_path):
+    cache, repository = tmp_path / "cache", tmp_path / "repository"
+    _save_product(repository, "cached", _CONFIG + models.parameter("MODEL_CACHE_DIR", cache))
+    _load(repository)
+    (entry,) = cache.glob("*/*.blob")
+    written = entry.stat().st_mtime_ns
+    _load(repository)
+    assert entry.stat().st_mtime_ns == written
+    # An entry that cannot be read is made again.
+    entry.write_bytes(entry.read_bytes()[:100])
+    _load(repository)
+    assert entry.stat().st_size > 100
+
+
+def test_nothing_is_kept_by_default(server, client):
+    assert client.is_model_ready("product")
+    with open(f"/proc/{server.pid}/maps", encoding="utf-8") as maps:
+        assert "model.bin" not in maps.read()
 
 
 def test_a_batch_of_several_requests_is_taken_apart_rightly(client):
@@ -127,10 +201,12 @@ def test_configuration_is_completed_from_the_model(client):
 @pytest.mark.parametrize(
     "extra, text",
     [
-        (models.parameter("NO_SUCH_PROPERTY", 1), "NO_SUCH_PROPERTY"),
         (models.parameter("TARGET_DEVICE", "ABACUS"), "ABACUS"),
         (models.parameter("inference_precision", "f8"), "inference_precision"),
-        (models.parameter("HINT_BF16", "perhaps"), "yes or no"),
+        (models.parameter("HINT_BF16", "perhaps"), "YES or NO"),
+        (models.parameter("MODEL_CACHE_DIR", "here"), "absolute path"),
+        (models.parameter("NUM_STREAMS", "many"), "Could not read number of streams from str: many"),
+        (models.parameter("CPU_EXTENSION_PATH", "/nowhere.so"), "nowhere.so"),
         ('optimization { execution_accelerators { cpu_execution_accelerator { name: "warp" } } }\n', "warp"),
         (
             'input { name: "Z" data_type: TYPE_FP32 dims: [ 64 ] }\n'

@@ -1,0 +1,52 @@
+// A model version of the onnxruntime backend, and what its instances run it with.
+#ifndef HEADRACE_BACKENDS_ONNXRUNTIME_ONNX_MODEL_H_
+#define HEADRACE_BACKENDS_ONNXRUNTIME_ONNX_MODEL_H_
+
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "common/accelerated_model.h"
+#include "common/batch_driver.h"
+#include "common/error.h"
+#include "common/model_config.h"
+#include "common/model_location.h"
+#include "onnxruntime/session.h"
+#include "onnxruntime/session_options.h"
+#include "triton_abi.h"
+
+namespace headrace::backend {
+
+// Has one session for each device that instances are on, or is run by OpenVINO. Thread-safe once it
+// is created.
+class OnnxModel {
+ public:
+  static Error Create(TRITONBACKEND_Model* handle, std::unique_ptr<OnnxModel>* model);
+  static void Describe(TRITONBACKEND_BackendAttribute* attributes);
+
+  const ModelTensors& tensors() const;
+  const ModelConfig& config() const { return config_; }
+
+  // What an instance on the device runs. Blocks where it is the first one there. May throw
+  // std::exception.
+  Error MakeRun(const SessionDevice& device, std::unique_ptr<RuntimeRun>* run);
+
+ private:
+  Error Load(TRITONBACKEND_Model* handle);
+  // Sessions are loaded by it; the first one tells what the tensors are.
+  Error FindSession(const SessionDevice& device, std::shared_ptr<OnnxSession>* session);
+  // The accelerator openvino: by the runtime if that can, or by OpenVINO itself.
+  Error LoadWithOpenVino(TRITONBACKEND_Model* handle, const ModelLocation& location);
+
+  ModelConfig config_;
+  SessionSettings settings_;
+  OnnxFiles files_;
+  std::shared_ptr<AcceleratedModel> accelerated_;  // null: the sessions run it
+  std::shared_ptr<OnnxSession> first_;
+  std::mutex mutex_;  // guards sessions_; held while one is loaded: others that want it wait
+  std::map<SessionDevice, std::shared_ptr<OnnxSession>> sessions_;
+};
+
+}  // namespace headrace::backend
+
+#endif  // HEADRACE_BACKENDS_ONNXRUNTIME_ONNX_MODEL_H_
