@@ -31,6 +31,14 @@ namespace headrace::backend {
 // The oldest minor version of the interface that has every entry used in backends/.
 inline constexpr std::uint32_t kApiMinorNeeded = 9;
 
+// For Model::Describe of a backend that knows no GPU: where a configuration leaves it open,
+// instances go to the CPU.
+inline void PreferCpu(TRITONBACKEND_BackendAttribute* attributes) {
+  HEADRACE_BACKEND_LOG_IF_ERROR(TRITONBACKEND_BackendAttributeAddPreferredInstanceGroup(
+                                    attributes, TRITONSERVER_INSTANCEGROUPKIND_CPU, 0, nullptr, 0),
+                                "the preferred instance group could not be declared");
+}
+
 template <typename Model, typename Instance>
 struct EntryPoints {
   // What an instance handle points to.

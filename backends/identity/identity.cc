@@ -70,6 +70,8 @@ class IdentityModel {
     return {};
   }
 
+  static void Describe(TRITONBACKEND_BackendAttribute* attributes) { PreferCpu(attributes); }
+
   // The extra time of an execution by the next instance.
   std::chrono::milliseconds NextInstanceDelay() {
     const std::int64_t k = instance_count_.fetch_add(1, std::memory_order_relaxed);

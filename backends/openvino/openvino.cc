@@ -56,6 +56,8 @@ class OpenVinoModel {
     return {};
   }
 
+  static void Describe(TRITONBACKEND_BackendAttribute* attributes) { PreferCpu(attributes); }
+
   const std::shared_ptr<CompiledModel>& compiled() const { return compiled_; }
   const ModelConfig& config() const { return config_; }
 

@@ -76,6 +76,9 @@ class Backend {
   // Blocks while the model loads (load pool). The failure says model, version and the backend's own
   // text.
   virtual Result<std::unique_ptr<LoadedModel>> Load(LoadSpec spec) = 0;
+  // Where instances go whose kind a configuration leaves open (KIND_AUTO); kAuto: on a GPU, if
+  // there is one.
+  virtual InstanceKind PreferredKind() const { return InstanceKind::kAuto; }
 };
 
 // Finds the backend that a model names. Thread-safe.

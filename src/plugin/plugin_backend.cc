@@ -177,6 +177,13 @@ Status PluginBackend::Initialize() {
   return OkStatus();
 }
 
+engine::InstanceKind PluginBackend::PreferredKind() const {
+  const auto& groups = handle_->attributes.preferred_groups;
+  // The first is the one that it likes best.
+  return groups.empty() ? engine::InstanceKind::kAuto
+                        : static_cast<engine::InstanceKind>(groups.front().kind);
+}
+
 Result<std::unique_ptr<engine::LoadedModel>> PluginBackend::Load(engine::LoadSpec spec) {
   auto model = std::make_unique<PluginModel>(shared_from_this(), std::move(spec));
   HEADRACE_RETURN_IF_ERROR(model->Initialize());

@@ -39,6 +39,8 @@ class PluginBackend final : public engine::Backend,
   PluginBackend& operator=(const PluginBackend&) = delete;
 
   Result<std::unique_ptr<engine::LoadedModel>> Load(engine::LoadSpec spec) override;
+  // By the groups that the backend says it prefers (BackendAttributeAddPreferredInstanceGroup).
+  engine::InstanceKind PreferredKind() const override;
 
   const EntryPoints& entries() const { return entries_; }
   TRITONBACKEND_Backend& handle() { return *handle_; }

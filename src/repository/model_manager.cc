@@ -44,6 +44,7 @@ class ModelManager::Impl {
   Impl(ModelManagerOptions options, engine::BackendProvider& backends, engine::Registry& registry,
        const Clock& clock)
       : options_(std::move(options)),
+        backends_(backends),
         registry_(registry),
         overrides_({options_.temporary_directory, options_.override_byte_size_max}),
         board_(registry, options_.unload_timeout),
@@ -80,6 +81,7 @@ class ModelManager::Impl {
   void Poll(bool settled, std::function<void()> done);
 
   const ModelManagerOptions options_;
+  engine::BackendProvider& backends_;
   engine::Registry& registry_;
   std::vector<std::string> repositories_;  // canonical; set by LoadAtStart before any operation
   OverrideStore overrides_;
@@ -112,7 +114,15 @@ PlanOptions ModelManager::Impl::plan_options() const {
           .model_config_name = options_.model_config_name,
           .links_may_leave = options_.links_may_leave,
           .accelerators = options_.accelerators,
-          .allow_code_override = options_.allow_code_override};
+          .allow_code_override = options_.allow_code_override,
+          .gpus = {.ids = options_.gpu_ids,
+                   .compute_capability_min = options_.compute_capability_min,
+                   .wanted_by_backend = [this](const engine::LoadSpec& spec) {
+                     const auto backend = backends_.Find(spec);
+                     // One that cannot be found will be complained about at the load.
+                     return !backend.ok() ||
+                            (*backend)->PreferredKind() != engine::InstanceKind::kCpu;
+                   }}};
 }
 
 // At start.

@@ -34,11 +34,12 @@ struct ModelManagerOptions {
   std::size_t queue_request_count_max = 65'536;
   std::size_t queue_byte_size_max = std::size_t{1} << 30;
   Nanos unload_timeout = 30 * kSecond;
-  bool links_may_leave = false;  // follow links that lead outside of their repository
   AcceleratorSwitches accelerators;
-  bool links_may_leave = false;        // follow links that lead outside of their repository
-  Nanos poll_interval = 15 * kSecond;  // poll mode: between looks; 0 = only PollOnce looks
-  bool allow_code_override = false;    // load requests may bring code with them (D5)
+  std::vector<int> gpu_ids = {};        // GPUs that instances may use
+  double compute_capability_min = 6.0;  // shown where another is named
+  bool links_may_leave = false;         // follow links that lead outside of their repository
+  Nanos poll_interval = 15 * kSecond;   // poll mode: between looks; 0 = only PollOnce looks
+  bool allow_code_override = false;     // load requests may bring code with them (D5)
   std::size_t override_byte_size_max = std::size_t{4}
                                        << 30;  // files of load requests, all together
   std::string temporary_directory;             // for them; empty = the system's

@@ -83,6 +83,21 @@ Status CheckNamedFiles(const ModelLocation& location, const inference::ModelConf
   return OkStatus();
 }
 
+// Those that instances of no named kind go to.
+std::vector<int> GpusFor(const ModelLocation& location, const VersionList& list,
+                         const PlanOptions& options, const inference::ModelConfig& config) {
+  if (options.gpus.ids.empty() || options.gpus.wanted_by_backend == nullptr) {
+    return options.gpus.ids;
+  }
+  engine::LoadSpec spec;
+  spec.model_name = location.name;
+  spec.version = list.versions.empty() ? 1 : list.versions.front();
+  spec.backend = config.backend();
+  spec.runtime = config.runtime();
+  spec.model_directory = location.directory;
+  return options.gpus.wanted_by_backend(spec) ? options.gpus.ids : std::vector<int>();
+}
+
 Status Normalise(const ModelLocation& location, const VersionList& list, const PlanOptions& options,
                  inference::ModelConfig& config) {
   std::vector<std::string> entries;
@@ -95,8 +110,8 @@ Status Normalise(const ModelLocation& location, const VersionList& list, const P
   // A backend that completes the configuration may fill in what tensors lack; what is there must be
   // right already.
   HEADRACE_RETURN_IF_ERROR(options.auto_complete_config ? OkStatus() : ValidateTensors(config));
-  FillInstanceGroups(location.name, options.gpu_count, config);
-  return ValidateInstanceGroups(config, options.gpu_count);
+  FillInstanceGroups(location.name, GpusFor(location, list, options, config), config);
+  return ValidateInstanceGroups(config, options.gpus);
 }
 
 Status SelectPlanVersions(const std::string& name, const VersionList& list,
@@ -172,7 +187,6 @@ Result<ModelPlan> PlanModel(ModelSource source, const PlanOptions& options) {
   const ModelLocation& location = source.location;
   ModelPlan plan;
   plan.auto_complete = options.auto_complete_config;
-  plan.gpu_count = options.gpu_count;
   HEADRACE_ASSIGN_OR_RETURN(
       plan.directory,
       InspectDirectory(location.repository, location.directory, options.links_may_leave));

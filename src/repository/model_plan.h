@@ -15,6 +15,7 @@
 #include "repository/layout.h"
 #include "repository/model_config_fwd.h"
 #include "repository/repository_files.h"
+#include "repository/usable_gpus.h"
 
 namespace headrace::repository {
 
@@ -24,7 +25,7 @@ struct PlanOptions {
   bool links_may_leave = false;
   AcceleratorSwitches accelerators;
   bool allow_code_override = false;  // see override_rules.h
-  int gpu_count = 0;                 // GPUs that instances may use
+  UsableGpus gpus = {};
 };
 
 // Where a model's configuration and files come from.
@@ -48,7 +49,6 @@ struct ModelPlan {
   std::uint64_t settings_fingerprint = 0;  // of what all versions share: the configuration without
                                            // instance groups and version policy
   DirectorySummary directory;
-  int gpu_count = 0;
 
   const std::string& name() const { return source.location.name; }
   // Equal for two plans if nothing that a loaded version depends on differs: the configuration but

@@ -162,7 +162,7 @@ Status FillDefaults(const std::string& model_name, inference::ModelConfig& confi
   return OkStatus();
 }
 
-void FillInstanceGroups(const std::string& model_name, int gpu_count,
+void FillInstanceGroups(const std::string& model_name, const std::vector<int>& gpus,
                         inference::ModelConfig& config) {
   using Group = inference::ModelInstanceGroup;
   if (config.has_ensemble_scheduling()) {
@@ -177,13 +177,13 @@ void FillInstanceGroups(const std::string& model_name, int gpu_count,
       group.set_name(fmt::format("{}_{}", model_name, i));
     }
     if (group.kind() == Group::KIND_AUTO) {
-      group.set_kind(gpu_count > 0 ? Group::KIND_GPU : Group::KIND_CPU);
+      group.set_kind(!gpus.empty() ? Group::KIND_GPU : Group::KIND_CPU);
     }
     if (!group.has_count()) {
       group.set_count(DefaultInstanceCount(config, group.kind()));
     }
     if (group.kind() == Group::KIND_GPU && group.gpus().empty()) {
-      for (int gpu = 0; gpu < gpu_count; ++gpu) {
+      for (const int gpu : gpus) {
         group.add_gpus(gpu);
       }
     }

@@ -23,8 +23,8 @@ Status CompleteBackend(const std::string& model_name,
 // configuration's name is not the directory's.
 Status FillDefaults(const std::string& model_name, inference::ModelConfig& config);
 
-// Step 5: instance groups on a machine with `gpu_count` usable GPUs.
-void FillInstanceGroups(const std::string& model_name, int gpu_count,
+// Step 5: instance groups. `gpus` are those for groups whose kind is left open, or that name none.
+void FillInstanceGroups(const std::string& model_name, const std::vector<int>& gpus,
                         inference::ModelConfig& config);
 
 }  // namespace headrace::repository

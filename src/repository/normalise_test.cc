@@ -131,7 +131,7 @@ TEST(NormaliseTest, FillDefaults_RefusesAnotherName) {
 
 TEST(NormaliseTest, FillInstanceGroups_NamesAndCounts) {
   inference::ModelConfig none = Parse("backend: \"identity\"");
-  FillInstanceGroups("m", 0, none);
+  FillInstanceGroups("m", {}, none);
   ASSERT_EQ(none.instance_group_size(), 1);
   EXPECT_EQ(none.instance_group(0).name(), "m");
   EXPECT_EQ(none.instance_group(0).kind(), inference::ModelInstanceGroup::KIND_CPU);
@@ -139,16 +139,17 @@ TEST(NormaliseTest, FillInstanceGroups_NamesAndCounts) {
 
   inference::ModelConfig two =
       Parse("backend: \"onnxruntime\" instance_group { } instance_group { name: \"x\" count: 5 }");
-  FillInstanceGroups("m", 0, two);
+  FillInstanceGroups("m", {}, two);
   EXPECT_EQ(two.instance_group(0).name(), "m_0");
   EXPECT_EQ(two.instance_group(0).count(), 2);
   EXPECT_EQ(two.instance_group(1).name(), "x");
   EXPECT_EQ(two.instance_group(1).count(), 5);
 
   inference::ModelConfig gpus = Parse("backend: \"onnxruntime\"");
-  FillInstanceGroups("m", 2, gpus);
+  FillInstanceGroups("m", {0, 2}, gpus);
   EXPECT_EQ(gpus.instance_group(0).kind(), inference::ModelInstanceGroup::KIND_GPU);
-  EXPECT_EQ(gpus.instance_group(0).gpus_size(), 2);
+  ASSERT_EQ(gpus.instance_group(0).gpus_size(), 2);
+  EXPECT_EQ(gpus.instance_group(0).gpus(1), 2);
   EXPECT_EQ(gpus.instance_group(0).count(), 1);
 }
 

@@ -1,5 +1,7 @@
 #include "repository/validate.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <string>
 
@@ -191,7 +193,30 @@ Status ValidateGeneral(const ModelConfig& config) {
   return ValidateCache(config);
 }
 
-Status ValidateInstanceGroups(const ModelConfig& config, int gpu_count) {
+namespace {
+
+Status CheckGpus(const inference::ModelInstanceGroup& group, const UsableGpus& gpus,
+                 const std::string& who) {
+  if (gpus.ids.empty()) {
+    return InvalidArgument(
+        "{} has kind KIND_GPU but server does not support GPUs: none is available; use KIND_CPU",
+        who);
+  }
+  for (const int gpu : group.gpus()) {
+    if (std::find(gpus.ids.begin(), gpus.ids.end(), gpu) == gpus.ids.end()) {
+      return InvalidArgument(
+          "{} specifies invalid or unsupported gpu id {}. GPUs with at least the minimum required "
+          "CUDA compute compatibility of {:.6f} are: {}",
+          who, gpu, gpus.compute_capability_min, fmt::join(gpus.ids, " "));
+    }
+  }
+  return group.gpus().empty() ? InvalidArgument("{} has kind KIND_GPU but specifies no GPUs", who)
+                              : OkStatus();
+}
+
+}  // namespace
+
+Status ValidateInstanceGroups(const ModelConfig& config, const UsableGpus& gpus) {
   using Group = inference::ModelInstanceGroup;
   if (config.has_ensemble_scheduling()) {
     return OkStatus();
@@ -211,8 +236,8 @@ Status ValidateInstanceGroups(const ModelConfig& config, int gpu_count) {
       return InvalidArgument("{} asks for more than the {} instances that a model may have", who,
                              kInstanceCountMax);
     }
-    if (group.kind() == Group::KIND_GPU && gpu_count == 0) {
-      return InvalidArgument("{} has kind KIND_GPU but server does not support GPUs", who);
+    if (group.kind() == Group::KIND_GPU) {
+      HEADRACE_RETURN_IF_ERROR(CheckGpus(group, gpus, who));
     }
     if (group.kind() != Group::KIND_GPU && !group.gpus().empty()) {
       return InvalidArgument("{} has kind {} but specifies one or more GPUs", who,

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "repository/model_config_fwd.h"
+#include "repository/usable_gpus.h"
 
 namespace headrace::repository {
 
@@ -20,8 +21,8 @@ inline constexpr int kEnsembleStepCountMax = 1024;
 Status ValidateGeneral(const inference::ModelConfig& config);
 // Inputs, outputs and what refers to them; after the backend completed the configuration.
 Status ValidateTensors(const inference::ModelConfig& config);
-// Groups as FillInstanceGroups leaves them, on a machine with `gpu_count` usable GPUs.
-Status ValidateInstanceGroups(const inference::ModelConfig& config, int gpu_count);
+// Groups as FillInstanceGroups leaves them, on a machine with these GPUs.
+Status ValidateInstanceGroups(const inference::ModelConfig& config, const UsableGpus& gpus);
 
 // Parts of ValidateGeneral, each in a file of its own.
 Status ValidateSequenceBatching(const inference::ModelConfig& config);

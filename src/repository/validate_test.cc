@@ -221,10 +221,28 @@ INSTANTIATE_TEST_SUITE_P(
              "batch output must have exactly one 'source_input' for m"},
         Case{"batch_output { }", "batch output must specify 'target_name' for m"}));
 
+TEST(GroupsOnGpusTest, Validate_KnowsTheGpusOfTheMachine) {
+  UsableGpus gpus;
+  gpus.ids = {0, 2};
+  const auto validate = [&](const std::string& group) {
+    return ValidateInstanceGroups(
+        Parse("name: \"m\" backend: \"b\" instance_group { name: \"g\" count: 1 " + group + " }"),
+        gpus);
+  };
+  EXPECT_TRUE(validate("kind: KIND_GPU gpus: [ 0, 2 ]").ok());
+  EXPECT_EQ(
+      validate("kind: KIND_GPU gpus: 1").message(),
+      "instance group g of model m specifies invalid or unsupported gpu id 1. GPUs with at least "
+      "the minimum required CUDA compute compatibility of 6.000000 are: 0 2");
+  EXPECT_EQ(validate("kind: KIND_GPU").message(),
+            "instance group g of model m has kind KIND_GPU but specifies no GPUs");
+  EXPECT_FALSE(validate("kind: KIND_CPU gpus: 0").ok());
+}
+
 class GroupsTest : public testing::TestWithParam<Case> {};
 TEST_P(GroupsTest, Validate) {
   Check(ValidateInstanceGroups(Parse(std::string("name: \"m\" backend: \"b\" ") + GetParam().text),
-                               0),
+                               UsableGpus()),
         GetParam());
 }
 

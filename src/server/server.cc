@@ -44,12 +44,19 @@ net::HttpLimits Limits(const ServerConfig& config) {
   return limits;
 }
 
-repository::ModelManagerOptions ManagerOptions(const ServerConfig& config) {
+repository::ModelManagerOptions ManagerOptions(
+    const ServerConfig& config, const std::shared_ptr<device::DeviceMemory>& device_memory) {
   repository::ModelManagerOptions options;
   options.repository_paths = config.model_repositories;
   options.control_mode = config.control_mode;
   options.startup_models = config.load_models;
   options.auto_complete_config = !config.disable_auto_complete_config;
+  options.compute_capability_min = config.compute_capability_min;
+  if (device_memory != nullptr) {
+    for (const device::Gpu& gpu : device_memory->gpus().usable()) {
+      options.gpu_ids.push_back(gpu.id);
+    }
+  }
   options.model_config_name = config.model_config_name;
   options.accelerators = {.openvino = config.enable_openvino, .tensorrt = config.enable_tensorrt};
   options.load_thread_count = config.model_load_thread_count;
@@ -148,7 +155,7 @@ class Server::Impl {
                .idle_byte_size_max = config.memory_idle_byte_size,
                .device_memory = device_memory_}),
         plugins_(HostOptions(config, device_memory_)),
-        models_(ManagerOptions(config), plugins_, registry_, clock_),
+        models_(ManagerOptions(config, device_memory_), plugins_, registry_, clock_),
         front_end_(FrontOptions(config), registry_, models_, *tracer_, pool_, clock_) {
     front_end_.AddMetricSource(plugins_.metrics());
     if (config.allow_cpu_metrics) {
