@@ -232,6 +232,16 @@ def _external(directory, location="w.bin", **entries):
     return directory
 
 
+@pytest.mark.row(112)
+@pytest.mark.parametrize("file", ["model.xml", "model.tflite", "model.pb", "model.graphdef", "model.dat"])
+def test_an_onnx_model_is_found_out_under_any_name(target, tmp_path, file):
+    backend = "openvino" if backends.built("openvino") else "onnxruntime"
+    source = _external(tmp_path / "source", "/etc/passwd")
+    (source / "model.onnx").rename(source / file)
+    target.add("disguised", f'backend: "{backend}"\ndefault_model_filename: "{file}"\n', source)
+    assert "is not" in (error := target.load("disguised")) or "is called like no model" in error
+
+
 _EXTERNAL_CONFIGS = {
     "onnxruntime": 'backend: "onnxruntime"\n',
     "openvino": 'backend: "openvino"\ndefault_model_filename: "model.onnx"\n',
