@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "common/onnx_file.h"
 #include "openvino/failure_text.h"
 #include "openvino/model_shaping.h"
 
@@ -78,15 +77,6 @@ void AddConfiguredOutputs(const ModelConfig& config, ov::Model& model) {
   }
 }
 
-Error CheckFile(const ModelSource& source, const ModelProbe& probe) {
-  if (source.path.ends_with(".onnx")) {
-    std::vector<ExternalFile> external_files;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(
-        InspectOnnxFile(source.path, source.model_directory, &external_files));
-  }
-  return probe.Check(source.path);
-}
-
 }  // namespace
 
 TRITONSERVER_DataType DataTypeFromOpenVino(const ov::element::Type& type) {
@@ -128,7 +118,8 @@ ov::Core& SharedCore() {
 Error CompiledModel::Load(const ModelSource& source, const ModelConfig& config,
                           const ModelProbe& probe, std::shared_ptr<CompiledModel>* model) {
   return Guarded("openvino", [&]() -> Error {
-    HEADRACE_BACKEND_RETURN_IF_ERROR(CheckFile(source, probe));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(CheckModelFile(source));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(probe.Check(source.path));
     auto loaded = std::make_shared<CompiledModel>();
     try {
       HEADRACE_BACKEND_RETURN_IF_ERROR(loaded->Compile(source, config));

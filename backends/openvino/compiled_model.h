@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "common/model_config.h"
 #include "common/model_tensors.h"
+#include "openvino/model_file_check.h"
 #include "openvino/model_probe.h"
 #include "openvino/settings.h"
 
@@ -20,11 +21,6 @@ TRITONSERVER_DataType DataTypeFromOpenVino(const ov::element::Type& type);
 // The process's one runtime. It reads files into memory and maps none: a file that is truncated
 // while it is mapped ends the process.
 ov::Core& SharedCore();
-
-struct ModelSource {
-  std::string path;             // of the model's file, or of a SavedModel's directory
-  std::string model_directory;  // external data must be in it
-};
 
 // Shared by all instances of a model: weights exist once. Immutable after Load; infer requests are
 // made from it by any thread.

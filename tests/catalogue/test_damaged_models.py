@@ -203,9 +203,9 @@ def test_the_server_outlives_a_file_that_is_changed(target, originals, name):
 @pytest.mark.row(111)
 @pytest.mark.parametrize("name", [name for name in _BUILT if name.startswith("onnx")])
 def test_a_file_that_a_runtime_dies_of_is_refused(target, originals, name):
-    # A convolution without an image: the reader of OpenVINO 2026.4 looks at what it is not given.
+    # A convolution without weights: the reader of OpenVINO 2026.4 looks at what it is not given, and is gone.
     model = small_network.build()
-    model.graph.node[0].input[0] = ""
+    del model.graph.node[0].input[1:]
     assert all(_load_damaged(target, name, originals, [model.SerializeToString()]))
 
 
@@ -230,6 +230,16 @@ def _external(directory, location="w.bin", **entries):
     (directory / "model.onnx").write_bytes(model.SerializeToString())
     (directory / "w.bin").write_bytes(data)
     return directory
+
+
+@pytest.mark.row(112)
+@pytest.mark.parametrize("file", ["model.xml", "model.tflite", "model.pb", "model.graphdef", "model.dat"])
+def test_an_onnx_model_is_found_out_under_any_name(target, tmp_path, file):
+    backend = "openvino" if backends.built("openvino") else "onnxruntime"
+    source = _external(tmp_path / "source", "/etc/passwd")
+    (source / "model.onnx").rename(source / file)
+    target.add("disguised", f'backend: "{backend}"\ndefault_model_filename: "{file}"\n', source)
+    assert "is not" in (error := target.load("disguised")) or "is called like no model" in error
 
 
 _EXTERNAL_CONFIGS = {
