@@ -1,20 +1,21 @@
 #!/usr/bin/env python3
 """P6: image models served with batching, against a plain loop on the same engine."""
 
-import argparse
 import dataclasses
+import os
 import pathlib
 import subprocess
 import sys
-import time
 
 from harness import processes, program, repositories, requests, rounds, servers, wrk
 
 _IMAGE_BYTES = 4 * 3 * 224 * 224
+_MODELS = ("resnet18", "resnet50")
 _DESCRIPTION = """\
 ResNet-18 and ResNet-50 served with dynamic batching at saturation, and a plain loop in turn
-The loop runs the same ONNX file with ONNX Runtime in one process, on the same batch. The load
-generator sends single images and shares the machine's cores with the server.
+The loop (plain_loop.py) runs the same file with the same runtime in one process, on the same batch,
+threads and precision. The load generator sends single images and shares the machine's cores with
+the server.
 """
 
 
@@ -26,44 +27,54 @@ class Sample:
     batch_size: float
 
 
-def _loop(model, batch_size):
-    """The child: for each line with a number of seconds, runs that long and prints images/s."""
-    import numpy
-    import onnxruntime
+@dataclasses.dataclass(frozen=True)
+class Backend:
+    """How a backend serves a model of the demo repository."""
 
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    images = numpy.random.default_rng(0).standard_normal(
-        (batch_size, 3, 224, 224), dtype=numpy.float32
-    )
-    name = session.get_inputs()[0].name
-    session.run(None, {name: images})
-    print("ready", flush=True)
-    for line in sys.stdin:
-        start = time.monotonic()
-        count = 0
-        while time.monotonic() - start < float(line):
-            session.run(None, {name: images})
-            count += batch_size
-        print(count / (time.monotonic() - start), flush=True)
+    file: str  # in the version directory
+    threads: str  # the parameter that sets an instance's threads
+    # What takes the place of the demo configuration's line `backend: "onnxruntime"`, by precision.
+    config: dict
+
+
+def _openvino(extra=""):
+    return f'backend: "openvino"\ndefault_model_filename: "model.onnx"\n{extra}'
+
+
+BACKENDS = {
+    "onnxruntime": Backend(
+        "model.onnx", "intra_op_thread_count", {"fp32": 'backend: "onnxruntime"\n'}
+    ),
+    "openvino": Backend(
+        "model.onnx",
+        "INFERENCE_NUM_THREADS",
+        {
+            "fp32": _openvino(),
+            "bf16": _openvino(repositories.parameter("inference_precision", "bf16")),
+        },
+    ),
+}
 
 
 def _python():
-    """The interpreter that the set-up gave numpy and ONNX Runtime, or this one."""
+    """The interpreter that the set-up gave numpy and the runtimes, or this one."""
     installed = servers.ROOT / "build" / "venv" / "bin" / "python"
     return installed if installed.exists() else sys.executable
 
 
 class _PlainLoop:
-    def __init__(self, model, batch_size):
-        self._batch_size = batch_size
+    def __init__(self, model, options):
+        self._batch_size = options.batch_size
+        loop = pathlib.Path(__file__).with_name("plain_loop.py")
+        command = [_python(), loop, options.backend, model, options.batch_size]
         self._process = processes.start(
-            [_python(), __file__, "--plain-loop", model, str(batch_size)],
+            [*command, options.threads, options.precision],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         if self._process.stdout.readline().strip() != "ready":
-            raise servers.Missing("the plain loop needs numpy and onnxruntime in this Python")
+            raise servers.Missing(f"the plain loop of {options.backend} does not run; see above")
 
     def run(self, seconds):
         self._process.stdin.write(f"{seconds}\n")
@@ -86,14 +97,33 @@ def _served(server, load, model, connections, seconds):
     return Sample(sample.requests_per_s, images / max(1, executions))
 
 
-def _compare(name, options, results, scratch, stack):
-    source = pathlib.Path(options.models) / name
-    if not (source / "config.pbtxt").exists():
-        raise servers.Missing(f"{source} is not there; make demo-repository")
+def _repository(options, name, scratch):
+    """A repository with the model as the options want it served."""
+    backend = BACKENDS[options.backend]
+    config = backend.config[options.precision]
+    if options.instances:
+        config += f"instance_group {{ count: {options.instances} kind: KIND_CPU }}\n"
+    if options.set_threads:
+        config += repositories.parameter(backend.threads, options.threads)
     repository = scratch / f"repository-{name}"
-    repositories.copy_model(repository, source, max_batch_size=options.batch_size)
+    repositories.copy_model(
+        repository,
+        pathlib.Path(options.models) / name,
+        {
+            r"max_batch_size: \d+": f"max_batch_size: {options.batch_size}",
+            r'backend: "onnxruntime"\n': config,
+        },
+    )
+    return repository
+
+
+def _compare(name, options, results, scratch, stack):
+    if not (pathlib.Path(options.models) / name / "config.pbtxt").exists():
+        raise servers.Missing(f"{options.models} holds no {name}; make demo-repository")
+    repository = _repository(options, name, scratch)
     with servers.headrace(repository) as server:
-        loop = stack.enter_context(_PlainLoop(source / "1" / "model.onnx", options.batch_size))
+        file = repository / name / "1" / BACKENDS[options.backend].file
+        loop = stack.enter_context(_PlainLoop(file, options))
         server.wait_ready()
         request = requests.binary(
             _IMAGE_BYTES, model=name, shape=[1, 3, 224, 224], input_name="images", output="logits"
@@ -102,7 +132,8 @@ def _compare(name, options, results, scratch, stack):
         requests.exchange(server, request)
         connections = 4 * options.batch_size
         comparison = rounds.alternate(
-            f"{name}, batches of up to {options.batch_size}, {connections} connections",
+            f"{name}, {options.backend} {options.precision}, batches of up to "
+            f"{options.batch_size}, {connections} connections",
             {
                 "plain loop": lambda: loop.run(options.seconds),
                 "Headrace": lambda: _served(server, load, name, connections, options.seconds),
@@ -117,19 +148,29 @@ def _compare(name, options, results, scratch, stack):
 
 def _measure(options, results, scratch, stack):
     wrk.require()
-    for name in ("resnet18", "resnet50"):
+    if options.precision not in BACKENDS[options.backend].config:
+        raise servers.Missing(f"{options.backend} is not measured in {options.precision}")
+    options.set_threads = options.threads is not None
+    options.threads = options.threads or len(os.sched_getaffinity(0))
+    for name in options.model or _MODELS:
         _compare(name, options, results, scratch, stack)
 
 
 def _options(parser):
     models = servers.ROOT / "build" / "demo-repository"
     parser.add_argument("--models", default=models, help="the demo repository")
+    parser.add_argument("--model", action="append", choices=_MODELS, help="default: both")
+    parser.add_argument("--backend", default="onnxruntime", choices=BACKENDS)
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
     parser.add_argument("--batch-size", type=int, default=8, help="default 8")
-    parser.add_argument("--plain-loop", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--instances", type=int, help="default: the server's own")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        help="of the loop and of each instance; default: all cores for the loop, and what the "
+        "server does by itself",
+    )
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 4 and sys.argv[1] == "--plain-loop":
-        _loop(sys.argv[2], int(sys.argv[3]))
-    else:
-        program.main("P6", _DESCRIPTION, _measure, seconds=6, more_options=_options)
+    program.main("P6", _DESCRIPTION, _measure, seconds=6, more_options=_options)

@@ -1,4 +1,4 @@
-"""Model repositories of the identity backend."""
+"""Model repositories: of the identity backend, and copies of others."""
 
 import pathlib
 import re
@@ -13,11 +13,16 @@ instance_group {{ kind: KIND_CPU count: 1 }}
 """
 
 
+def parameter(key, value):
+    """One entry of a configuration's parameters."""
+    return f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
+
+
 def add_identity(repository, name, max_batch_size=0, extra="", **parameters):
     """Adds an identity model of one FP32 tensor of any length, with one instance."""
     text = _CONFIG.format(max_batch_size=max_batch_size) + extra
     for key, value in parameters.items():
-        text += f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
+        text += parameter(key, value)
     folder = pathlib.Path(repository) / name
     (folder / "1").mkdir(parents=True)
     (folder / "config.pbtxt").write_text(text, encoding="utf-8")
@@ -29,8 +34,8 @@ def identity(repository, name="identity"):
     return repository
 
 
-def copy_model(repository, source, max_batch_size):
-    """Adds the model in `source` with another largest batch.
+def copy_model(repository, source, changes):
+    """Adds the model in `source`, its configuration changed: `changes` maps expressions to texts.
 
     A copy: Headrace refuses links that lead out of the repository.
     """
@@ -38,7 +43,8 @@ def copy_model(repository, source, max_batch_size):
     folder = pathlib.Path(repository) / source.name
     shutil.copytree(source, folder)
     text = (source / "config.pbtxt").read_text(encoding="utf-8")
-    text, count = re.subn(r"max_batch_size: \d+", f"max_batch_size: {max_batch_size}", text)
-    if count != 1:
-        raise ValueError(f"{source} does not say its max_batch_size once")
+    for pattern, replacement in changes.items():
+        text, count = re.subn(pattern, lambda _, to=replacement: to, text)
+        if count != 1:
+            raise ValueError(f"the configuration of {source} has {pattern} {count} times, not once")
     (folder / "config.pbtxt").write_text(text, encoding="utf-8")
