@@ -40,10 +40,10 @@ Error BatchDriver::ExecuteBound(RequestBatch& batch, RuntimeRun& run) {
     if (wanted_[output.index] && !output.in_place) {
       RuntimeOutput produced;
       HEADRACE_BACKEND_RETURN_IF_ERROR(run.ReadOutput(output.index, &produced));
-      HEADRACE_BACKEND_RETURN_IF_ERROR(Answer(batch, tensors_.outputs[output.index], produced));
+      HEADRACE_BACKEND_RETURN_IF_ERROR(Answer(batch, run, output.index, produced));
     }
   }
-  return {};
+  return run.FinishOutputs();
 }
 
 Error BatchDriver::ReadRows(RequestBatch& batch) {
@@ -71,11 +71,22 @@ Error BatchDriver::BindInputs(RequestBatch& batch, RuntimeRun& run) {
     if (batches_ && !shape_.empty()) {
       shape_[0] = row_count_;
     }
-    GatheredInput gathered;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(gatherer_.Gather(batch.requests(), name, index, &gathered));
-    HEADRACE_BACKEND_RETURN_IF_ERROR(run.BindInput(index, gathered.bytes, shape_));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(BindInput(batch, run, index, name));
   }
   return {};
+}
+
+Error BatchDriver::BindInput(RequestBatch& batch, RuntimeRun& run, std::size_t index,
+                             const char* name) {
+  if (run.TakesParts()) {
+    std::span<const InputPart> parts;
+    std::size_t byte_size = 0;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(gatherer_.Collect(batch.requests(), name, &parts, &byte_size));
+    return run.BindInputParts(index, parts, byte_size, shape_);
+  }
+  GatheredInput gathered;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(gatherer_.Gather(batch.requests(), name, index, &gathered));
+  return run.BindInput(index, gathered.bytes, shape_);
 }
 
 bool BatchDriver::KnownShape(const TensorInfo& info) {
@@ -112,8 +123,9 @@ Error BatchDriver::BindOutputs(RequestBatch& batch, RuntimeRun& run) {
   return {};
 }
 
-Error BatchDriver::Answer(RequestBatch& batch, const TensorInfo& info,
+Error BatchDriver::Answer(RequestBatch& batch, RuntimeRun& run, std::size_t index,
                           const RuntimeOutput& output) {
+  const TensorInfo& info = tensors_.outputs[index];
   if (output.dtype != info.dtype) {
     return Internal("output '{}' came as {}, the model declares {}", info.name,
                     TRITONSERVER_DataTypeString(output.dtype),
@@ -126,6 +138,9 @@ Error BatchDriver::Answer(RequestBatch& batch, const TensorInfo& info,
   if (output.dtype == TRITONSERVER_TYPE_BYTES) {
     return AnswerStrings(batch, info, output);
   }
+  if (!output.place.on_host()) {
+    return AnswerFromDevice(batch, run, index, output);
+  }
   if (batches_ && row_count_ > 0) {
     batch.Scatter(info.name.c_str(), info.dtype, output.shape, output.bytes, rows_);
     return {};
@@ -135,6 +150,37 @@ Error BatchDriver::Answer(RequestBatch& batch, const TensorInfo& info,
                                                 output.bytes.size(), &destination));
   if (!destination.empty()) {
     std::memcpy(destination.data(), output.bytes.data(), destination.size());
+  }
+  return {};
+}
+
+Error BatchDriver::AnswerFromDevice(RequestBatch& batch, RuntimeRun& run, std::size_t index,
+                                    const RuntimeOutput& output) {
+  const TensorInfo& info = tensors_.outputs[index];
+  shape_ = output.shape;
+  const std::size_t total = output.bytes.size();
+  const std::size_t row_byte_size =
+      batches_ && row_count_ > 0 ? total / static_cast<std::size_t>(row_count_) : total;
+  std::size_t offset = 0;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const std::size_t byte_size =
+        batches_ ? row_byte_size * static_cast<std::size_t>(rows_[i]) : total;
+    if (batches_) {
+      shape_.front() = rows_[i];
+    }
+    if (!batch.failed(i) && batch.Wants(i, info.name)) {
+      MemoryPlace place = output.place;
+      std::span<std::byte> destination;
+      Error error =
+          batch.Output(i, info.name.c_str(), info.dtype, shape_, byte_size, &place, &destination);
+      if (error.ok() && !destination.empty()) {
+        error = run.CopyOutput(index, offset, destination, place);
+      }
+      if (!error.ok()) {
+        batch.Fail(i, error);
+      }
+    }
+    offset += byte_size;
   }
   return {};
 }

@@ -35,6 +35,7 @@ struct RuntimeOutput {
   TRITONSERVER_DataType dtype = TRITONSERVER_TYPE_INVALID;
   std::vector<std::int64_t> shape;          // with the batch dimension
   std::span<const std::byte> bytes;         // row-major; for other types than BYTES
+  MemoryPlace place;                        // of the bytes
   const StringElements* strings = nullptr;  // for BYTES
 };
 
@@ -47,6 +48,14 @@ class RuntimeRun {
   // elements.
   virtual Error BindInput(std::size_t index, std::span<const std::byte> bytes,
                           std::span<const std::int64_t> shape) = 0;
+  // True if inputs are handed over by BindInputParts instead: the runtime reads device memory.
+  virtual bool TakesParts() const { return false; }
+  // The input of the whole batch as the buffers that it is in, in order, none of them empty; they
+  // stay valid until Clear, the span does not. `byte_size` is their sum.
+  virtual Error BindInputParts(std::size_t index, std::span<const InputPart> parts,
+                               std::size_t byte_size, std::span<const std::int64_t> shape) {
+    return Internal("the runtime reads no device memory");
+  }
   // Asks for an output to be written to `destination`. False: the runtime cannot, and ReadOutput
   // will be called.
   virtual bool BindOutput(std::size_t index, std::span<std::byte> destination,
@@ -56,6 +65,13 @@ class RuntimeRun {
   // Computes the outputs that `wanted` marks, by index.
   virtual Error Run(const std::vector<bool>& wanted) = 0;
   virtual Error ReadOutput(std::size_t index, RuntimeOutput* output) = 0;
+  // For outputs that ReadOutput gave in device memory: copies destination.size() bytes from
+  // `offset` on to memory of the server's at `place`. The copy is done when FinishOutputs returns.
+  virtual Error CopyOutput(std::size_t index, std::size_t offset, std::span<std::byte> destination,
+                           const MemoryPlace& place) {
+    return Internal("the runtime has no device memory");
+  }
+  virtual Error FinishOutputs() { return {}; }
   // Lets go of everything that belongs to the batch.
   virtual void Clear() = 0;
 };
@@ -77,10 +93,14 @@ class BatchDriver {
   Error ExecuteBound(RequestBatch& batch, RuntimeRun& run);
   Error ReadRows(RequestBatch& batch);
   Error BindInputs(RequestBatch& batch, RuntimeRun& run);
+  Error BindInput(RequestBatch& batch, RuntimeRun& run, std::size_t index, const char* name);
   Error BindOutputs(RequestBatch& batch, RuntimeRun& run);
   // The output's shape for this batch; false if the model does not fix it.
   bool KnownShape(const TensorInfo& info);
-  Error Answer(RequestBatch& batch, const TensorInfo& info, const RuntimeOutput& output);
+  Error Answer(RequestBatch& batch, RuntimeRun& run, std::size_t index,
+               const RuntimeOutput& output);
+  Error AnswerFromDevice(RequestBatch& batch, RuntimeRun& run, std::size_t index,
+                         const RuntimeOutput& output);
   Error AnswerStrings(RequestBatch& batch, const TensorInfo& info, const RuntimeOutput& output);
 
   const ModelTensors& tensors_;

@@ -32,17 +32,23 @@ Error DescribeInput(TRITONBACKEND_Request* request, std::uint32_t index, InputVi
   return DescribeHandle(input, view);
 }
 
-Error InputBytes(const InputView& view, std::uint32_t index, std::span<const std::byte>* bytes) {
+Error ReadInputPart(const InputView& view, std::uint32_t index, InputPart* part) {
   const void* base = nullptr;
   std::uint64_t byte_size = 0;
-  TRITONSERVER_MemoryType memory = TRITONSERVER_MEMORY_CPU;
-  std::int64_t memory_id = 0;
-  HEADRACE_BACKEND_RETURN_IF_ERROR(
-      TRITONBACKEND_InputBuffer(view.input, index, &base, &byte_size, &memory, &memory_id));
-  if (memory == TRITONSERVER_MEMORY_GPU) {
+  part->place = {};
+  HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_InputBuffer(view.input, index, &base, &byte_size,
+                                                             &part->place.type, &part->place.id));
+  part->bytes = {static_cast<const std::byte*>(base), byte_size};
+  return {};
+}
+
+Error InputBytes(const InputView& view, std::uint32_t index, std::span<const std::byte>* bytes) {
+  InputPart part;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(ReadInputPart(view, index, &part));
+  if (!part.place.on_host()) {
     return Unsupported("input '{}' is in GPU memory", view.name);
   }
-  *bytes = {static_cast<const std::byte*>(base), byte_size};
+  *bytes = part.bytes;
   return {};
 }
 
@@ -85,20 +91,29 @@ std::byte* InputGatherer::Reserve(std::size_t slot, std::size_t byte_size) {
   return scratch.memory.get();
 }
 
-Error InputGatherer::Gather(std::span<TRITONBACKEND_Request* const> requests, const char* name,
-                            std::size_t slot, GatheredInput* gathered) {
+Error InputGatherer::Describe(std::span<TRITONBACKEND_Request* const> requests, const char* name,
+                              std::size_t* byte_size) {
   views_.resize(requests.size());
-  std::size_t byte_size = 0;
-  std::size_t buffer_count = 0;
-  const InputView* filled = nullptr;  // the last input that has bytes
+  *byte_size = 0;
   for (std::size_t i = 0; i < requests.size(); ++i) {
     HEADRACE_BACKEND_RETURN_IF_ERROR(DescribeInput(requests[i], name, &views_[i]));
-    if (__builtin_add_overflow(byte_size, views_[i].byte_size, &byte_size)) {
+    if (__builtin_add_overflow(*byte_size, views_[i].byte_size, byte_size)) {
       return InvalidArgument("input '{}': the batch is too large", name);
     }
-    if (views_[i].byte_size != 0) {
-      buffer_count += views_[i].buffer_count;
-      filled = &views_[i];
+  }
+  return {};
+}
+
+Error InputGatherer::Gather(std::span<TRITONBACKEND_Request* const> requests, const char* name,
+                            std::size_t slot, GatheredInput* gathered) {
+  std::size_t byte_size = 0;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(Describe(requests, name, &byte_size));
+  std::size_t buffer_count = 0;
+  const InputView* filled = nullptr;  // the last input that has bytes
+  for (const InputView& view : views_) {
+    if (view.byte_size != 0) {
+      buffer_count += view.buffer_count;
+      filled = &view;
     }
   }
   if (filled == nullptr) {
@@ -116,6 +131,31 @@ Error InputGatherer::Gather(std::span<TRITONBACKEND_Request* const> requests, co
     offset += view.byte_size;
   }
   *gathered = {{memory, byte_size}, true};
+  return {};
+}
+
+Error InputGatherer::Collect(std::span<TRITONBACKEND_Request* const> requests, const char* name,
+                             std::span<const InputPart>* parts, std::size_t* byte_size) {
+  HEADRACE_BACKEND_RETURN_IF_ERROR(Describe(requests, name, byte_size));
+  parts_.clear();
+  std::size_t collected = 0;
+  for (const InputView& view : views_) {
+    for (std::uint32_t k = 0; k < view.buffer_count; ++k) {
+      InputPart part;
+      HEADRACE_BACKEND_RETURN_IF_ERROR(ReadInputPart(view, k, &part));
+      if (part.bytes.size() > *byte_size - collected) {
+        return Internal("input '{}': its buffers hold more than {} bytes", name, *byte_size);
+      }
+      collected += part.bytes.size();
+      if (!part.bytes.empty()) {
+        parts_.push_back(part);
+      }
+    }
+  }
+  if (collected != *byte_size) {
+    return Internal("input '{}': its buffers hold {} of {} bytes", name, collected, *byte_size);
+  }
+  *parts = parts_;
   return {};
 }
 

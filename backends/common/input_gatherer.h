@@ -24,10 +24,27 @@ struct InputView {
   TRITONBACKEND_Input* input = nullptr;
 };
 
+// Where bytes lie. `id` is the number of the device for GPU memory.
+struct MemoryPlace {
+  TRITONSERVER_MemoryType type = TRITONSERVER_MEMORY_CPU;
+  std::int64_t id = 0;
+
+  // The processor can read and write it; pinned memory counts.
+  bool on_host() const { return type != TRITONSERVER_MEMORY_GPU; }
+};
+
+// One buffer of an input; the request's.
+struct InputPart {
+  std::span<const std::byte> bytes;
+  MemoryPlace place;
+};
+
 // INVALID_ARG if the request has no input of that name or index.
 Error DescribeInput(TRITONBACKEND_Request* request, const char* name, InputView* view);
 Error DescribeInput(TRITONBACKEND_Request* request, std::uint32_t index, InputView* view);
 
+// Buffer `index`, wherever it is.
+Error ReadInputPart(const InputView& view, std::uint32_t index, InputPart* part);
 // The bytes of buffer `index`. UNSUPPORTED for device memory.
 Error InputBytes(const InputView& view, std::uint32_t index, std::span<const std::byte>* bytes);
 // All buffers in order into `destination`, which has view.byte_size bytes. INTERNAL if the buffers
@@ -49,6 +66,12 @@ class InputGatherer {
   Error Gather(std::span<TRITONBACKEND_Request* const> requests, const char* name, std::size_t slot,
                GatheredInput* gathered);
 
+  // The buffers of input `name` of all requests in order, without those that are empty, wherever
+  // they are; `byte_size` is their sum. Nothing is copied. The result is valid until the next call
+  // and the release of the requests.
+  Error Collect(std::span<TRITONBACKEND_Request* const> requests, const char* name,
+                std::span<const InputPart>* parts, std::size_t* byte_size);
+
  private:
   struct Free {
     void operator()(std::byte* memory) const;
@@ -57,10 +80,14 @@ class InputGatherer {
     std::unique_ptr<std::byte[], Free> memory;
     std::size_t capacity = 0;
   };
+  // The views of input `name`, and their bytes in all.
+  Error Describe(std::span<TRITONBACKEND_Request* const> requests, const char* name,
+                 std::size_t* byte_size);
   std::byte* Reserve(std::size_t slot, std::size_t byte_size);
 
   std::vector<Scratch> scratch_;
   std::vector<InputView> views_;
+  std::vector<InputPart> parts_;
 };
 
 }  // namespace headrace::backend

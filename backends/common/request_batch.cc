@@ -76,6 +76,18 @@ bool RequestBatch::Wants(std::size_t i, std::string_view output) const {
 Error RequestBatch::Output(std::size_t i, const char* name, TRITONSERVER_DataType dtype,
                            std::span<const std::int64_t> shape, std::size_t byte_size,
                            std::span<std::byte>* destination) {
+  MemoryPlace place;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(Output(i, name, dtype, shape, byte_size, &place, destination));
+  if (!place.on_host()) {
+    *destination = {};
+    return Unsupported("output '{}' is wanted in GPU memory", name);
+  }
+  return {};
+}
+
+Error RequestBatch::Output(std::size_t i, const char* name, TRITONSERVER_DataType dtype,
+                           std::span<const std::int64_t> shape, std::size_t byte_size,
+                           MemoryPlace* place, std::span<std::byte>* destination) {
   *destination = {};
   TRITONBACKEND_Response* const response = memory_.slots[i].response;
   if (response == nullptr) {
@@ -85,13 +97,8 @@ Error RequestBatch::Output(std::size_t i, const char* name, TRITONSERVER_DataTyp
   HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ResponseOutput(
       response, &output, name, dtype, shape.data(), static_cast<std::uint32_t>(shape.size())));
   void* buffer = nullptr;
-  TRITONSERVER_MemoryType memory = TRITONSERVER_MEMORY_CPU;
-  std::int64_t memory_id = 0;
   HEADRACE_BACKEND_RETURN_IF_ERROR(
-      TRITONBACKEND_OutputBuffer(output, &buffer, byte_size, &memory, &memory_id));
-  if (memory == TRITONSERVER_MEMORY_GPU) {
-    return Unsupported("output '{}' is wanted in GPU memory", name);
-  }
+      TRITONBACKEND_OutputBuffer(output, &buffer, byte_size, &place->type, &place->id));
   *destination = {static_cast<std::byte*>(buffer), byte_size};
   return {};
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/input_gatherer.h"
 #include "triton_abi.h"
 
 namespace headrace::backend {
@@ -60,6 +61,11 @@ class RequestBatch {
   // dimension. Writes an empty span if the request has failed. At most once per request and name.
   Error Output(std::size_t i, const char* name, TRITONSERVER_DataType dtype,
                std::span<const std::int64_t> shape, std::size_t byte_size,
+               std::span<std::byte>* destination);
+  // The same wherever the server gives the memory: `place` says what is preferred, and then what it
+  // is.
+  Error Output(std::size_t i, const char* name, TRITONSERVER_DataType dtype,
+               std::span<const std::int64_t> shape, std::size_t byte_size, MemoryPlace* place,
                std::span<std::byte>* destination);
   // Slices a batched output along its first dimension: `rows[i]` rows for request `i`, copied to
   // those that want it. `shape` is the whole tensor's; its bytes must divide evenly. Failures go to
