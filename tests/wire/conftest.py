@@ -11,7 +11,7 @@ from harness import server as server_module
 _BACKENDS = pathlib.Path(server_module.program()).resolve().parent / "backends"
 collect_ignore = [
     f"test_{module}.py"
-    for module, backend in (("onnx", "onnxruntime"), ("openvino", "openvino"))
+    for module, backend in (("onnx", "onnxruntime"), ("openvino", "openvino"), ("torch", "pytorch"))
     if not (_BACKENDS / backend / f"libtriton_{backend}.so").exists()
 ]
 
