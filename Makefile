@@ -31,7 +31,8 @@ serve: build demo-repository  ## Serve the demo models in the foreground, on loo
 demo: build demo-repository  ## Serve on a free port, classify a photograph, stop
 	@$(PYTHON) demo/round_trip.py $(PROGRAM) build/demo-repository
 
-test: setup  ## Build and run every check and test, also under the sanitizers
+test:  ## Build and run every check and test, also under the sanitizers
+	@HEADRACE_WITHOUT="$(WITHOUT)" tools/setup.sh --tests
 	@tools/test.sh
 
 check:  ## Check format, layers and that each header compiles alone

@@ -7,6 +7,7 @@ import json
 import pathlib
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 
@@ -70,6 +71,45 @@ def _copy_for_openvino(source, target):
     (target / "config.pbtxt").write_text(config)
 
 
+def _write_torch(directory):
+    """The same networks as TorchScript and as a package, and a model of texts, where PyTorch is installed to write them.
+    Returns whether it is."""
+    python = servers.ROOT / "build" / "venv" / "bin" / "python"
+    if not (servers.backend_directory() / "pytorch").exists() or subprocess.run(
+        [python, "-c", "import torch"], stderr=subprocess.DEVNULL
+    ).returncode:
+        print("pytorch: left out; its backend, or the whole of PyTorch (tools/setup.sh --tests), is missing")
+        return False
+    for name, file in (("efficientnet_lite0", "model.pt"), ("resnet18", "model.pt"), ("resnet18", "model.pt2")):
+        model = directory / f"{name}_{'aoti' if file.endswith('2') else 'pytorch'}"
+        (model / "1").mkdir(parents=True)
+        maker = servers.ROOT / "demo" / "torch_graph.py"
+        subprocess.run([python, "-W", "ignore", maker, name, model / "1" / file], check=True)
+        output = "probabilities" if name.startswith("eff") else "logits"
+        (model / "config.pbtxt").write_text(
+            f'backend: "pytorch"\nmax_batch_size: 8\ndefault_model_filename: "{file}"\n'
+            + _tensors("input", "images", "FP32", "3, 224, 224")
+            + _tensors("output", output, "FP32", "1000")
+        )
+    model = directory / "texts_pytorch"
+    (model / "1").mkdir(parents=True)
+    script = (
+        "import torch\nfrom typing import List\n"
+        "class Texts(torch.nn.Module):\n"
+        "    def forward(self, texts: List[str]) -> List[str]:\n"
+        "        return [text + '!' for text in texts]\n"
+        "torch.jit.script(Texts()).save('model.pt')\n"
+    )
+    (model / "1" / "texts.py").write_text(script)
+    subprocess.run([python, "-W", "ignore", "texts.py"], cwd=model / "1", check=True)
+    (model / "config.pbtxt").write_text(
+        'backend: "pytorch"\nmax_batch_size: 0\n'
+        + _tensors("input", "TEXTS", "BYTES", -1)
+        + _tensors("output", "TEXTS_OUT", "BYTES", -1)
+    )
+    return True
+
+
 def _make_repository(directory):
     """Identity models of every datatype, one that batches, and the demo's ONNX models."""
     for dtype in [*_DTYPES, "BYTES"]:
@@ -91,6 +131,7 @@ def _make_repository(directory):
     for name in ("efficientnet_lite0", "resnet18"):
         shutil.copytree(demo / name, directory / name)
         _copy_for_openvino(demo / name, directory / f"{name}_openvino")
+    return _write_torch(directory)
 
 
 def _infer(server, model, inputs, outputs):
@@ -124,7 +165,7 @@ def _infer(server, model, inputs, outputs):
     return found
 
 
-def _requests():
+def _requests(with_torch):
     """Every request: a label, the model, its inputs and its outputs."""
     for dtype, size in _DTYPES.items():
         data = bytes(i % 2 for i in range(_ELEMENTS)) if dtype == "BOOL" else bytes(range(_ELEMENTS * size))
@@ -144,17 +185,24 @@ def _requests():
             yield f"batch of {batch}", f"efficientnet_lite0{runtime}", image, ["probabilities"]
         for runtime in ("", "_openvino"):
             yield f"batch of {batch}", f"resnet18{runtime}", image, ["logits"]
+        if with_torch:
+            yield f"batch of {batch}", "efficientnet_lite0_pytorch", image, ["probabilities"]
+            for model in ("resnet18_pytorch", "resnet18_aoti"):
+                yield f"batch of {batch}", model, image, ["logits"]
+    if with_torch:
+        data = b"".join(struct.pack("<I", len(text)) + text for text in strings)
+        yield "BYTES", "texts_pytorch", [("TEXTS", "BYTES", [len(strings)], data)], ["TEXTS_OUT"]
 
 
 def main():
     with tempfile.TemporaryDirectory(prefix="check-peers-") as directory:
         repository = pathlib.Path(directory)
-        _make_repository(repository)
+        with_torch = _make_repository(repository)
         differing = 0
         with servers.triton(repository) as triton, servers.headrace(repository) as headrace:
             triton.wait_ready()
             headrace.wait_ready()
-            for label, model, inputs, outputs in _requests():
+            for label, model, inputs, outputs in _requests(with_torch):
                 same = _infer(triton, model, inputs, outputs) == _infer(headrace, model, inputs, outputs)
                 differing += not same
                 print(f"{model:28} {label:12} {'the same answer' if same else 'DIFFERENT ANSWERS'}")

@@ -38,7 +38,40 @@ def _openvino(model, images, threads, precision):
     return lambda: request.infer([images], share_inputs=True, share_outputs=True)
 
 
-RUNTIMES = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+def _torch_images(images, threads, precision):
+    import torch
+
+    if precision != "fp32":
+        raise ValueError(f"PyTorch is measured in fp32, not {precision}")
+    torch.set_num_threads(threads)
+    torch.set_grad_enabled(False)
+    return torch.from_numpy(images)
+
+
+def _pytorch(model, images, threads, precision):
+    import torch
+
+    tensor = _torch_images(images, threads, precision)
+    module = torch.jit.load(model)
+    for _ in range(3):  # profiled and optimised
+        module(tensor)
+    return lambda: module(tensor)
+
+
+def _pytorch_aoti(model, images, threads, precision):
+    import torch
+
+    tensor = _torch_images(images, threads, precision)
+    package = torch._inductor.aoti_load_package(model)
+    return lambda: package(tensor)
+
+
+RUNTIMES = {
+    "onnxruntime": _onnxruntime,
+    "openvino": _openvino,
+    "pytorch": _pytorch,
+    "pytorch_aoti": _pytorch_aoti,
+}
 
 
 def main():

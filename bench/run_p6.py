@@ -4,6 +4,7 @@
 import dataclasses
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -35,6 +36,7 @@ class Backend:
     threads: str  # the parameter that sets an instance's threads
     # What takes the place of the demo configuration's line `backend: "onnxruntime"`, by precision.
     config: dict
+    made: bool = False  # the file is made from the same description as the demo repository's
 
 
 def _openvino(extra=""):
@@ -52,6 +54,13 @@ BACKENDS = {
             "fp32": _openvino(),
             "bf16": _openvino(repositories.parameter("inference_precision", "bf16")),
         },
+    ),
+    "pytorch": Backend(
+        "model.pt", "INTRA_OP_THREAD_COUNT", {"fp32": 'backend: "pytorch"\n'}, made=True
+    ),
+    # Compiled by AOTInductor; its loops have as many threads as the machine that compiled it has cores.
+    "pytorch_aoti": Backend(
+        "model.pt2", "INTRA_OP_THREAD_COUNT", {"fp32": 'platform: "torch_aoti"\n'}, made=True
     ),
 }
 
@@ -114,7 +123,20 @@ def _repository(options, name, scratch):
             r'backend: "onnxruntime"\n': config,
         },
     )
+    if backend.made:
+        _make(name, repository / name / "1" / backend.file, options.batch_size)
     return repository
+
+
+def _make(name, path, batch_size):
+    """Puts the model at `path` as PyTorch has it; compiled ones are kept in build/."""
+    maker = servers.ROOT / "demo" / "torch_graph.py"
+    kept = servers.ROOT / "build" / "bench-models" / f"{name}-{batch_size}{path.suffix}"
+    if not kept.exists() or kept.stat().st_mtime < maker.stat().st_mtime:
+        kept.parent.mkdir(exist_ok=True)
+        print(f"making {kept}", file=sys.stderr, flush=True)
+        subprocess.run([_python(), maker, name, kept, str(batch_size)], check=True)
+    shutil.copyfile(kept, path)
 
 
 def _compare(name, options, results, scratch, stack):

@@ -17,6 +17,12 @@ function(headrace_check_headers_of tree folder)
     endif()
   endforeach()
 
+  # A backend that is left out for want of its runtime has headers that cannot be compiled.
+  get_property(left_out DIRECTORY "${CMAKE_SOURCE_DIR}/${tree}/${folder}" PROPERTY HEADRACE_LEFT_OUT)
+  if(left_out OR NOT owners)
+    return()
+  endif()
+
   set(sources "")
   foreach(header ${headers})
     file(RELATIVE_PATH name "${CMAKE_SOURCE_DIR}" "${header}")

@@ -41,13 +41,7 @@ else()
   list(APPEND HEADRACE_RUNTIME_SUMMARY "onnxruntime: not found, backend left out")
 endif()
 
-if(EXISTS "${HEADRACE_SITE}/torch/share/cmake/Torch/TorchConfig.cmake")
-  set(HEADRACE_HAS_TORCH ON)
-  list(APPEND HEADRACE_RUNTIME_SUMMARY "torch: ${HEADRACE_SITE}/torch")
-else()
-  set(HEADRACE_HAS_TORCH OFF)
-  list(APPEND HEADRACE_RUNTIME_SUMMARY "torch: not found, backend left out")
-endif()
+include(TorchRuntime)
 
 if(HEADRACE_SANITIZE AND EXISTS "${HEADRACE_SITE}/openvino")
   # It loads its thread library with RTLD_DEEPBIND, which the sanitizers end the process for.

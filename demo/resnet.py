@@ -19,8 +19,8 @@ _BRANCH_SCALE = 0.2
 
 
 class _Builder:
-    def __init__(self, name, blocks_per_stage, bottleneck):
-        self._graph = Graph(name, "images", ["batch", 3, IMAGE_SIZE, IMAGE_SIZE])
+    def __init__(self, name, blocks_per_stage, bottleneck, graph_type):
+        self._graph = graph_type(name, "images", ["batch", 3, IMAGE_SIZE, IMAGE_SIZE])
         self._random = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
         self._blocks_per_stage = blocks_per_stage
         self._bottleneck = bottleneck
@@ -65,11 +65,11 @@ class _Builder:
         return graph.finish(x, "logits", ["batch", CLASSES])
 
 
-def build_resnet18():
+def build_resnet18(graph_type=Graph):
     """Returns the model: `images` FP32 [n, 3, 224, 224] to `logits` FP32 [n, 1000]."""
-    return _Builder("resnet18", (2, 2, 2, 2), bottleneck=False).build()
+    return _Builder("resnet18", (2, 2, 2, 2), bottleneck=False, graph_type=graph_type).build()
 
 
-def build_resnet50():
+def build_resnet50(graph_type=Graph):
     """Returns the model: `images` FP32 [n, 3, 224, 224] to `logits` FP32 [n, 1000]."""
-    return _Builder("resnet50", (3, 4, 6, 3), bottleneck=True).build()
+    return _Builder("resnet50", (3, 4, 6, 3), bottleneck=True, graph_type=graph_type).build()

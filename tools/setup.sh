@@ -3,8 +3,9 @@
 #   1. Debian packages (needs root or sudo only when one is missing),
 #   2. two development packages that only Debian testing has, unpacked (not installed) into build/deps,
 #   3. a virtual environment build/venv with the wheels pinned in tools/requirements-*.txt.
-# Usage: tools/setup.sh [--without RUNTIME[,RUNTIME...]]      RUNTIME: onnxruntime, openvino
-# A runtime that is left out leaves its backend out of the build; CMake says so.
+# Usage: tools/setup.sh [--tests] [--without RUNTIME[,RUNTIME...]]      RUNTIME: onnxruntime, openvino, torch
+# A runtime that is left out leaves its backend out of the build; CMake says so. --tests adds what only the tests
+# need and is large: the whole of PyTorch, which makes their models.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -12,6 +13,7 @@ build="$root/build"
 deps="$build/deps"
 venv="$build/venv"
 without=",${HEADRACE_WITHOUT:-},"
+tests=0
 
 debian_packages=(
   g++ cmake make ninja-build ccache clang-format curl ca-certificates
@@ -31,7 +33,8 @@ while (($#)); do
   case "$1" in
     --without) without+="${2:?--without takes a runtime name},"; shift 2 ;;
     --without=*) without+="${1#*=},"; shift ;;
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    --tests) tests=1; shift ;;
+    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) fail "unknown argument '$1'; try --help" ;;
   esac
 done
@@ -136,12 +139,28 @@ requirement_files() {
   if wanted openvino; then echo "$root/tools/requirements-openvino.txt"; fi
 }
 
+# Those whose wheels are installed without the requirements that they name themselves.
+bare_requirement_files() {
+  echo "$root/tools/requirements-data.txt"
+  if (($1)); then echo "$root/tools/requirements-test-data.txt"; fi
+  if wanted torch; then
+    echo "$root/tools/requirements-torch.txt"
+    if (($1)); then echo "$root/tools/requirements-test-torch.txt"; fi
+  fi
+}
+
+# Stands for what is installed with ($1 = 1) or without what only the tests need.
+stamp_of() {
+  { requirement_files; bare_requirement_files "$1"; } | xargs -d '\n' cat | sha256sum | cut -d' ' -f1
+}
+
 install_wheels() {
-  local files=() file stamp="$venv/.headrace-stamp" want
+  local files=() bare=() file stamp="$venv/.headrace-stamp" found
   mapfile -t files < <(requirement_files)
-  local nodeps=("$root/tools/requirements-data.txt" "$root/tools/requirements-test-data.txt")
-  want="$(cat "${files[@]}" "${nodeps[@]}" | sha256sum | cut -d' ' -f1)"
-  if [[ -x "$venv/bin/python" && "$(cat "$stamp" 2>/dev/null)" == "$want" ]]; then
+  mapfile -t bare < <(bare_requirement_files "$tests")
+  found="$(cat "$stamp" 2>/dev/null)" || true
+  # What the tests need besides does no harm to a run without them.
+  if [[ -x "$venv/bin/python" ]] && { [[ "$found" == "$(stamp_of 1)" ]] || [[ "$found" == "$(stamp_of "$tests")" ]]; }; then
     say "Python wheels: up to date in build/venv"
     return
   fi
@@ -159,22 +178,23 @@ install_wheels() {
     logged "${pip[@]}" -r "$file" ||
       fail "pip could not install $(basename "$file"); $(wheel_advice "$file")"
   done
-  for file in "${nodeps[@]}"; do
+  for file in "${bare[@]}"; do
     say "Python wheels: $(basename "$file")"
     logged "${pip[@]}" --no-deps -r "$file" ||
       fail "pip could not install $(basename "$file"); $(wheel_advice "$file")"
   done
   local runtime
-  for runtime in onnxruntime openvino; do
+  for runtime in onnxruntime openvino torch; do
     if ! wanted "$runtime"; then logged "$venv/bin/python" -m pip uninstall -y --quiet "$runtime"; fi
   done
-  echo "$want" >"$stamp"
+  stamp_of "$tests" >"$stamp"
 }
 
 wheel_advice() {
   case "$1" in
     *onnxruntime*) echo "run again with --without onnxruntime (make: WITHOUT=onnxruntime) to build without that backend" ;;
     *openvino*) echo "run again with --without openvino (make: WITHOUT=openvino) to build without that backend" ;;
+    *torch*) echo "run again with --without torch (make: WITHOUT=torch) to build without that backend" ;;
     *) echo "check the network and run again" ;;
   esac
 }

@@ -87,6 +87,9 @@ Status CompleteBackend(const std::string& model_name,
   if (config.platform() == "ensemble" || config.has_ensemble_scheduling()) {
     return OkStatus();
   }
+  if (config.backend() == "torch") {  // another name, for the one that the library has
+    config.set_backend("pytorch");
+  }
   const StandardFile* standard = nullptr;
   if (!config.backend().empty()) {
     const StandardFile* by_platform = FindByPlatform(config.platform());

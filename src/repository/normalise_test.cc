@@ -52,6 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
         BackendCase{"", {"model.py"}, "python", "", "model.py"},
         BackendCase{"", {"model.plan"}, "tensorrt", "tensorrt_plan", "model.plan"},
         BackendCase{"backend: \"pytorch\"", {"model.pt2"}, "pytorch", "torch_aoti", "model.pt2"},
+        BackendCase{"backend: \"torch\"", {"model.pt2"}, "pytorch", "torch_aoti", "model.pt2"},
         BackendCase{"backend: \"pytorch\"", {}, "pytorch", "pytorch_libtorch", "model.pt"},
         BackendCase{
             "backend: \"onnxruntime\"", {}, "onnxruntime", "onnxruntime_onnx", "model.onnx"},

@@ -8,7 +8,12 @@ from harness import server as server_module
 # A build without a runtime has no backend for it, and nothing to test of it.
 collect_ignore = [
     f"test_{module}.py"
-    for module, backend in (("onnx", "onnxruntime"), ("openvino", "openvino"), ("tensorflow", "openvino"))
+    for module, backend in (
+        ("onnx", "onnxruntime"),
+        ("openvino", "openvino"),
+        ("tensorflow", "openvino"),
+        ("torch", "pytorch"),
+    )
     if not backends.built(backend)
 ]
 

@@ -1,0 +1,106 @@
+// The pytorch backend: TorchScript (.pt) and packages compiled by AOTInductor (.pt2).
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/auto_complete.h"
+#include "common/batch_driver.h"
+#include "common/entry_points.h"
+#include "common/log.h"
+#include "common/model_config.h"
+#include "common/model_file.h"
+#include "pytorch/placement.h"
+#include "pytorch/process_settings.h"
+#include "pytorch/settings.h"
+#include "pytorch/torch_model.h"
+
+namespace headrace::backend {
+namespace {
+
+// Servers fill in the first name where the configuration names no file.
+std::vector<std::string> FileNames(const ModelConfig& config) {
+  const std::string& named = config.default_model_filename;
+  if (!named.empty() && named != "model.pt") {
+    return {named};
+  }
+  if (config.Text("/platform") == "torch_aoti") {
+    return {"model.pt2", "model.pt"};
+  }
+  return {"model.pt", "model.pt2"};
+}
+
+class PyTorchModel {
+ public:
+  static Error Create(TRITONBACKEND_Model* handle, std::unique_ptr<PyTorchModel>* model) {
+    auto created = std::make_unique<PyTorchModel>();
+    HEADRACE_BACKEND_RETURN_IF_ERROR(created->Load(handle));
+    *model = std::move(created);
+    return {};
+  }
+
+  static void Describe(TRITONBACKEND_BackendAttribute* attributes) {
+    HEADRACE_BACKEND_LOG_IF_ERROR(
+        TRITONBACKEND_BackendAttributeSetParallelModelInstanceLoading(attributes, true),
+        "parallel instance loading could not be declared");
+  }
+
+  TorchModel& model() { return *model_; }
+  const ModelConfig& config() const { return config_; }
+
+ private:
+  Error Load(TRITONBACKEND_Model* handle) {
+    LoadDeviceSupport();
+    HEADRACE_BACKEND_RETURN_IF_ERROR(ModelConfig::Read(handle, &config_));
+    PyTorchSettings settings;
+    const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+    HEADRACE_BACKEND_RETURN_IF_ERROR(PyTorchSettings::Read(config_, cores, &settings));
+    std::string path;
+    const std::vector<std::string> names = FileNames(config_);
+    HEADRACE_BACKEND_RETURN_IF_ERROR(FindModelFile(handle, names, &path));
+    ApplyToProcess(settings);
+    HEADRACE_BACKEND_RETURN_IF_ERROR(
+        RunApart([&] { return TorchModel::Load(path, config_, settings, &model_); }));
+    if (model_->describes_itself()) {
+      HEADRACE_BACKEND_RETURN_IF_ERROR(SettleConfig(handle, model_->tensors(), &config_));
+    }
+    if (config_.max_batch_size > model_->batch_size_max()) {
+      return InvalidArgument(
+          "max_batch_size is {}, but the package was compiled for batches of at most {}",
+          config_.max_batch_size, model_->batch_size_max());
+    }
+    return {};
+  }
+
+  ModelConfig config_;
+  std::unique_ptr<TorchModel> model_;
+};
+
+class PyTorchInstance {
+ public:
+  PyTorchInstance(PyTorchModel& model, std::unique_ptr<RuntimeRun> run)
+      : driver_(model.model().tensors(), model.config()), run_(std::move(run)) {}
+
+  static Error Create(PyTorchModel& model, TRITONBACKEND_ModelInstance* handle,
+                      std::unique_ptr<PyTorchInstance>* instance) {
+    Placement placement;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(Placement::Of(handle, &placement));
+    std::unique_ptr<RuntimeRun> run;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(
+        RunApart([&] { return model.model().NewRun(placement, model.config(), &run); }));
+    *instance = std::make_unique<PyTorchInstance>(model, std::move(run));
+    return {};
+  }
+
+  Error Execute(RequestBatch& batch) { return driver_.Execute(batch, *run_); }
+
+ private:
+  BatchDriver driver_;
+  std::unique_ptr<RuntimeRun> run_;
+};
+
+}  // namespace
+}  // namespace headrace::backend
+
+HEADRACE_BACKEND_ENTRY_POINTS("pytorch", ::headrace::backend::PyTorchModel,
+                              ::headrace::backend::PyTorchInstance)
