@@ -61,30 +61,13 @@ Error ReadWeightSharing(const ModelConfig& config, WeightSharing* sharing) {
   return {};
 }
 
-// The server has filled in the groups, or will do so with one instance for each group.
 void CountInstances(const ModelConfig& config, PyTorchSettings* settings) {
-  int on_cpu = 0;
-  int per_gpu = 0;
-  for (int i = 0;; ++i) {
-    const auto kind = config.Text(fmt::format("/instance_group/{}/kind", i));
-    const auto count = config.Text(fmt::format("/instance_group/{}/count", i));
-    const auto name = config.Text(fmt::format("/instance_group/{}/name", i));
-    if (!kind && !count && !name) {
-      break;
-    }
-    int instances = 1;
-    if (count) {
-      std::from_chars(count->data(), count->data() + count->size(), instances);
-    }
-    instances = std::clamp(instances, 1, kInstanceCountMax);
-    if (kind == "KIND_GPU") {
-      per_gpu += instances;
-    } else {
-      on_cpu += instances;
-    }
-  }
-  settings->cpu_instances = std::max(1, on_cpu);
-  settings->instances_per_gpu = std::max(1, per_gpu);
+  const auto bounded = [](std::int64_t count) {
+    return static_cast<int>(std::clamp<std::int64_t>(count, 1, kInstanceCountMax));
+  };
+  const std::int64_t per_gpu = config.InstanceCount("KIND_GPU");
+  settings->cpu_instances = bounded(config.InstanceCount() - per_gpu);
+  settings->instances_per_gpu = bounded(per_gpu);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ import efficientnet_lite0  # noqa: E402
 import photograph  # noqa: E402
 import tritonclient.http as client_module  # noqa: E402
 
-from harness import models  # noqa: E402
+from harness import backends, models, tensorflow_graph  # noqa: E402
 from harness import server as server_module  # noqa: E402
 
 _PHOTOGRAPHS = (
@@ -32,7 +32,6 @@ _PHOTOGRAPHS = (
     "rocket.jpg",
 )
 _BATCH_SIZE_MAX = 8
-_BACKENDS = pathlib.Path(server_module.program()).resolve().parent / "backends"
 
 
 def _write_onnx(path):
@@ -44,6 +43,14 @@ def _write_ir(path):
 
     model = openvino.Core().read_model(efficientnet_lite0.build().SerializeToString())
     openvino.save_model(model, str(path), compress_to_fp16=False)
+
+
+def _write_saved_model(path):
+    tensorflow_graph.save_model(efficientnet_lite0.build(), path, "images", "probabilities")
+
+
+def _write_frozen_graph(path):
+    path.write_bytes(tensorflow_graph.frozen_graph(efficientnet_lite0.build()))
 
 
 def _torch_module():
@@ -81,6 +88,7 @@ class Format:
     tolerance: float = 1e-3
     extra: str = ""
     module: str = ""  # of Python, whose presence says that it can be written
+    platform: str = ""  # how the configuration names it, where not by its backend
 
 
 # Where a format is further off than its tolerance, by photograph: at a probability of 0.84 the softmax is steep, and
@@ -102,15 +110,19 @@ _FORMATS = {
         extra=models.parameter("inference_precision", "bf16"),
         module="openvino",
     ),
+    "savedmodel": Format(
+        "openvino", "model.savedmodel", _write_saved_model, module="openvino", platform="tensorflow_savedmodel"
+    ),
+    "graphdef": Format(
+        "openvino", "model.graphdef", _write_frozen_graph, module="openvino", platform="tensorflow_graphdef"
+    ),
     "torchscript": Format("pytorch", "model.pt", _write_torchscript, module=_WHOLE_OF_PYTORCH),
     "package": Format("pytorch", "model.pt2", _write_package, module=_WHOLE_OF_PYTORCH),
 }
 
 
 def _is_available(form):
-    if not (_BACKENDS / form.backend / f"libtriton_{form.backend}.so").exists():
-        return False
-    return importlib.util.find_spec(form.module) is not None
+    return backends.built(form.backend) and importlib.util.find_spec(form.module) is not None
 
 
 _AVAILABLE = [name for name, form in _FORMATS.items() if _is_available(form)]
@@ -118,17 +130,17 @@ _AVAILABLE = [name for name, form in _FORMATS.items() if _is_available(form)]
 
 def _config(form):
     # A package does not keep names, and TorchScript those of its inputs only: their outputs are named by order.
+    kind = f'platform: "{form.platform}"' if form.platform else f'backend: "{form.backend}"'
     return (
-        f'backend: "{form.backend}"\ndefault_model_filename: "{form.file}"\nmax_batch_size: {_BATCH_SIZE_MAX}\n'
+        f'{kind}\ndefault_model_filename: "{form.file}"\nmax_batch_size: {_BATCH_SIZE_MAX}\n'
         'input { name: "images" data_type: TYPE_FP32 dims: [ 3, 224, 224 ] }\n'
         'output { name: "probabilities" data_type: TYPE_FP32 dims: [ 1000 ] }\n'
         "dynamic_batching { }\ninstance_group { count: 1 kind: KIND_CPU }\n" + form.extra
     )
 
 
-@pytest.fixture(scope="module", name="answers")
-def _answers(tmp_path_factory):
-    """The probabilities of all photographs, by format."""
+@pytest.fixture(scope="module", name="server")
+def _server(tmp_path_factory):
     repository = tmp_path_factory.mktemp("same")
     for name in _AVAILABLE:
         form = _FORMATS[name]
@@ -136,10 +148,18 @@ def _answers(tmp_path_factory):
         (directory / "1").mkdir(parents=True)
         form.write(directory / "1" / form.file)
         (directory / "config.pbtxt").write_text(_config(form), encoding="utf-8")
+    with server_module.Server(repository) as running:
+        yield running
+        assert running.stop() == 0, running.output()
+
+
+@pytest.fixture(scope="module", name="answers")
+def _answers(server):
+    """The probabilities of all photographs, by format."""
     folder = photograph.example_path().parent
     images = [photograph.load(folder / name) for name in _PHOTOGRAPHS]
     answers = {}
-    with server_module.Server(repository) as server, client_module.InferenceServerClient(
+    with client_module.InferenceServerClient(
         server.url, concurrency=len(images), network_timeout=300, connection_timeout=300
     ) as client:
         for name in _AVAILABLE:
@@ -174,3 +194,13 @@ def test_the_coffee_is_an_espresso(answers):
     index = _PHOTOGRAPHS.index("coffee.png")
     for name, probabilities in answers.items():
         assert numpy.argmax(probabilities[index]) == 967, name
+
+
+@pytest.mark.parametrize("name", [name for name in _AVAILABLE if _FORMATS[name].platform])
+def test_clients_see_a_model_of_tensorflow(server, name):
+    with client_module.InferenceServerClient(server.url) as client:
+        config, metadata = client.get_model_config(name), client.get_model_metadata(name)
+    assert (config["backend"], config["platform"]) == ("tensorflow", f"tensorflow_{name}")
+    assert [(t["name"], t["shape"]) for t in metadata["inputs"]] == [("images", [-1, 3, 224, 224])]
+    assert [(t["name"], t["shape"]) for t in metadata["outputs"]] == [("probabilities", [-1, 1000])]
+    server.wait_line(rf"model '{name}': backend 'tensorflow' is not installed; backend 'openvino' serves the model")
