@@ -1,6 +1,6 @@
 # The commands of everyday work; `make help` lists them. CMake and the scripts in tools/ do the work.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo-repository serve demo test check format bench peer-check clean
+.PHONY: help setup build demo-repository serve demo test check format bench peer-check gpu-check clean
 
 HTTP_PORT ?= 8000
 METRICS_PORT ?= 8002
@@ -48,6 +48,9 @@ bench: build demo-repository  ## Run the benchmarks in bench/
 
 peer-check: build demo-repository  ## Serve our backends from a stock Triton too (HEADRACE_PEERS) and compare the answers
 	@$(PYTHON) bench/check_peers.py
+
+gpu-check:  ## On a machine with a GPU: the same models on GPU and CPU, answers and figures (tools/gpu_check.sh)
+	@tools/gpu_check.sh
 
 clean:  ## Remove what was built; what setup installed stays
 	@tools/clean.sh

@@ -1,8 +1,10 @@
 # Finds the optional inference runtimes in their wheels. The core program links none of them; a runtime
 # that is missing leaves its backend out, and the summary says so.
-file(GLOB _site "${HEADRACE_VENV}/lib/python3*/site-packages")
-list(APPEND _site "")
-list(GET _site 0 HEADRACE_SITE)
+if(NOT HEADRACE_SITE)
+  file(GLOB _site "${HEADRACE_VENV}/lib/python3*/site-packages")
+  list(APPEND _site "")
+  list(GET _site 0 HEADRACE_SITE)
+endif()
 
 set(HEADRACE_RUNTIME_SUMMARY "")
 
