@@ -99,7 +99,8 @@ struct ParsedFlags {
   bool help = false, print_config = false, print_reference = false;
 };
 
-enum SpecialFlag : int { kHelp = 1, kConfig, kPrintConfig, kPrintReference, kFirstOption };
+// Above every character: getopt_long answers ':' and '?' for what is wrong.
+enum SpecialFlag : int { kHelp = 256, kConfig, kPrintConfig, kPrintReference, kFirstOption };
 
 std::vector<option> LongOptions() {
   std::vector<option> table = {{"help", no_argument, nullptr, kHelp},

@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class OptionsTest : public ::testing::Test {
  protected:
@@ -37,6 +38,18 @@ TEST_F(OptionsTest, Flags_AcceptBothForms) {
   ASSERT_TRUE(resolved.ok()) << resolved.status().ToString();
   EXPECT_EQ(resolved->config.http_port, 1234u);
   EXPECT_THAT(resolved->config.model_repositories, ElementsAre("a", "b"));
+}
+
+TEST_F(OptionsTest, Flags_EveryOptionIsKnownAndTakesItsValue) {
+  for (const Option& option : ServerOptions()) {
+    const std::string flag = "--" + std::string(option.name);
+    const bool is_switch = option.kind == OptionKind::kSwitch;
+    const auto resolved = Resolve({is_switch ? flag : flag + "=1"});
+    if (!resolved.ok()) {  // a value of another kind; but the option itself is known
+      EXPECT_THAT(resolved.status().message(), Not(HasSubstr("needs a value")));
+      EXPECT_THAT(resolved.status().message(), Not(HasSubstr("unknown or ambiguous")));
+    }
+  }
 }
 
 TEST_F(OptionsTest, Flags_AcceptUnambiguousPrefixes) {

@@ -92,14 +92,14 @@ def small_cap_server(_small_cap_server):
 
 @pytest.fixture(scope="session")
 def _shm_server(catalogue_repository):
-    with _running(catalogue_repository, "--allow-client-shm=true", "--client-shm-regions-max=16") as pair:
+    with running_server(catalogue_repository, "--allow-client-shm=true", "--client-shm-regions-max=16") as pair:
         yield pair
 
 
 @pytest.fixture
 def shm_server(_shm_server):
     """A server that lets clients register 16 regions of shared memory; none is left behind."""
-    with _unharmed(*_shm_server) as running:
+    with unharmed(*_shm_server) as running:
         yield running
         assert raw_http.call(running, "POST", "/v2/systemsharedmemory/unregister").status == 200
 

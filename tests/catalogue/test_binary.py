@@ -156,7 +156,11 @@ REFUSED = [
         ),
         (
             "all-three",
-            binary("fixed", head({**sized(16, shared_memory_region="r"), "data": [1, 2, 3, 4]}), FOUR),
+            binary(
+                "fixed",
+                head({**sized(16, shared_memory_region="r", shared_memory_byte_size=16), "data": [1, 2, 3, 4]}),
+                FOUR,
+            ),
             verdict(400, text="only one"),
         ),
         ("none", binary("fixed", head({"name": "INPUT0", "shape": [4], "datatype": "FP32"}), b""), BAD),
