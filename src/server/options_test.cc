@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <fstream>
 #include <map>
 
@@ -25,12 +27,15 @@ class OptionsTest : public ::testing::Test {
   }
 
   std::string WriteFile(const std::string& text) {
-    const std::string path = ::testing::TempDir() + "headrace_options_test.yaml";
-    std::ofstream(path) << text;
-    return path;
+    // One file per process: the tests of this program run side by side.
+    std::ofstream(file_) << text;
+    return file_;
   }
+  void TearDown() override { std::remove(file_.c_str()); }
 
   std::map<std::string, std::string> environment_;
+  const std::string file_ =
+      ::testing::TempDir() + "headrace_options_test_" + std::to_string(::getpid()) + ".yaml";
 };
 
 TEST_F(OptionsTest, Flags_AcceptBothForms) {

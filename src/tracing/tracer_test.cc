@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -43,7 +44,9 @@ class TracerTest : public ::testing::Test {
     return text.str();
   }
 
-  const std::string file_ = ::testing::TempDir() + "tracer_test.json";
+  // One file per process: the tests of this program run side by side.
+  const std::string file_ =
+      ::testing::TempDir() + "headrace_tracer_" + std::to_string(::getpid()) + ".json";
 };
 
 TEST_F(TracerTest, Begin_TracesNothing_WhileItIsOff) {
