@@ -57,8 +57,8 @@ bool Http2Session::Start() {
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_max_continuations(option, limits.continuations_max);
   // Ours come first and say why; the library's stand behind them.
-  nghttp2_option_set_stream_reset_rate_limit(option, 2 * limits.reset_burst,
-                                             2 * limits.resets_per_second);
+  nghttp2_option_set_stream_reset_rate_limit(option, 10 * limits.reset_burst,
+                                             10 * limits.resets_per_second);
   nghttp2_session* session = nullptr;
   const int made = nghttp2_session_server_new2(&session, Callbacks::Get(), this, option);
   nghttp2_option_del(option);

@@ -680,7 +680,7 @@ def client_hello():
     "data",
     [
         pytest.param(client_hello(), id="tls"),
-        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00", id="http2"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSX\r\n\r\n", id="no-http2"),
         pytest.param(b"\x80\x2e\x01\x00\x02", id="ssl2"),
         pytest.param(b"SSH-2.0-client\r\n\r\n", id="ssh"),
     ],
