@@ -4,6 +4,7 @@
 #define HEADRACE_PROTOCOL_V2_PROTO_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,6 +43,10 @@ struct V2ProtoRequest {
 // Looks at the top level of a ModelInferRequest only, which may lie in any number of buffers.
 // INVALID_ARGUMENT for what is no such message.
 Result<V2ProtoTarget> ReadProtoTarget(std::span<const Buffer> message, const V2ProtoLimits& limits);
+
+// Where in a ModelInferRequest the bytes of the first raw input begin, as far as the message's first
+// bytes tell; 0 when they do not.
+std::uint64_t FindProtoRawInput(std::string_view begin);
 
 // Reads all of it. Raw inputs become slices of the message, typed ones get memory from `pool`.
 // INVALID_ARGUMENT names the field path ("inputs[0].contents.int_contents[3]: 300 is out of range
