@@ -17,9 +17,9 @@ namespace headrace::protocol {
 struct ProtoContents {
   std::span<const ProtoReader> parts;  // of the message; a field that comes twice is one message
   DataType dtype = DataType::kInvalid;
-  std::int64_t element_count = 0;     // what the shape says
-  std::size_t byte_size_max = 0;      // of the result
-  std::string_view input;             // names of the input and of its model, for messages
+  std::int64_t element_count = 0;  // what the shape says
+  std::size_t byte_size_max = 0;   // of the result
+  std::string_view input;          // names of the input and of its model, for messages
   std::string_view model;
   std::size_t input_index = 0;
 };

@@ -164,8 +164,8 @@ bool ProtoReader::ReadBytes(std::string& value, std::size_t byte_size_max) {
 }
 
 bool ProtoReader::ReadString(std::string& value, std::size_t byte_size_max) {
-  return ReadBytes(value, byte_size_max) && (FindInvalidUtf8(value) == value.size() ||
-                                             Fail("the text is not UTF-8"));
+  return ReadBytes(value, byte_size_max) &&
+         (FindInvalidUtf8(value) == value.size() || Fail("the text is not UTF-8"));
 }
 
 bool ProtoReader::ReadInPlace(Tensor& tensor) {

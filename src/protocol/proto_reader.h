@@ -40,8 +40,8 @@ class ProtoReader {
   ProtoReader() = default;
   explicit ProtoReader(std::span<const Buffer> message);
 
-  // Goes to the next field. False at the end of the message, or after an error. What the field holds
-  // must then be read, or skipped.
+  // Goes to the next field. False at the end of the message, or after an error. What the field
+  // holds must then be read, or skipped.
   bool Next();
   std::uint32_t field() const { return field_; }
   ProtoType type() const { return type_; }

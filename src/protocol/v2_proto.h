@@ -19,11 +19,11 @@ namespace headrace::protocol {
 
 struct V2ProtoLimits {
   std::size_t id_byte_size_max = 256;
-  std::size_t name_byte_size_max = 1024;                   // of tensors, parameters, regions
-  std::size_t text_byte_size_max = std::size_t{1} << 20;   // of a parameter's text
-  std::size_t parameter_count_max = 256;                   // of the request, of each tensor
-  std::size_t input_count_max = 1024;                      // the caller lowers both to what the
-  std::size_t output_count_max = 1024;                     // model declares
+  std::size_t name_byte_size_max = 1024;                  // of tensors, parameters, regions
+  std::size_t text_byte_size_max = std::size_t{1} << 20;  // of a parameter's text
+  std::size_t parameter_count_max = 256;                  // of the request, of each tensor
+  std::size_t input_count_max = 1024;                     // the caller lowers both to what the
+  std::size_t output_count_max = 1024;                    // model declares
   std::size_t converted_byte_size_max = std::size_t{64} << 20;  // of each tensor made from typed
                                                                 // contents
 };
@@ -44,8 +44,8 @@ struct V2ProtoRequest {
 // INVALID_ARGUMENT for what is no such message.
 Result<V2ProtoTarget> ReadProtoTarget(std::span<const Buffer> message, const V2ProtoLimits& limits);
 
-// Where in a ModelInferRequest the bytes of the first raw input begin, as far as the message's first
-// bytes tell; 0 when they do not.
+// Where in a ModelInferRequest the bytes of the first raw input begin, as far as the message's
+// first bytes tell; 0 when they do not.
 std::uint64_t FindProtoRawInput(std::string_view begin);
 
 // Reads all of it. Raw inputs become slices of the message, typed ones get memory from `pool`.
@@ -58,8 +58,8 @@ Result<V2ProtoRequest> ParseProtoInferRequest(std::span<const Buffer> message,
                                               const V2ProtoLimits& limits, BlockPool& pool);
 
 // A ModelInferResponse: small buffers of our own between those of the tensors. Outputs are always
-// raw, also where `binary` is false. INVALID_ARGUMENT when the message would exceed
-// `byte_size_max`.
+// raw, also where `binary` is false; a version of 0 is left out. RESOURCE_EXHAUSTED when the
+// message would exceed `byte_size_max`.
 Result<std::vector<Buffer>> EncodeProtoInferResponse(const V2InferResponse& response,
                                                      std::size_t byte_size_max = INT32_MAX);
 

@@ -47,10 +47,12 @@ void WriteParameters(const std::vector<Parameter>& parameters, ProtoWriter& writ
 
 void WriteHead(const V2InferResponse& response, ProtoWriter& writer) {
   writer.Text(kModelName, response.model_name);
-  char version[24];
-  const char* const end =
-      std::to_chars(version, version + sizeof(version), response.model_version).ptr;
-  writer.Bytes(kModelVersion, {version, static_cast<std::size_t>(end - version)});
+  if (response.model_version > 0) {
+    char version[24];
+    const char* const end =
+        std::to_chars(version, version + sizeof(version), response.model_version).ptr;
+    writer.Bytes(kModelVersion, {version, static_cast<std::size_t>(end - version)});
+  }
   writer.Text(kId, response.id);
   if (response.parameters != nullptr) {
     WriteParameters(*response.parameters, writer);
