@@ -126,8 +126,27 @@ Status ForwardHeaders(const Call& call, protocol::V2InferRequest& request) {
   return OkStatus();
 }
 
-// Null for most requests.
-std::shared_ptr<engine::RequestTrace> BeginTrace(const Call& call, const engine::Model& model) {
+void Submit(Call& call, InferTarget target, const InferHeaders& headers,
+            protocol::V2InferRequest parsed) {
+  InferReplyPlan plan = TakeReplyPlan(parsed);
+  ContentCoding response_coding = ContentCoding::kIdentity;
+  if (!headers.accept_encoding.empty()) {
+    response_coding = protocol::ChooseResponseCoding(headers.accept_encoding);
+  }
+  InferSubmission submission;
+  submission.request = std::move(parsed);
+  submission.wanted_outputs = WantedOutputs(plan);
+  submission.trace = BeginHttpTrace(call, *target.model);
+  submission.received = call.exchange->received();
+  plan.trace = submission.trace;
+  auto sink = MakeHttpInferSink(std::move(call.exchange), target.model, std::move(plan),
+                                response_coding, call.services);
+  SubmitInfer(std::move(target.model), std::move(submission), std::move(sink));
+}
+
+}  // namespace
+
+std::shared_ptr<engine::RequestTrace> BeginHttpTrace(const Call& call, const engine::Model& model) {
   if (!call.services.tracer.active()) {
     return nullptr;
   }
@@ -140,26 +159,6 @@ std::shared_ptr<engine::RequestTrace> BeginTrace(const Call& call, const engine:
   }
   return trace;
 }
-
-void Submit(Call& call, InferTarget target, const InferHeaders& headers,
-            protocol::V2InferRequest parsed) {
-  InferReplyPlan plan = TakeReplyPlan(parsed);
-  ContentCoding response_coding = ContentCoding::kIdentity;
-  if (!headers.accept_encoding.empty()) {
-    response_coding = protocol::ChooseResponseCoding(headers.accept_encoding);
-  }
-  InferSubmission submission;
-  submission.request = std::move(parsed);
-  submission.wanted_outputs = WantedOutputs(plan);
-  submission.trace = BeginTrace(call, *target.model);
-  submission.received = call.exchange->received();
-  plan.trace = submission.trace;
-  auto sink = MakeHttpInferSink(std::move(call.exchange), target.model, std::move(plan),
-                                response_coding, call.services);
-  SubmitInfer(std::move(target.model), std::move(submission), std::move(sink));
-}
-
-}  // namespace
 
 std::optional<Refusal> RefuseInferEarly(Services& services, const RouteMatch& match,
                                         const net::HttpRequestHead& head,
