@@ -5,6 +5,11 @@ find_package(Protobuf REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(yaml-cpp REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+# HTTP/2 framing. Without the rate limit of resets and the limit of CONTINUATION frames it is too old to be let out.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2>=1.52)
+add_library(nghttp2::nghttp2 ALIAS PkgConfig::NGHTTP2)
 # llhttp: a static library of its own package; strict mode is its default.
 find_path(LLHTTP_INCLUDE_DIR llhttp.h PATHS "${HEADRACE_DEPS}/usr/include")
 find_library(LLHTTP_LIBRARY NAMES libllhttp.a llhttp PATHS "${HEADRACE_DEPS}/usr/lib/x86_64-linux-gnu"

@@ -34,6 +34,10 @@ class BodyBlock final : public HttpParser::BodySink {
   void Received(std::size_t byte_size) { received_ += byte_size; }
 
   std::uint64_t received() const { return received_; }
+  // What is there, until the next call that changes it.
+  std::string_view view() const {
+    return {reinterpret_cast<const char*>(block_.data()) + (block_ ? lead_ : 0), received_};
+  }
   std::uint64_t left() const { return expected_ - received_; }  // of a sized body
   // The body as it is now; leaves this empty.
   Buffer Finish();

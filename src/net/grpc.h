@@ -105,7 +105,8 @@ class GrpcCall {
   // before anything was sent makes a trailers-only answer.
   virtual void Finish(Status status, GrpcMetadata trailers = {}) = 0;
 
-  // Whatever the handler wants to keep with the call; dropped with it. Set it in OnMessage or later.
+  // Whatever the handler wants to keep with the call; dropped with it. Set it in OnMessage or
+  // later.
   std::shared_ptr<void> state;
 
  protected:

@@ -4,8 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "net/http_connection.h"
-
 namespace headrace::net {
 namespace {
 
@@ -88,8 +86,8 @@ std::size_t HttpRequestHead::HeaderCount(std::string_view name) const {
 }
 
 void HttpExchange::Respond(HttpResponse response) {
-  if (connection_ != nullptr) {
-    connection_->Respond(std::move(response));
+  if (responder_ != nullptr) {
+    responder_->Respond(std::move(response));
   }
 }
 

@@ -20,7 +20,7 @@
 namespace headrace::net {
 
 class EventLoop;
-class HttpConnection;
+class HttpExchange;
 
 enum class HttpMethod : std::uint8_t {
   kGet,
@@ -79,13 +79,21 @@ struct HttpResponse {
   bool close = false;        // close the connection behind it
 };
 
+// Where an exchange's answer goes: the connection or stream that its request came on.
+class HttpResponder {
+ public:
+  virtual void Respond(HttpResponse response) = 0;
+
+ protected:
+  ~HttpResponder() = default;
+};
+
 // One request being answered. Shared by the connection and whoever answers; created by the
 // connection. Thread-safety: `cancelled` and `loop` from any thread, everything else on the loop's
 // thread.
 class HttpExchange {
  public:
-  HttpExchange(EventLoop& loop, HttpConnection* connection)
-      : loop_(loop), connection_(connection) {}
+  HttpExchange(EventLoop& loop, HttpResponder* responder) : loop_(loop), responder_(responder) {}
 
   const HttpRequestHead& head() const { return head_; }
   // The whole body, placed as planned; at least BlockPool::kPadding readable bytes follow it. Empty
@@ -103,8 +111,9 @@ class HttpExchange {
 
  private:
   friend class HttpConnection;
+  friend class Http2Exchange;
   EventLoop& loop_;
-  HttpConnection* connection_;  // null once the connection is closed
+  HttpResponder* responder_;  // null once the connection is closed
   std::atomic<bool> cancelled_{false};
   HttpRequestHead head_;
   std::string head_bytes_;  // what the views in head_ point into

@@ -1,9 +1,5 @@
 #include "net/http_connection.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <memory>
@@ -18,18 +14,10 @@ namespace {
 // Reads of one connection before the others have their turn.
 constexpr int kReadsPerTurn = 64;
 
-// What the peer has not yet acknowledged of all that was sent.
-std::uint64_t UnacknowledgedByteSize(int fd) {
-  int byte_size = 0;
-  return ::ioctl(fd, SIOCOUTQ, &byte_size) == 0 && byte_size > 0
-             ? static_cast<std::uint64_t>(byte_size)
-             : 0;
-}
-
 }  // namespace
 
-HttpConnection::HttpConnection(UniqueFd fd, HttpListener& listener)
-    : fd_(std::move(fd)),
+HttpConnection::HttpConnection(ByteStream stream, HttpListener& listener)
+    : stream_(std::move(stream)),
       listener_(listener),
       parser_(listener.limits()),
       opened_(listener.loop().now()) {
@@ -37,6 +25,12 @@ HttpConnection::HttpConnection(UniqueFd fd, HttpListener& listener)
 }
 
 HttpConnection::~HttpConnection() = default;
+
+void HttpConnection::Begin(std::string_view received) {
+  saved_ = received;
+  readable_ = true;
+  Advance();
+}
 
 void HttpConnection::OnEvents(std::uint32_t events) {
   if (state_ == State::kClosed) {
@@ -50,7 +44,7 @@ void HttpConnection::OnEvents(std::uint32_t events) {
   peer_closed_ = peer_closed_ || (events & EPOLLRDHUP) != 0;
   writable_ = writable_ || (events & EPOLLOUT) != 0;
   if (state_ == State::kWrite && writable_) {
-    OnProgress(output_.Continue(fd_.get()));
+    OnProgress(output_.Continue(stream_));
   }
   Advance();
 }
@@ -108,11 +102,13 @@ bool HttpConnection::FillInput() {
     return false;
   }
   char* scratch = listener_.loop().impl().scratch();
-  const ssize_t count = ::recv(fd_.get(), scratch, EventLoop::Impl::kScratchByteSize, 0);
+  const ssize_t count = stream_.Receive(scratch, EventLoop::Impl::kScratchByteSize);
   if (count > 0) {
     // Less than asked for: nothing is left, and more to come brings a new event. Behind a FIN there
     // is still its end-of-file to read.
-    readable_ = count == EventLoop::Impl::kScratchByteSize || peer_closed_;
+    readable_ =
+        stream_.MayHoldMore(static_cast<std::size_t>(count), EventLoop::Impl::kScratchByteSize) ||
+        peer_closed_;
     listener_.cells().bytes_received.Add(static_cast<std::uint64_t>(count));
     input_ = {scratch, static_cast<std::size_t>(count)};
     return true;
@@ -187,11 +183,11 @@ bool HttpConnection::TookEnough() const {
   const std::uint64_t progress = limits.body_bytes_per_second_min *
                                  static_cast<std::uint64_t>(limits.write_idle_timeout / kSecond);
   const std::uint64_t handed_over = unacknowledged_when_armed_ + written_since_armed_;
-  return handed_over >= UnacknowledgedByteSize(fd_.get()) + std::max<std::uint64_t>(progress, 1);
+  return handed_over >= stream_.UnacknowledgedByteSize() + std::max<std::uint64_t>(progress, 1);
 }
 
 void HttpConnection::ArmWriteTimeout() {
-  unacknowledged_when_armed_ = UnacknowledgedByteSize(fd_.get());
+  unacknowledged_when_armed_ = stream_.UnacknowledgedByteSize();
   written_since_armed_ = 0;
   listener_.timeouts().write.Arm(timeout_, listener_.loop().now());
 }
@@ -254,7 +250,7 @@ void HttpConnection::Close() {
   state_ = State::kClosed;
   EndExchange(true);
   ArmTimeouts();
-  fd_.Reset();
+  stream_.Close();
   body_.Reset();
   output_.Reset();
   saved_ = {};
@@ -263,7 +259,7 @@ void HttpConnection::Close() {
 
 void HttpConnection::EndExchange(bool cancelled) {
   if (exchange_ != nullptr) {
-    exchange_->connection_ = nullptr;
+    exchange_->responder_ = nullptr;
     if (cancelled) {
       exchange_->cancelled_.store(true, std::memory_order_relaxed);
     }

@@ -17,10 +17,9 @@
 #include <string>
 #include <string_view>
 
-#include "base/intrusive_list.h"
-#include "base/unique_fd.h"
 #include "net/body_block.h"
-#include "net/event_loop_impl.h"
+#include "net/byte_stream.h"
+#include "net/connection.h"
 #include "net/http.h"
 #include "net/http_parser.h"
 #include "net/response_output.h"
@@ -30,24 +29,20 @@ namespace headrace::net {
 
 class HttpListener;
 
-class HttpConnection final : public EventSource, public ListNode<> {
+class HttpConnection final : public Connection, public HttpResponder {
  public:
-  // `listener` is borrowed. The descriptor is in the loop's epoll set already or will be.
-  HttpConnection(UniqueFd fd, HttpListener& listener);
+  // `listener` is borrowed.
+  HttpConnection(ByteStream stream, HttpListener& listener);
   ~HttpConnection() override;
 
-  int fd() const { return fd_.get(); }
+  void Begin(std::string_view received) override;
   void OnEvents(std::uint32_t events) override;
   // The answer to the request in work (HttpExchange::Respond).
-  void Respond(HttpResponse response);
-  // A deadline of the current state has passed.
-  void OnTimeout();
-  // The body's rate has to be looked at.
-  void OnRateCheck();
-  // Closes now if idle, else behind the current answer.
-  void BeginDrain();
-  // Closes now; a request in work is cancelled.
-  void Close();
+  void Respond(HttpResponse response) override;
+  void OnTimeout() override;
+  void OnRateCheck() override;
+  void BeginDrain() override;
+  void Close() override;
 
  private:
   enum class State : std::uint8_t { kIdle, kHead, kBody, kWork, kWrite, kLinger, kClosed };
@@ -77,7 +72,7 @@ class HttpConnection final : public EventSource, public ListNode<> {
   void ProbePeer();
   void EndExchange(bool cancelled);
 
-  UniqueFd fd_;
+  ByteStream stream_;
   HttpListener& listener_;
   State state_ = State::kIdle;
   State timed_state_ = State::kClosed;  // what the timeout was armed for
@@ -105,8 +100,8 @@ class HttpConnection final : public EventSource, public ListNode<> {
   std::uint64_t unacknowledged_when_armed_ = 0;
   Nanos opened_ = 0;
   Nanos body_began_ = 0;
-  TimeoutEntry timeout_{this};
-  TimeoutEntry rate_check_{this};
+  TimeoutEntry timeout_{static_cast<Connection*>(this)};
+  TimeoutEntry rate_check_{static_cast<Connection*>(this)};
 };
 
 }  // namespace headrace::net

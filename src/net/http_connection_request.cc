@@ -1,6 +1,4 @@
 // The half of HttpConnection that takes requests in.
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -103,9 +101,9 @@ bool HttpConnection::StepSizedBody() {
     listener_.loop().impl().ResumeLater(*this);
     return false;
   }
-  const ssize_t count = ::recv(fd_.get(), space.data(), space.size(), 0);
+  const ssize_t count = stream_.Receive(space.data(), space.size());
   if (count > 0) {
-    readable_ = static_cast<std::size_t>(count) == space.size() || peer_closed_;
+    readable_ = stream_.MayHoldMore(static_cast<std::size_t>(count), space.size()) || peer_closed_;
     listener_.cells().bytes_received.Add(static_cast<std::uint64_t>(count));
     body_.Received(static_cast<std::size_t>(count));
     return true;

@@ -1,6 +1,4 @@
 // The half of HttpConnection that sends answers.
-#include <sys/socket.h>
-
 #include <cerrno>
 #include <utility>
 
@@ -13,10 +11,6 @@ namespace {
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 // What is read and thrown away so that the peer sees the answer instead of a reset.
 constexpr std::uint64_t kLingerByteSizeMax = std::uint64_t{256} << 20;
-
-bool SendWhole(int fd, std::string_view text) {
-  return ::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
-}
 
 }  // namespace
 
@@ -41,8 +35,8 @@ void HttpConnection::Send(HttpResponse response) {
   body_.Reset();
   listener_.cells().responses.Add(1);
   written_since_armed_ = 0;
-  OnProgress(output_.Send(fd_.get(), std::move(response), framing,
-                          listener_.loop().impl().head_scratch()));
+  OnProgress(
+      output_.Send(stream_, std::move(response), framing, listener_.loop().impl().head_scratch()));
 }
 
 void HttpConnection::OnProgress(ResponseOutput::Progress progress) {
@@ -74,7 +68,7 @@ void HttpConnection::AfterResponse() {
     Close();
     return;
   }
-  ::shutdown(fd_.get(), SHUT_WR);
+  stream_.ShutdownWrite();
   input_ = {};
   saved_ = {};
   linger_byte_size_ = 0;
@@ -90,8 +84,7 @@ bool HttpConnection::StepLinger() {
     listener_.loop().impl().ResumeLater(*this);
     return false;
   }
-  // MSG_TRUNC: the kernel drops the bytes without copying them.
-  const ssize_t count = ::recv(fd_.get(), nullptr, std::size_t{1} << 20, MSG_TRUNC);
+  const ssize_t count = stream_.Drop(std::size_t{1} << 20);
   if (count > 0) {
     linger_byte_size_ += static_cast<std::uint64_t>(count);
     if (linger_byte_size_ <= kLingerByteSizeMax) {
@@ -106,7 +99,7 @@ bool HttpConnection::StepLinger() {
 }
 
 void HttpConnection::SendContinue() {
-  if (SendWhole(fd_.get(), kContinue)) {
+  if (stream_.SendWhole(kContinue)) {
     listener_.cells().bytes_sent.Add(kContinue.size());
   } else {
     Close();
@@ -115,7 +108,7 @@ void HttpConnection::SendContinue() {
 
 void HttpConnection::ProbePeer() {
   prefix_sent_ = true;
-  if (SendWhole(fd_.get(), kStatusLinePrefix)) {
+  if (stream_.SendWhole(kStatusLinePrefix)) {
     listener_.cells().bytes_sent.Add(kStatusLinePrefix.size());
   } else {
     Close();

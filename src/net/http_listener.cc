@@ -9,9 +9,14 @@
 #include <string_view>
 #include <utility>
 
+#include "base/log.h"
+#include "net/pending_connection.h"
+#include "net/tls_context.h"
+
 namespace headrace::net {
 namespace {
 
+constexpr std::uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 constexpr int kAcceptsPerTurn = 64;
 constexpr Nanos kAcceptPause = 100 * kMillisecond;
 constexpr Nanos kLingerTimeout = 5 * kSecond;
@@ -36,15 +41,17 @@ HttpListener::Timeouts::Timeouts(const HttpLimits& limits)
       write(limits.write_idle_timeout),
       linger(kLingerTimeout) {}
 
-HttpListener::HttpListener(EventLoop& loop, UniqueFd socket, const HttpLimits& limits,
-                           HttpHandler& handler, Gate& gate)
+HttpListener::HttpListener(EventLoop& loop, UniqueFd socket, const ListenerOptions& options,
+                           HttpHandler* handler, GrpcHandler* grpc_handler, Gate& gate)
     : loop_(loop),
       socket_(std::move(socket)),
       reserve_(OpenReserve()),
-      limits_(limits),
+      options_(options),
       handler_(handler),
+      grpc_handler_(grpc_handler),
       gate_(gate),
-      timeouts_(limits) {}
+      timeouts_(options.limits),
+      http2_timers_(options) {}
 
 HttpListener::~HttpListener() = default;
 
@@ -62,9 +69,9 @@ void HttpListener::StopAccepting() {
 
 void HttpListener::BeginDrain() {
   draining_ = true;
-  HttpConnection* connection = connections_.First();
+  Connection* connection = connections_.First();
   while (connection != nullptr) {
-    HttpConnection* following = connections_.Next(*connection);
+    Connection* following = connections_.Next(*connection);
     connection->BeginDrain();
     connection = following;
   }
@@ -111,14 +118,20 @@ bool HttpListener::AcceptOne() {
 }
 
 void HttpListener::Admit(UniqueFd fd) {
-  if (static_cast<std::size_t>(gate_.inside()) >= limits_.connection_count_max ||
+  if (static_cast<std::size_t>(gate_.inside()) >= options_.limits.connection_count_max ||
       !gate_.TryEnter()) {
     RefuseSocket(std::move(fd));
     return;
   }
   const int number = fd.get();
-  auto connection = std::make_unique<HttpConnection>(std::move(fd), *this);
-  if (!loop_.impl().Add(number, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *connection).ok()) {
+  std::unique_ptr<TlsSession> tls;
+  if (options_.tls != nullptr && (tls = options_.tls->NewSession(number)) == nullptr) {
+    gate_.Leave();
+    cells_.refused.Add(1);
+    return;
+  }
+  auto connection = std::make_unique<PendingConnection>(std::move(fd), std::move(tls), *this);
+  if (!loop_.impl().Add(number, kEvents, *connection).ok()) {
     gate_.Leave();
     cells_.refused.Add(1);
     return;
@@ -127,11 +140,40 @@ void HttpListener::Admit(UniqueFd fd) {
   connections_.PushBack(*connection.release());
 }
 
-void HttpListener::OnClosed(HttpConnection& connection) {
+void HttpListener::OnClosed(Connection& connection) {
   connections_.Remove(connection);
+  if (static_cast<ListNode<DirtyTag>&>(connection).linked()) {
+    dirty_.Remove(connection);
+  }
   cells_.closed.Add(1);
   gate_.Leave();
-  loop_.impl().DestroyLater(std::unique_ptr<HttpConnection>(&connection));
+  loop_.impl().DestroyLater(std::unique_ptr<Connection>(&connection));
+}
+
+void HttpListener::Replace(Connection& old, std::unique_ptr<Connection> successor, int fd,
+                           std::string_view received) {
+  Connection& replacement = *successor.release();
+  connections_.Remove(old);
+  connections_.PushBack(replacement);
+  // Edge-triggered: what is there already is reported again, to the new source.
+  loop_.impl().Modify(fd, kEvents, replacement);
+  loop_.impl().DestroyLater(std::unique_ptr<Connection>(&old));
+  replacement.Begin(received);
+}
+
+void HttpListener::FlushLater(Connection& connection) {
+  if (!static_cast<ListNode<DirtyTag>&>(connection).linked()) {
+    dirty_.PushBack(connection);
+  }
+}
+
+void HttpListener::OnHandshakeFailed(std::string_view reason) {
+  cells_.handshake_failures.Add(1);
+  if (loop_.now() - handshake_logged_ >= kSecond) {
+    handshake_logged_ = loop_.now();
+    HEADRACE_LOG_WARNING("{}: TLS handshake failed: {} ({} so far on this loop)", options_.name,
+                         reason, cells_.handshake_failures.value());
+  }
 }
 
 // The process is out of descriptors: the reserve makes room for one connection, long enough to tell
@@ -170,10 +212,13 @@ void HttpListener::Pause() {
 }
 
 Nanos HttpListener::NextDeadline() {
-  return std::min({resume_accept_, timeouts_.keep_alive.NextDeadline(),
-                   timeouts_.header.NextDeadline(), timeouts_.body_idle.NextDeadline(),
-                   timeouts_.body_rate.NextDeadline(), timeouts_.write.NextDeadline(),
-                   timeouts_.linger.NextDeadline()});
+  if (!dirty_.empty()) {
+    return 0;
+  }
+  return std::min({resume_accept_, http2_timers_.NextDeadline(),
+                   timeouts_.keep_alive.NextDeadline(), timeouts_.header.NextDeadline(),
+                   timeouts_.body_idle.NextDeadline(), timeouts_.body_rate.NextDeadline(),
+                   timeouts_.write.NextDeadline(), timeouts_.linger.NextDeadline()});
 }
 
 void HttpListener::OnTurn(Nanos now) {
@@ -187,11 +232,16 @@ void HttpListener::OnTurn(Nanos now) {
   for (TimeoutList* list : {&timeouts_.keep_alive, &timeouts_.header, &timeouts_.body_idle,
                             &timeouts_.write, &timeouts_.linger}) {
     while (TimeoutEntry* entry = list->PopExpired(now)) {
-      entry->Owner<HttpConnection>().OnTimeout();
+      entry->Owner<Connection>().OnTimeout();
     }
   }
   while (TimeoutEntry* entry = timeouts_.body_rate.PopExpired(now)) {
-    entry->Owner<HttpConnection>().OnRateCheck();
+    entry->Owner<Connection>().OnRateCheck();
+  }
+  http2_timers_.Run(now);
+  // Whoever becomes dirty meanwhile has its turn in the next one.
+  for (std::size_t count = dirty_.size(); count > 0 && !dirty_.empty(); --count) {
+    dirty_.PopFront().Flush();
   }
 }
 

@@ -3,17 +3,19 @@
 #ifndef HEADRACE_NET_HTTP_LISTENER_H_
 #define HEADRACE_NET_HTTP_LISTENER_H_
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "base/gate.h"
 #include "base/intrusive_list.h"
 #include "base/unique_fd.h"
-#include "net/event_loop_impl.h"
+#include "net/connection.h"
+#include "net/grpc.h"
 #include "net/http.h"
-#include "net/http_connection.h"
+#include "net/http2_timers.h"
 #include "net/listener_cells.h"
+#include "net/listener_options.h"
 #include "net/timeout_list.h"
 
 namespace headrace::net {
@@ -27,9 +29,9 @@ class HttpListener final : public EventSource, public TurnHook {
   };
 
   // All borrowed but the socket, which is listening. `gate` counts the open connections of all
-  // loops.
-  HttpListener(EventLoop& loop, UniqueFd socket, const HttpLimits& limits, HttpHandler& handler,
-               Gate& gate);
+  // loops. A handler that is null: its requests are refused.
+  HttpListener(EventLoop& loop, UniqueFd socket, const ListenerOptions& options,
+               HttpHandler* handler, GrpcHandler* grpc_handler, Gate& gate);
   ~HttpListener() override;
 
   Status Start();
@@ -44,14 +46,26 @@ class HttpListener final : public EventSource, public TurnHook {
   void OnTurn(Nanos now) override;
 
   EventLoop& loop() { return loop_; }
-  const HttpLimits& limits() const { return limits_; }
-  HttpHandler& handler() { return handler_; }
+  const ListenerOptions& options() const { return options_; }
+  const HttpLimits& limits() const { return options_.limits; }
+  HttpHandler& handler() { return *handler_; }  // only where there is one
+  HttpHandler* http_handler() { return handler_; }
+  GrpcHandler* grpc_handler() { return grpc_handler_; }
   Timeouts& timeouts() { return timeouts_; }
+  Http2Timers& http2_timers() { return http2_timers_; }
   ListenerCells& cells() { return cells_; }
   const ListenerCells& cells() const { return cells_; }
   bool draining() const { return draining_; }
   // The connection has closed its socket; it is destroyed at the end of the turn.
-  void OnClosed(HttpConnection& connection);
+  void OnClosed(Connection& connection);
+  // `successor` takes the place, the socket `fd` and the events of `old`, which is destroyed at the
+  // end of the turn, and begins with what `old` has received.
+  void Replace(Connection& old, std::unique_ptr<Connection> successor, int fd,
+               std::string_view received);
+  // Has Connection::Flush called at the end of this turn.
+  void FlushLater(Connection& connection);
+  // Counts it and logs at most one in a second.
+  void OnHandshakeFailed(std::string_view reason);
 
  private:
   bool AcceptOne();
@@ -63,13 +77,17 @@ class HttpListener final : public EventSource, public TurnHook {
   EventLoop& loop_;
   UniqueFd socket_;
   UniqueFd reserve_;  // given up for a moment to answer 503 when the process has no descriptor left
-  const HttpLimits& limits_;
-  HttpHandler& handler_;
+  const ListenerOptions& options_;
+  HttpHandler* const handler_;
+  GrpcHandler* const grpc_handler_;
   Gate& gate_;
   bool draining_ = false;
   Nanos resume_accept_ = kNever;
   Timeouts timeouts_;
-  IntrusiveList<HttpConnection> connections_;
+  Http2Timers http2_timers_;
+  Nanos handshake_logged_ = -kSecond;
+  IntrusiveList<Connection> connections_;
+  IntrusiveList<Connection, DirtyTag> dirty_;
   ListenerCells cells_;
 };
 

@@ -81,17 +81,28 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Create(HttpServerOptions options
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }
 
-Result<std::uint16_t> HttpServer::AddListener(const ListenerOptions& options,
-                                              HttpHandler& handler) {
+Result<std::uint16_t> HttpServer::AddListener(const ListenerOptions& options, HttpHandler& handler,
+                                              GrpcHandler* grpc_handler) {
+  return Add(options, &handler, grpc_handler);
+}
+
+Result<std::uint16_t> HttpServer::AddGrpcListener(ListenerOptions options,
+                                                  GrpcHandler& grpc_handler) {
+  options.http1 = false;
+  return Add(options, nullptr, &grpc_handler);
+}
+
+Result<std::uint16_t> HttpServer::Add(const ListenerOptions& options, HttpHandler* handler,
+                                      GrpcHandler* grpc_handler) {
   HEADRACE_ASSIGN_OR_RETURN(ListenSockets opened,
                             OpenListenSockets({options.address, options.port, options.reuse_port},
                                               static_cast<int>(impl_->loops.size())));
   auto listener = std::make_unique<Impl::Listener>();
   listener->options = options;
   for (std::size_t i = 0; i < impl_->loops.size(); ++i) {
-    listener->shares.push_back(
-        std::make_unique<HttpListener>(*impl_->loops[i], std::move(opened.sockets[i]),
-                                       listener->options.limits, handler, listener->connections));
+    listener->shares.push_back(std::make_unique<HttpListener>(
+        *impl_->loops[i], std::move(opened.sockets[i]), listener->options, handler, grpc_handler,
+        listener->connections));
   }
   for (const auto& share : listener->shares) {
     Status status;
@@ -160,6 +171,12 @@ ListenerCounters HttpServer::counters(const std::string& name) const {
       }
       total.bytes_received += cells.bytes_received.value();
       total.bytes_sent += cells.bytes_sent.value();
+      total.http2_connections += cells.http2_connections.value();
+      total.http2_streams += cells.http2_streams.value();
+      total.refused_streams += cells.refused_streams.value();
+      total.grpc_calls += cells.grpc_calls.value();
+      total.grpc_deadlines += cells.grpc_deadlines.value();
+      total.handshake_failures += cells.handshake_failures.value();
     }
   }
   return total;
@@ -192,6 +209,20 @@ void HttpServer::Collect(telemetry::PrometheusWriter& writer) const {
              &ListenerCounters::bytes_received},
       Family{"headrace_http_sent_bytes_total", MetricKind::kCounter, "Bytes sent.",
              &ListenerCounters::bytes_sent},
+      Family{"headrace_http2_connections_total", MetricKind::kCounter,
+             "Connections that spoke HTTP/2.", &ListenerCounters::http2_connections},
+      Family{"headrace_http2_streams_total", MetricKind::kCounter, "HTTP/2 streams opened.",
+             &ListenerCounters::http2_streams},
+      Family{"headrace_http2_refused_streams_total", MetricKind::kCounter,
+             "HTTP/2 streams beyond the number that is allowed at once.",
+             &ListenerCounters::refused_streams},
+      Family{"headrace_grpc_calls_total", MetricKind::kCounter, "gRPC calls begun.",
+             &ListenerCounters::grpc_calls},
+      Family{"headrace_grpc_deadlines_total", MetricKind::kCounter,
+             "gRPC calls that ended because their deadline passed.",
+             &ListenerCounters::grpc_deadlines},
+      Family{"headrace_tls_handshake_failures_total", MetricKind::kCounter,
+             "TLS handshakes that failed.", &ListenerCounters::handshake_failures},
   };
   for (const Family& family : kFamilies) {
     writer.Family(family.name, family.kind, family.help);
@@ -211,6 +242,17 @@ void HttpServer::Collect(telemetry::PrometheusWriter& writer) const {
       writer.Sample({{"listener", listener->options.name},
                      {"status", fmt::format("{}", kTransportStatuses[i])}},
                     total);
+    }
+  }
+  writer.Family("headrace_http2_abuses_total", MetricKind::kCounter,
+                "HTTP/2 connections ended for what the client did, by reason.");
+  for (const auto& listener : impl_->listeners) {
+    for (std::size_t i = 0; i < kHttp2AbuseNames.size(); ++i) {
+      std::uint64_t total = 0;
+      for (const auto& share : listener->shares) {
+        total += share->cells().abuses[i].value();
+      }
+      writer.Sample({{"listener", listener->options.name}, {"reason", kHttp2AbuseNames[i]}}, total);
     }
   }
 }

@@ -10,24 +10,20 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "net/event_loop.h"
+#include "net/grpc.h"
 #include "net/http.h"
+#include "net/listener_options.h"
 #include "telemetry/prometheus.h"
 
 namespace headrace::net {
-
-struct ListenerOptions {
-  std::string name = "http";          // label in metrics and logs
-  std::string address = "127.0.0.1";  // numeric IPv4 or IPv6
-  std::uint16_t port = 0;             // 0 = any free port
-  bool reuse_port = false;            // share the port with other processes
-  HttpLimits limits;
-};
 
 // Counters of one listener, for /metrics and for tests of the ledger.
 struct ListenerCounters {
   std::uint64_t connections_accepted = 0, connections_open = 0, connections_refused = 0;
   std::uint64_t requests = 0, responses = 0, bad_requests = 0, timeouts = 0, cancelled = 0,
                 bytes_received = 0, bytes_sent = 0;
+  std::uint64_t http2_connections = 0, http2_streams = 0, refused_streams = 0, grpc_calls = 0,
+                grpc_deadlines = 0, handshake_failures = 0;
 };
 
 struct HttpServerOptions {
@@ -44,9 +40,12 @@ class HttpServer {
                                                     const Clock& clock);
   ~HttpServer();
 
-  // Binds and serves; returns the port. `handler` is borrowed. Failure: the address, the port and
-  // the system's reason.
-  Result<std::uint16_t> AddListener(const ListenerOptions& options, HttpHandler& handler);
+  // Binds and serves HTTP/1.1 and HTTP/2, and gRPC where `grpc_handler` is given; returns the port.
+  // The handlers are borrowed. Failure: the address, the port and the system's reason.
+  Result<std::uint16_t> AddListener(const ListenerOptions& options, HttpHandler& handler,
+                                    GrpcHandler* grpc_handler = nullptr);
+  // Serves gRPC alone: HTTP/2 whatever `options.http1` says.
+  Result<std::uint16_t> AddGrpcListener(ListenerOptions options, GrpcHandler& grpc_handler);
   // Closes the listening sockets of all listeners but those named in `keep`. Connections stay.
   void StopAccepting(const std::vector<std::string>& keep = {});
   // Of the listeners that no longer accept: closes idle connections now and the others behind their
@@ -61,6 +60,8 @@ class HttpServer {
 
  private:
   class Impl;
+  Result<std::uint16_t> Add(const ListenerOptions& options, HttpHandler* handler,
+                            GrpcHandler* grpc_handler);
   explicit HttpServer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

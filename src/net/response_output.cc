@@ -1,6 +1,5 @@
 #include "net/response_output.h"
 
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -79,7 +78,7 @@ void AppendResponseHead(const HttpResponse& response, const ResponseFraming& fra
   }
 }
 
-ResponseOutput::Progress ResponseOutput::Send(int fd, HttpResponse response,
+ResponseOutput::Progress ResponseOutput::Send(ByteStream& stream, HttpResponse response,
                                               const ResponseFraming& framing,
                                               std::string& scratch) {
   scratch.clear();
@@ -94,10 +93,12 @@ ResponseOutput::Progress ResponseOutput::Send(int fd, HttpResponse response,
       pending_ = std::move(response.body);
     }
   }
-  return WriteAll(fd, scratch);
+  return WriteAll(stream, scratch);
 }
 
-ResponseOutput::Progress ResponseOutput::Continue(int fd) { return WriteAll(fd, {}); }
+ResponseOutput::Progress ResponseOutput::Continue(ByteStream& stream) {
+  return WriteAll(stream, {});
+}
 
 void ResponseOutput::Reset() {
   if (!pending_.empty()) {
@@ -107,27 +108,23 @@ void ResponseOutput::Reset() {
 }
 
 // One call with `head` and as many of the pending buffers as fit; `offered` is their sum.
-ssize_t ResponseOutput::WriteOnce(int fd, std::string_view head, std::size_t& offered) const {
-  if (pending_.empty()) {
-    offered = head.size();
-    return WriteSome([&] { return ::send(fd, head.data(), head.size(), MSG_NOSIGNAL); });
-  }
+ssize_t ResponseOutput::WriteOnce(ByteStream& stream, std::string_view head,
+                                  std::size_t& offered) const {
   std::array<iovec, kVectorCountMax> vectors;
-  msghdr message{};
-  message.msg_iov = vectors.data();
+  std::size_t count = 0;
   offered = 0;
   const auto add = [&](const void* data, std::size_t byte_size) {
-    vectors[message.msg_iovlen++] = {const_cast<void*>(data), byte_size};
+    vectors[count++] = {const_cast<void*>(data), byte_size};
     offered += byte_size;
   };
   if (!head.empty()) {
     add(head.data(), head.size());
   }
-  for (std::size_t i = index_; i < pending_.size() && message.msg_iovlen < kVectorCountMax; ++i) {
+  for (std::size_t i = index_; i < pending_.size() && count < kVectorCountMax; ++i) {
     const std::size_t skip = i == index_ ? offset_ : 0;
     add(pending_[i].data() + skip, pending_[i].size() - skip);
   }
-  return WriteSome([&] { return ::sendmsg(fd, &message, MSG_NOSIGNAL); });
+  return WriteSome([&] { return stream.Send({vectors.data(), count}); });
 }
 
 void ResponseOutput::Forget(std::size_t written) {
@@ -141,11 +138,11 @@ void ResponseOutput::Forget(std::size_t written) {
 
 // Writes `head` and then the pending buffers. What the socket does not take of the head is put in
 // front of them.
-ResponseOutput::Progress ResponseOutput::WriteAll(int fd, std::string_view head) {
+ResponseOutput::Progress ResponseOutput::WriteAll(ByteStream& stream, std::string_view head) {
   Progress progress{Outcome::kDone, 0};
   while (!head.empty() || index_ < pending_.size()) {
     std::size_t offered = 0;
-    const ssize_t count = WriteOnce(fd, head, offered);
+    const ssize_t count = WriteOnce(stream, head, offered);
     if (count < 0) {
       Reset();
       return {Outcome::kFailed, progress.byte_size};

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/byte_stream.h"
 #include "net/http.h"
 #include "tensor/buffer.h"
 
@@ -39,18 +40,18 @@ class ResponseOutput {
     std::uint64_t byte_size;  // written by this call
   };
 
-  // Writes as much as `fd` takes: one system call when it takes all. Small bodies are copied behind
-  // the head, which is cheaper than a list of two. `scratch` holds the head during the call.
-  Progress Send(int fd, HttpResponse response, const ResponseFraming& framing,
+  // Writes as much as `stream` takes: one system call when it takes all. Small bodies are copied
+  // behind the head, which is cheaper than a list of two. `scratch` holds the head during the call.
+  Progress Send(ByteStream& stream, HttpResponse response, const ResponseFraming& framing,
                 std::string& scratch);
   // Goes on after kBlocked.
-  Progress Continue(int fd);
+  Progress Continue(ByteStream& stream);
   bool pending() const { return !pending_.empty(); }
   void Reset();
 
  private:
-  Progress WriteAll(int fd, std::string_view head);
-  ssize_t WriteOnce(int fd, std::string_view head, std::size_t& offered) const;
+  Progress WriteAll(ByteStream& stream, std::string_view head);
+  ssize_t WriteOnce(ByteStream& stream, std::string_view head, std::size_t& offered) const;
   void Forget(std::size_t written);
 
   std::vector<Buffer> pending_;

@@ -42,10 +42,10 @@ TEST(ResponseOutputTest, Head_HasNoLength_Without204Body) {
 TEST(ResponseOutputTest, Send_GoesOnWhereItStopped_ForAnyPieceSize) {
   std::array<int, 2> ends;
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
-  const UniqueFd writer(ends[0]);
+  ByteStream stream{UniqueFd(ends[0])};
   const UniqueFd reader(ends[1]);
   const int small = 4096;
-  setsockopt(writer.get(), SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+  setsockopt(stream.fd(), SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
   HttpResponse response;
   std::string expected;
   // More buffers than one call takes, of uneven sizes, empty ones among them.
@@ -59,7 +59,7 @@ TEST(ResponseOutputTest, Send_GoesOnWhereItStopped_ForAnyPieceSize) {
   std::string scratch;
   std::string received;
   std::array<char, 1'000> buffer;
-  auto progress = output.Send(writer.get(), std::move(response), {}, scratch);
+  auto progress = output.Send(stream, std::move(response), {}, scratch);
   std::uint64_t written = progress.byte_size;
   scratch.assign(scratch.size(), '!');  // the head must not be needed any more
   int blocked = 0;
@@ -67,7 +67,7 @@ TEST(ResponseOutputTest, Send_GoesOnWhereItStopped_ForAnyPieceSize) {
     ++blocked;
     const ssize_t count = ::recv(reader.get(), buffer.data(), buffer.size(), 0);
     received.append(buffer.data(), static_cast<std::size_t>(count));
-    progress = output.Continue(writer.get());
+    progress = output.Continue(stream);
     written += progress.byte_size;
   }
   EXPECT_EQ(progress.outcome, ResponseOutput::Outcome::kDone);
@@ -82,11 +82,11 @@ TEST(ResponseOutputTest, Send_GoesOnWhereItStopped_ForAnyPieceSize) {
 TEST(ResponseOutputTest, Send_Fails_WhenThePeerIsGone) {
   std::array<int, 2> ends;
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
-  const UniqueFd writer(ends[0]);
+  ByteStream stream{UniqueFd(ends[0])};
   UniqueFd(ends[1]).Reset();
   ResponseOutput output;
   std::string scratch;
-  EXPECT_EQ(output.Send(writer.get(), HttpResponse(), {}, scratch).outcome,
+  EXPECT_EQ(output.Send(stream, HttpResponse(), {}, scratch).outcome,
             ResponseOutput::Outcome::kFailed);
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "net/http_server.h"
+#include "net/testing/grpc_echo.h"
 #include "tensor/block_pool.h"
 
 namespace headrace::net {
@@ -85,12 +86,15 @@ class EchoHandler final : public HttpHandler {
 class ServerFixture : public testing::Test {
  protected:
   void Start(HttpLimits limits = {}, int loop_count = 1) {
+    ListenerOptions options;
+    options.limits = limits;
+    StartListener(options, loop_count);
+  }
+  void StartListener(const ListenerOptions& options, int loop_count = 1) {
     auto server = HttpServer::Create({.loop_count = loop_count}, pool_, clock_);
     ASSERT_TRUE(server.ok()) << server.status().ToString();
     server_ = std::move(server).value();
-    ListenerOptions options;
-    options.limits = limits;
-    auto port = server_->AddListener(options, handler_);
+    auto port = server_->AddListener(options, handler_, &grpc_);
     ASSERT_TRUE(port.ok()) << port.status().ToString();
     port_ = *port;
   }
@@ -116,6 +120,7 @@ class ServerFixture : public testing::Test {
   FakeClock clock_{kSecond};
   BlockPool pool_;
   EchoHandler handler_;
+  GrpcEcho grpc_;
   std::unique_ptr<HttpServer> server_;
   std::uint16_t port_ = 0;
 };
