@@ -174,6 +174,9 @@ class HttpInferSink::ReplyTask final : public net::LoopTask {
     if (!status_.ok()) {
       return BuildInferError(status_);
     }
+    if (!response_.error.ok()) {
+      return BuildInferError(response_.error);
+    }
     if (response_count_ != 1) {
       return BuildInferError(Internal("model '{}' gave {} responses where one is expected",
                                       model_->name(), response_count_));
