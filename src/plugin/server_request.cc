@@ -94,7 +94,7 @@ class CallerSink final : public engine::ResponseSink {
     }
     if (!status.ok()) {
       held_ = Fresh();
-      held_->error.reset(ToTriton(status));
+      held_->error = std::move(status);
     }
     Deliver(std::move(held_), true);
   }
@@ -118,7 +118,7 @@ class CallerSink final : public engine::ResponseSink {
       }
     }
     if (!status.ok()) {
-      out->error.reset(ToTriton(status));
+      out->error = std::move(status);
       return out;
     }
     out->parameters = std::move(response.parameters);

@@ -65,7 +65,7 @@ struct TRITONSERVER_InferenceResponse {
   std::string id;
   std::vector<headrace::Parameter> parameters;
   std::vector<headrace::NamedTensor> outputs;
-  std::unique_ptr<TRITONSERVER_Error> error;  // null: success
+  headrace::Status error;
 };
 
 namespace headrace::plugin {

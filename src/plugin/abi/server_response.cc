@@ -26,9 +26,10 @@ TRITONSERVER_Error* TRITONSERVER_InferenceResponseDelete(TRITONSERVER_InferenceR
   });
 }
 
-// Owned by the response.
+// A new error for each call, which the caller deletes: as the stock server has it, whose published
+// Python backend relies on it.
 TRITONSERVER_Error* TRITONSERVER_InferenceResponseError(TRITONSERVER_InferenceResponse* response) {
-  return response->error.get();
+  return ToTriton(response->error);
 }
 
 TRITONSERVER_Error* TRITONSERVER_InferenceResponseModel(TRITONSERVER_InferenceResponse* response,
