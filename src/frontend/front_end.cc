@@ -177,7 +177,6 @@ class MetricsHandler final : public net::HttpHandler {
     }
   }
 
- private:
   std::string Page() const {
     telemetry::PrometheusWriter writer;
     std::lock_guard lock(mutex_);
@@ -187,6 +186,7 @@ class MetricsHandler final : public net::HttpHandler {
     return writer.Take();
   }
 
+ private:
   LoopContexts& loops_;
   mutable std::mutex mutex_;  // guards sources_
   std::vector<const telemetry::MetricSource*> sources_;
@@ -242,6 +242,12 @@ void FrontEnd::AddMetricSource(const telemetry::MetricSource& source) {
 }
 
 net::GrpcHandler& FrontEnd::grpc_handler() { return impl_->grpc_; }
+
+std::string FrontEnd::MetricsPage() const { return impl_->metrics_.Page(); }
+
+void FrontEnd::RefreshModels() { impl_->loops_.RefreshAll(); }
+
+bool FrontEnd::draining() const { return impl_->draining_.load(std::memory_order_relaxed); }
 
 void FrontEnd::SetDraining() {
   impl_->draining_.store(true, std::memory_order_relaxed);

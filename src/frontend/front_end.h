@@ -53,7 +53,13 @@ class FrontEnd {
   net::HttpHandler& metrics_handler();
   void AddMetricSource(const telemetry::MetricSource& source);
 
+  // The page that metrics_handler() serves.
+  std::string MetricsPage() const;
+  // Lets the loops go of models that were unloaded, now instead of with their next request.
+  void RefreshModels();
+
   void SetDraining();
+  bool draining() const;
 
  private:
   class Impl;

@@ -3,35 +3,14 @@
 #include <utility>
 
 #include "frontend/call.h"
+#include "frontend/documents.h"
 #include "frontend/model_documents.h"
 #include "frontend/replies.h"
 #include "frontend/v2_handlers.h"
-#include "protocol/json_writer.h"
 #include "protocol/repository_json.h"
 
 namespace headrace::frontend {
 namespace {
-
-std::string IndexJson(const std::vector<repository::IndexEntry>& entries) {
-  std::string page;
-  protocol::JsonWriter json(page);
-  json.BeginArray();
-  for (const repository::IndexEntry& entry : entries) {
-    json.BeginObject().Key("name").String(entry.name);
-    if (!entry.version.empty()) {
-      json.Key("version").String(entry.version);
-    }
-    if (!entry.state.empty()) {
-      json.Key("state").String(entry.state);
-    }
-    if (!entry.reason.empty()) {
-      json.Key("reason").String(entry.reason);
-    }
-    json.EndObject();
-  }
-  json.EndArray();
-  return page;
-}
 
 repository::LoadOverride OverrideOf(protocol::ModelLoadRequest request) {
   repository::LoadOverride load;
@@ -64,7 +43,7 @@ void ServeRepositoryIndex(Call& call) {
     ReplyError(*call.exchange, request.status());
     return;
   }
-  ReplyJson(*call.exchange, IndexJson(call.services.models.Index(request->ready_only)));
+  ReplyJson(*call.exchange, RepositoryIndexJson(call.services.models.Index(request->ready_only)));
 }
 
 void ServeModelLoad(Call& call) {

@@ -28,8 +28,20 @@ telemetry::MetricKind KindOf(TRITONSERVER_MetricKind kind) {
   return telemetry::MetricKind::kHistogram;
 }
 
+std::string_view KindName(TRITONSERVER_MetricKind kind) {
+  switch (kind) {
+    case TRITONSERVER_METRIC_KIND_COUNTER:
+      return "TRITONSERVER_METRIC_KIND_COUNTER";
+    case TRITONSERVER_METRIC_KIND_GAUGE:
+      return "TRITONSERVER_METRIC_KIND_GAUGE";
+    case TRITONSERVER_METRIC_KIND_HISTOGRAM:
+      break;
+  }
+  return "TRITONSERVER_METRIC_KIND_HISTOGRAM";
+}
+
 Status NotFor(const TRITONSERVER_MetricFamily& family, std::string_view operation) {
-  return Unimplemented("metric '{}' is of a kind that does not support {}", family.name, operation);
+  return Unimplemented("{} does not support {}", KindName(family.kind), operation);
 }
 
 }  // namespace
@@ -49,9 +61,13 @@ Result<TRITONSERVER_MetricFamily*> CustomMetrics::NewFamily(TRITONSERVER_MetricK
     return InvalidArgument("'{}' cannot be the name of a backend's metric family", name);
   }
   std::lock_guard lock(mutex_);
-  for (const TRITONSERVER_MetricFamily& family : families_) {
+  for (TRITONSERVER_MetricFamily& family : families_) {
+    if (family.name == name && family.kind != kind) {
+      return AlreadyExists("metric family '{}' exists with another kind", name);
+    }
     if (family.name == name) {
-      return AlreadyExists("metric family '{}' exists", name);
+      ++family.handle_count;
+      return &family;
     }
   }
   return &families_.emplace_back(
@@ -60,6 +76,10 @@ Result<TRITONSERVER_MetricFamily*> CustomMetrics::NewFamily(TRITONSERVER_MetricK
 
 Status CustomMetrics::DeleteFamily(TRITONSERVER_MetricFamily* family) {
   std::lock_guard lock(mutex_);
+  if (family->handle_count > 1) {
+    --family->handle_count;
+    return OkStatus();
+  }
   if (!family->series.empty()) {
     return Internal("metric family '{}' still has metrics", family->name);
   }

@@ -32,6 +32,7 @@ struct TRITONSERVER_MetricFamily {
     int handle_count = 0;
   };
   std::map<headrace::telemetry::Labels, Series> series;
+  int handle_count = 1;  // holders: models that name it alike share it
 };
 
 struct TRITONSERVER_Metric {
@@ -46,10 +47,12 @@ class CustomMetrics final : public telemetry::MetricSource {
   // The process's: the interface has no argument that could carry another.
   static CustomMetrics& OfProcess();
 
-  // INVALID_ARGUMENT for a name that Prometheus does not allow, or that exists with another kind.
+  // The family of that name, which may exist already: then one more holder shares it.
+  // INVALID_ARGUMENT for a name that Prometheus does not allow, ALREADY_EXISTS for one that exists
+  // with another kind.
   Result<TRITONSERVER_MetricFamily*> NewFamily(TRITONSERVER_MetricKind kind, std::string name,
                                                std::string help);
-  // INTERNAL while it has metrics; it stays then.
+  // The last holder's: INTERNAL while it has metrics; it stays then.
   Status DeleteFamily(TRITONSERVER_MetricFamily* family);
   // `buckets`: of histograms; ascending.
   Result<TRITONSERVER_Metric*> NewMetric(TRITONSERVER_MetricFamily* family,

@@ -27,6 +27,17 @@ TEST(CustomMetricsTest, EqualLabelsShareOneSeries) {
   EXPECT_TRUE(metrics.DeleteFamily(family).ok());
 }
 
+TEST(CustomMetricsTest, HoldersOfOneNameShareTheFamily) {
+  CustomMetrics metrics;
+  auto* first = *metrics.NewFamily(TRITONSERVER_METRIC_KIND_GAUGE, "g", "G.");
+  auto* second = *metrics.NewFamily(TRITONSERVER_METRIC_KIND_GAUGE, "g", "G.");
+  auto* metric = *metrics.NewMetric(first, {}, {});
+  EXPECT_TRUE(metrics.DeleteFamily(second).ok());
+  EXPECT_EQ(StatusCode::kInternal, metrics.DeleteFamily(first).code());
+  metrics.DeleteMetric(metric);
+  EXPECT_TRUE(metrics.DeleteFamily(first).ok());
+}
+
 TEST(CustomMetricsTest, EachKindAllowsItsOwnOperations) {
   CustomMetrics metrics;
   auto* counter =
@@ -60,7 +71,7 @@ TEST(CustomMetricsTest, RefusesNamesThatWouldSpoilThePage) {
     EXPECT_FALSE(metrics.NewFamily(TRITONSERVER_METRIC_KIND_GAUGE, name, "").ok()) << name;
   }
   auto* family = *metrics.NewFamily(TRITONSERVER_METRIC_KIND_GAUGE, "g", "G.");
-  EXPECT_FALSE(metrics.NewFamily(TRITONSERVER_METRIC_KIND_GAUGE, "g", "G.").ok());
+  EXPECT_FALSE(metrics.NewFamily(TRITONSERVER_METRIC_KIND_COUNTER, "g", "G.").ok());
   EXPECT_FALSE(metrics.NewMetric(family, {{"a-b", "1"}}, {}).ok());
   EXPECT_FALSE(metrics.NewMetric(family, {}, {1.0}).ok());
 }

@@ -11,11 +11,8 @@
 #include "device/device_memory.h"
 #include "engine/backend.h"
 #include "engine/statistics.h"
+#include "plugin/server_handle.h"
 #include "plugin/values.h"
-
-// The server as backends see it. They may only pass it on to entries that this host answers with
-// "unsupported".
-struct TRITONSERVER_Server {};
 
 // Gives memory of the host (from the heap, which keeps the books) and, where there is a GPU,
 // page-locked memory and the GPU's own.
@@ -42,7 +39,7 @@ struct TRITONBACKEND_Backend {
   TRITONBACKEND_ExecutionPolicy execution_policy = TRITONBACKEND_EXECUTION_BLOCKING;
   TRITONBACKEND_BackendAttribute attributes;
   TRITONBACKEND_MemoryManager memory_manager;
-  TRITONSERVER_Server server;
+  TRITONSERVER_Server* server = nullptr;  // the one it runs in; null: none (tests)
   void* state = nullptr;
 };
 

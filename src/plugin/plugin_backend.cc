@@ -153,6 +153,7 @@ PluginBackend::PluginBackend(const EntryPoints& entries, PluginBackendOptions op
   handle_->directory = std::move(options.directory);
   handle_->config.json = std::move(options.config_json);
   handle_->memory_manager.devices = std::move(options.device_memory);
+  handle_->server = options.server;
 }
 
 PluginBackend::~PluginBackend() {

@@ -17,6 +17,7 @@
 #include "plugin/library.h"
 
 struct TRITONBACKEND_Backend;
+struct TRITONSERVER_Server;
 
 namespace headrace::plugin {
 
@@ -25,6 +26,7 @@ struct PluginBackendOptions {
   std::string directory;                                  // of the library
   std::string config_json;                                // {"cmdline":{...}}
   std::shared_ptr<device::DeviceMemory> device_memory{};  // null: no GPU
+  TRITONSERVER_Server* server = nullptr;                  // what its models may call; borrowed
 };
 
 // Thread-safe. Loaded models share it.

@@ -7,11 +7,13 @@
 #include "plugin/custom_metrics.h"
 #include "plugin/library.h"
 #include "plugin/plugin_backend.h"
+#include "plugin/server_handle.h"
 #include "protocol/json_writer.h"
 
 namespace headrace::plugin {
 
-PluginHost::PluginHost(PluginHostOptions options) : options_(std::move(options)) {
+PluginHost::PluginHost(PluginHostOptions options)
+    : options_(std::move(options)), server_(std::make_unique<TRITONSERVER_Server>()) {
   const std::string directory = options_.host_library_directory.empty()
                                     ? HostLibraryDirectory()
                                     : options_.host_library_directory;
@@ -22,6 +24,8 @@ PluginHost::PluginHost(PluginHostOptions options) : options_(std::move(options))
 }
 
 PluginHost::~PluginHost() = default;
+
+void PluginHost::SetServer(ServerControl& control) { server_->control = &control; }
 
 const telemetry::MetricSource& PluginHost::metrics() const { return CustomMetrics::OfProcess(); }
 
@@ -78,7 +82,8 @@ Result<std::shared_ptr<engine::Backend>> PluginHost::Find(const engine::LoadSpec
             entries, {.name = entry->name,
                       .directory = std::filesystem::path(entry->path).parent_path().string(),
                       .config_json = entry->config_json,
-                      .device_memory = options_.device_memory}));
+                      .device_memory = options_.device_memory,
+                      .server = server_.get()}));
     HEADRACE_LOG_INFO("backend '{}' loaded from {}", entry->name, entry->path);
   }
   return std::shared_ptr<engine::Backend>(entry->backend);

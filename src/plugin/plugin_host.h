@@ -10,7 +10,10 @@
 
 #include "device/device_memory.h"
 #include "engine/backend.h"
+#include "plugin/server_control.h"
 #include "telemetry/prometheus.h"
+
+struct TRITONSERVER_Server;
 
 namespace headrace::plugin {
 
@@ -38,6 +41,10 @@ class PluginHost final : public engine::BackendProvider {
   Result<std::shared_ptr<engine::Backend>> Find(const engine::LoadSpec& spec) override;
   std::vector<Loaded> LoadedBackends() const override;
 
+  // What backends may call of the server that they run in. To be set before the first model loads;
+  // borrowed.
+  void SetServer(ServerControl& control);
+
   // What backends add to the metrics page.
   const telemetry::MetricSource& metrics() const;
 
@@ -53,6 +60,7 @@ class PluginHost final : public engine::BackendProvider {
   };
 
   const PluginHostOptions options_;
+  const std::unique_ptr<TRITONSERVER_Server> server_;
   mutable std::mutex mutex_;  // guards entries_ (the map, not what it points to)
   std::map<std::string, std::shared_ptr<Entry>> entries_;  // by backend name and path
 };

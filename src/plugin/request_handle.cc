@@ -143,6 +143,11 @@ void TRITONBACKEND_Request::BindInputs() {
   }
 }
 
+TRITONSERVER_InferenceTrace* TRITONBACKEND_Request::trace_handle() {
+  Lock lock(mutex_);
+  return headrace::plugin::HandleOf(request_->trace, shown_trace_);
+}
+
 std::uint32_t TRITONBACKEND_Request::wanted_output_count() const {
   if (!request_->wanted_outputs.empty()) {
     return static_cast<std::uint32_t>(request_->wanted_outputs.size());
@@ -179,6 +184,7 @@ void TRITONBACKEND_Request::Unreference(Lock lock) {
   if (!request_->finished()) {
     Finish(headrace::Internal("the backend released the request without a final response"));
   }
+  shown_trace_.own.reset();
   const std::unique_ptr<headrace::engine::InferRequest> ended = std::move(request_);
   const std::shared_ptr<RequestPool> pool = std::move(pool_);
   lock.unlock();

@@ -24,6 +24,7 @@
 
 #include "base/result.h"
 #include "engine/request.h"
+#include "plugin/trace_handle.h"
 #include "plugin/values.h"
 
 struct TRITONBACKEND_Input {
@@ -82,6 +83,8 @@ struct TRITONBACKEND_Request {
   const headrace::engine::InferRequest& request() const { return *request_; }
   headrace::engine::ModelHandle model() const { return request_->model(); }
   std::span<TRITONBACKEND_Input> inputs() { return inputs_; }
+  // Null for a request that is not traced; valid as long as the request is.
+  TRITONSERVER_InferenceTrace* trace_handle();
   std::uint32_t wanted_output_count() const;
   // Requires index < wanted_output_count().
   const std::string& wanted_output(std::uint32_t index) const;
@@ -119,6 +122,7 @@ struct TRITONBACKEND_Request {
 
   std::unique_ptr<headrace::engine::InferRequest> request_;
   std::vector<TRITONBACKEND_Input> inputs_;
+  TRITONSERVER_InferenceTrace shown_trace_;  // guarded by mutex_
   std::shared_ptr<headrace::plugin::RequestPool> pool_;
   std::atomic<bool> held_{false};
 

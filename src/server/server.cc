@@ -16,6 +16,7 @@
 #include "net/http_server.h"
 #include "plugin/plugin_host.h"
 #include "repository/model_manager.h"
+#include "server/in_process_control.h"
 #include "server/listen_address.h"
 #include "server/process.h"
 #include "server/startup_report.h"
@@ -162,6 +163,7 @@ class Server::Impl {
         plugins_(HostOptions(config, device_memory_)),
         models_(ManagerOptions(config, device_memory_), plugins_, registry_, clock_),
         front_end_(FrontOptions(config), registry_, models_, *tracer_, pool_, clock_) {
+    plugins_.SetServer(control_);
     front_end_.AddMetricSource(plugins_.metrics());
     if (config.allow_cpu_metrics) {
       front_end_.AddMetricSource(process_metrics_);
@@ -290,6 +292,7 @@ class Server::Impl {
   plugin::PluginHost plugins_;
   repository::ModelManager models_;
   frontend::FrontEnd front_end_;
+  InProcessControl control_{FrontOptions(config_), registry_, models_, front_end_};
   telemetry::ProcessMetrics process_metrics_{clock_};
   const std::unique_ptr<telemetry::GpuMetrics> gpu_metrics_ =
       MakeGpuMetrics(config_, device_memory_, clock_);

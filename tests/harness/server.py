@@ -29,11 +29,17 @@ def is_sanitized():
 class Server:
     """A server on free ports. `with Server(repository) as server:` starts it and makes sure that it is gone."""
 
-    def __init__(self, repository, *options, wait=True):
-        command = [program(), "serve", f"--model-repository={repository}", "--http-port=0", "--metrics-port=0"]
-        command += ["--http-address=127.0.0.1", *options]
+    def __init__(self, repository, *options, wait=True, command=None, environment=None):
+        """`command`: another program that takes the same options. `environment`: beside the test's own."""
+        command = [*(command or (program(), "serve")), f"--model-repository={repository}"]
+        command += ["--http-port=0", "--metrics-port=0", "--http-address=127.0.0.1", *options]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, **(environment or {})},
         )
         self.lines = []
         self.host = "127.0.0.1"

@@ -201,7 +201,7 @@ TRITONSERVER_Error* TRITONBACKEND_ModelSetConfig(TRITONBACKEND_Model* model,
 
 TRITONSERVER_Error* TRITONBACKEND_ModelServer(TRITONBACKEND_Model* model,
                                               TRITONSERVER_Server** server) {
-  *server = &model->backend->server;
+  *server = model->backend->server;
   return nullptr;
 }
 

@@ -291,16 +291,17 @@ TRITONSERVER_Error* TRITONBACKEND_RequestRelease(TRITONBACKEND_Request* request,
   return Answer([&] { return ToTriton(request->Release()); });
 }
 
-// No request of this server is traced through the interface.
-TRITONSERVER_Error* TRITONBACKEND_RequestTrace(TRITONBACKEND_Request* /*request*/,
+// Null for a request that is not traced.
+TRITONSERVER_Error* TRITONBACKEND_RequestTrace(TRITONBACKEND_Request* request,
                                                TRITONSERVER_InferenceTrace** trace) {
   *trace = nullptr;
-  return nullptr;
-}
-
-TRITONSERVER_Error* TRITONSERVER_InferenceTraceReportActivity(TRITONSERVER_InferenceTrace*,
-                                                              uint64_t, const char*) {
-  return RefuseCall("there is no such trace");
+  if (!request->held()) {
+    return RefuseCall(kReleased);
+  }
+  return Answer([&]() -> TRITONSERVER_Error* {
+    *trace = request->trace_handle();
+    return nullptr;
+  });
 }
 
 }  // extern "C"

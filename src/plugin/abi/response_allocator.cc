@@ -1,16 +1,9 @@
-// Entries of family "response_allocator". A backend may make one long before it makes a request of
-// its own; requests made in-process are not supported yet, so that nothing calls these functions.
+// Entries of family "response_allocator".
+#include "plugin/response_allocator.h"
+
 #include "plugin/values.h"
 
 using headrace::plugin::Answer;
-
-struct TRITONSERVER_ResponseAllocator {
-  TRITONSERVER_ResponseAllocatorAllocFn_t alloc = nullptr;
-  TRITONSERVER_ResponseAllocatorReleaseFn_t release = nullptr;
-  TRITONSERVER_ResponseAllocatorStartFn_t start = nullptr;
-  TRITONSERVER_ResponseAllocatorQueryFn_t query = nullptr;
-  TRITONSERVER_ResponseAllocatorBufferAttributesFn_t buffer_attributes = nullptr;
-};
 
 extern "C" {
 
@@ -32,6 +25,8 @@ TRITONSERVER_Error* TRITONSERVER_ResponseAllocatorSetBufferAttributesFunction(
   return nullptr;
 }
 
+// Kept and never called: outputs are written to host memory, whatever else the function would
+// offer, so that RequestOutputBufferProperties knows the answer.
 TRITONSERVER_Error* TRITONSERVER_ResponseAllocatorSetQueryFunction(
     TRITONSERVER_ResponseAllocator* allocator, TRITONSERVER_ResponseAllocatorQueryFn_t query_fn) {
   allocator->query = query_fn;
