@@ -30,8 +30,8 @@ struct InstancePlacement {
   InstanceKind kind = InstanceKind::kCpu;
   int device_id = 0;
   std::string host_policy = "cpu";
-  std::string host_policy_json = "{}";  // the policy's settings, as the ABI hands them out
-  bool passive = false;                 // created but never given requests
+  std::string host_policy_json = "{}";    // the policy's settings, as the ABI hands them out
+  bool passive = false;                   // created but never given requests
   std::vector<ResourceNeed> resources{};  // of the rate limiter; nothing is needed while it is off
   std::uint32_t rate_priority = 1;        // 1 gets twice the share of 2
 

@@ -16,9 +16,8 @@ bool Fits(const Shape& dims, std::span<const std::int64_t> shape) {
 // Whether some shape fits both.
 bool Agree(const Shape& a, const Shape& b) {
   return a.rank() == b.rank() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](std::int64_t x, std::int64_t y) {
-           return x < 0 || y < 0 || x == y;
-         });
+         std::equal(a.begin(), a.end(), b.begin(),
+                    [](std::int64_t x, std::int64_t y) { return x < 0 || y < 0 || x == y; });
 }
 
 // What one model says about a tensor of the ensemble.
@@ -97,8 +96,8 @@ class Checker {
       return InvalidArgument(
           "in ensemble {}, ensemble tensor {}: inconsistent data type: {} is inferred from model "
           "{} while {} is inferred from model {}",
-          spec_.name, tensor, ConfigTypeName(claim.dtype), claim.model,
-          ConfigTypeName(first.dtype), first.model);
+          spec_.name, tensor, ConfigTypeName(claim.dtype), claim.model, ConfigTypeName(first.dtype),
+          first.model);
     }
     if (!Agree(first.dims, claim.dims) && !Agree(first.full_dims, claim.full_dims)) {
       return InvalidArgument(
@@ -111,8 +110,7 @@ class Checker {
   }
 
   static std::string ConfigTypeName(DataType dtype) {
-    return dtype == DataType::kBytes ? "TYPE_STRING"
-                                     : "TYPE_" + std::string(DataTypeName(dtype));
+    return dtype == DataType::kBytes ? "TYPE_STRING" : "TYPE_" + std::string(DataTypeName(dtype));
   }
 
   const EnsembleSpec& spec_;
@@ -144,9 +142,8 @@ void SpreadIterations(EnsemblePlan& plan) {
     changed = false;
     for (EnsemblePlan::Step& step : plan.steps) {
       const bool iterated =
-          std::any_of(step.inputs.begin(), step.inputs.end(), [&](const auto& binding) {
-            return plan.tensors[binding.tensor].iterated;
-          });
+          std::any_of(step.inputs.begin(), step.inputs.end(),
+                      [&](const auto& binding) { return plan.tensors[binding.tensor].iterated; });
       changed = changed || iterated != step.iterated;
       step.iterated = iterated;
       for (const auto& binding : step.outputs) {
@@ -199,8 +196,8 @@ Result<EnsemblePlan> MakeEnsemblePlan(const EnsembleSpec& spec, const ModelSigna
   }
   for (std::size_t i = 0; i < spec.steps.size(); ++i) {
     const EnsembleStepSpec& from = spec.steps[i];
-    EnsemblePlan::Step step{.model = from.model, .version = from.version, .inputs = {},
-                            .outputs = {}};
+    EnsemblePlan::Step step{
+        .model = from.model, .version = from.version, .inputs = {}, .outputs = {}};
     step.decoupled = models[i].decoupled;
     plan.decoupled = plan.decoupled || step.decoupled;
     for (const auto& [name, tensor] : from.inputs) {

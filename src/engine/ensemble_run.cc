@@ -90,8 +90,8 @@ void EnsembleRun::Start(const EnsemblePlan& plan, BlockPool& pool,
                         std::shared_ptr<const EnsemblePins> pins) {
   std::vector<NamedTensor> inputs = std::move(request->inputs);
   request->inputs.clear();
-  const auto run = std::make_shared<EnsembleRun>(Private(), plan, pool, std::move(request),
-                                                 std::move(pins));
+  const auto run =
+      std::make_shared<EnsembleRun>(Private(), plan, pool, std::move(request), std::move(pins));
   Lock lock(run->mutex_);
   run->state_.Begin(std::move(inputs));
   run->Pump(std::move(lock));
@@ -158,8 +158,7 @@ bool EnsembleRun::DoOne(Lock& lock) {
     const ModelSignature& signature = model_->signature();
     for (NamedTensor& output : response.outputs) {
       if (const TensorSpec* spec = signature.FindOutput(output.name)) {
-        output.tensor.shape =
-            AdaptShape(*spec, signature.batch_size_max > 0, output.tensor.shape);
+        output.tensor.shape = AdaptShape(*spec, signature.batch_size_max > 0, output.tensor.shape);
       }
     }
     request_->Send(std::move(response));

@@ -16,9 +16,9 @@ EnsembleState::EnsembleState(const EnsemblePlan& plan,
       response_counts_(plan.steps.size()),
       ready_counts_(plan.steps.size()) {
   for (const std::size_t output : plan.outputs) {
-    wanted_[output] = wanted_outputs.empty() ||
-                      std::find(wanted_outputs.begin(), wanted_outputs.end(),
-                                plan.tensors[output].name) != wanted_outputs.end();
+    wanted_[output] =
+        wanted_outputs.empty() || std::find(wanted_outputs.begin(), wanted_outputs.end(),
+                                            plan.tensors[output].name) != wanted_outputs.end();
     answers_iterate_ = answers_iterate_ || (wanted_[output] && plan.tensors[output].iterated);
   }
   for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
@@ -128,9 +128,9 @@ void EnsembleState::TryStart(std::size_t step, std::uint64_t iteration) {
   }
   for (std::size_t i = 0; i < what.inputs.size(); ++i) {
     const std::size_t tensor = what.inputs[i].tensor;
-    const bool again = std::any_of(
-        what.inputs.begin(), what.inputs.begin() + static_cast<std::ptrdiff_t>(i),
-        [&](const EnsemblePlan::Binding& before) { return before.tensor == tensor; });
+    const bool again =
+        std::any_of(what.inputs.begin(), what.inputs.begin() + static_cast<std::ptrdiff_t>(i),
+                    [&](const EnsemblePlan::Binding& before) { return before.tensor == tensor; });
     if (!again) {
       Use(tensor, iteration, what.iterated);
     }

@@ -75,10 +75,10 @@ class EnsembleState {
   void Use(std::size_t tensor, std::uint64_t iteration, bool reader_iterated);
 
   const EnsemblePlan& plan_;
-  std::vector<bool> needed_;          // steps
-  std::vector<bool> wanted_;          // tensors that responses carry
-  bool answers_iterate_ = false;      // one response for each iteration
-  std::vector<std::size_t> uses_;     // of each tensor
+  std::vector<bool> needed_;       // steps
+  std::vector<bool> wanted_;       // tensors that responses carry
+  bool answers_iterate_ = false;   // one response for each iteration
+  std::vector<std::size_t> uses_;  // of each tensor
   Level root_;
   std::map<std::uint64_t, Level> iterations_;
   std::vector<std::uint64_t> response_counts_;  // of each step

@@ -18,8 +18,8 @@ namespace {
 using testing::Answer;
 using testing::FakeModel;
 using testing::Fp32Input;
-using testing::Latch;
 using ::testing::HasSubstr;
+using testing::Latch;
 
 // What a request was answered with.
 struct Record {
@@ -138,9 +138,8 @@ TEST_F(EnsembleTest, HandsTensorsOn_WithoutACopy) {
   const auto b = Add(Options("b"));
   const auto e = AddEnsemble("e", {{"a", "X", "t"}, {"b", "t", "Y"}});
   const Buffer data = Fp32Input("X", {1, 4}).tensor.data;
-  const auto record = Ask(e, {1, 4}, [&](InferRequest& request) {
-    request.inputs[0].tensor.data = data;
-  });
+  const auto record =
+      Ask(e, {1, 4}, [&](InferRequest& request) { request.inputs[0].tensor.data = data; });
   EXPECT_TRUE(record->answer.Wait().ok());
   ASSERT_EQ(record->responses.size(), 1u);
   EXPECT_EQ(record->responses[0].outputs[0].name, "Y");
@@ -167,12 +166,11 @@ TEST_F(EnsembleTest, StepsRunBesideEachOther) {
   Add(join);
   ModelOptions options = Options("e");
   options.placements.clear();
-  EnsembleSpec spec{.name = "e",
-                    .steps = {{.model = "a", .inputs = {{"X", "X"}}, .outputs = {{"Y", "t"}}},
-                              {.model = "b", .inputs = {{"X", "X"}}, .outputs = {{"Y", "u"}}},
-                              {.model = "join",
-                               .inputs = {{"X", "t"}, {"W", "u"}},
-                               .outputs = {{"Y", "Y"}}}}};
+  EnsembleSpec spec{
+      .name = "e",
+      .steps = {{.model = "a", .inputs = {{"X", "X"}}, .outputs = {{"Y", "t"}}},
+                {.model = "b", .inputs = {{"X", "X"}}, .outputs = {{"Y", "u"}}},
+                {.model = "join", .inputs = {{"X", "t"}, {"W", "u"}}, .outputs = {{"Y", "Y"}}}}};
   const ModelSignature one = Options("").signature;
   options.ensemble = std::make_shared<Ensemble>(
       MakeEnsemblePlan(spec, options.signature, {{&one}, {&one}, {&join.signature}}).value(),
@@ -236,7 +234,8 @@ TEST_F(EnsembleTest, AStepWithoutItsOutput_EndsTheRequest) {
   Add(Options("a"), &testing::AnswerAll);
   Add(Options("b"));
   const auto e = AddEnsemble("e", {{"a", "X", "t"}, {"b", "t", "Y"}});
-  const Status status = Ask(e, {1, 1}, [](InferRequest& request) { request.id = "7"; })->answer.Wait();
+  const Status status =
+      Ask(e, {1, 1}, [](InferRequest& request) { request.id = "7"; })->answer.Wait();
   EXPECT_EQ(status.message(),
             "in ensemble 'e', [request id: 7] unexpected deadlock, at least one output is not set "
             "while no more ensemble steps can be made");
@@ -252,14 +251,17 @@ TEST_F(EnsembleTest, PassesOnWhatTheRequestSays) {
     Echo(std::move(batch));
   });
   const auto e = AddEnsemble("e", {{"a", "X", "Y"}});
-  EXPECT_TRUE(Ask(e, {1, 1}, [](InferRequest& request) {
-                request.id = "r";
-                request.priority = 3;
-                request.timeout_us = 9;
-                request.correlation_id = 5;
-                request.sequence_flags = 3;
-                request.parameters.push_back({"k", true});
-              })->answer.Wait().ok());
+  EXPECT_TRUE(Ask(e, {1, 1},
+                  [](InferRequest& request) {
+                    request.id = "r";
+                    request.priority = 3;
+                    request.timeout_us = 9;
+                    request.correlation_id = 5;
+                    request.sequence_flags = 3;
+                    request.parameters.push_back({"k", true});
+                  })
+                  ->answer.Wait()
+                  .ok());
   EXPECT_TRUE(right);
 }
 
@@ -370,8 +372,8 @@ TEST_F(EnsembleTest, EachResponseOfADecoupledStep_BecomesOneOfTheEnsemble) {
     repeat.decoupled = true;
     Add(repeat, Repeat(count));
     Add(Options("b"));
-    const auto e = AddEnsemble("e" + std::to_string(count),
-                               {{repeat.name, "X", "t"}, {"b", "t", "Y"}});
+    const auto e =
+        AddEnsemble("e" + std::to_string(count), {{repeat.name, "X", "t"}, {"b", "t", "Y"}});
     EXPECT_TRUE(e->options().decoupled);
     const auto record = Ask(e);
     EXPECT_TRUE(record->answer.Wait().ok()) << record->answer.Wait().message();

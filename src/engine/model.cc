@@ -239,8 +239,9 @@ void Model::Unpin() {
 }
 
 std::size_t Model::pending_count() const {
-  return options_.ensemble != nullptr ? static_cast<std::size_t>(std::max<std::int64_t>(0, in_flight()))
-                                      : queue_->depth();
+  return options_.ensemble != nullptr
+             ? static_cast<std::size_t>(std::max<std::int64_t>(0, in_flight()))
+             : queue_->depth();
 }
 
 std::size_t Model::queue_depth() const { return queue_->depth(); }

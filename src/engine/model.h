@@ -37,7 +37,7 @@ struct ModelOptions {
   bool preserve_ordering = false;
   std::vector<InstancePlacement> placements;
   std::vector<std::pair<std::string, std::string>>
-      metric_tags;  // config metric_tags: extra labels "_<tag>"
+      metric_tags;                       // config metric_tags: extra labels "_<tag>"
   std::shared_ptr<Ensemble> ensemble{};  // takes the requests in place of instances (no placements)
 };
 

@@ -65,7 +65,7 @@ class InferRequest : public ListNode<QueueTag>, public ListNode<ArrivalTag> {
   std::uint64_t shape_key = 0;  // requests with equal keys may share a batch
   std::size_t byte_size = 0;    // of all inputs, charged to the queue
   RequestTimes times;
-  std::shared_ptr<RequestTrace> trace;  // null: not traced
+  std::shared_ptr<RequestTrace> trace;          // null: not traced
   std::shared_ptr<ExecutionObserver> observer;  // null: only the model's statistics count
 
   const ModelHandle& model() const { return model_; }

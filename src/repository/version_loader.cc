@@ -108,9 +108,9 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
   HEADRACE_ASSIGN_OR_RETURN(engine::ModelOptions options,
                             BuildModelOptions(*config, version, options_.queue_limits));
   if (config->has_ensemble_scheduling()) {
-    HEADRACE_ASSIGN_OR_RETURN(options.ensemble,
-                              BuildEnsemble(*config, options.signature, parts_.find_part,
-                                            parts_.registry, parts_.pool));
+    HEADRACE_ASSIGN_OR_RETURN(
+        options.ensemble,
+        BuildEnsemble(*config, options.signature, parts_.find_part, parts_.registry, parts_.pool));
     options.placements.clear();
     options.decoupled = options.decoupled || options.ensemble->plan().decoupled;
   }
