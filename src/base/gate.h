@@ -20,6 +20,8 @@ class Gate {
  public:
   // False once the gate is closed.
   bool TryEnter();
+  // Enters once more on behalf of somebody who is inside, also while the gate is closed.
+  void EnterBeside() { state_.fetch_add(1, std::memory_order_relaxed); }
   void Leave();
   // Stops new entries; idempotent; does not wait.
   void Close();

@@ -16,13 +16,24 @@ namespace headrace::engine {
 
 enum class InstanceKind : std::uint8_t { kAuto, kCpu, kGpu, kModel };
 
+// What an execution of an instance takes away from others while it runs (contracts, Triton 4.5).
+struct ResourceNeed {
+  std::string name;
+  bool global = false;  // counted once for the server; otherwise once for each device
+  std::uint32_t count = 0;
+
+  bool operator==(const ResourceNeed&) const = default;
+};
+
 struct InstancePlacement {
   std::string name;  // "<group>_<index>"
   InstanceKind kind = InstanceKind::kCpu;
   int device_id = 0;
   std::string host_policy = "cpu";
-  std::string host_policy_json = "{}";  // the policy's settings, as the ABI hands them out
-  bool passive = false;                 // created but never given requests
+  std::string host_policy_json = "{}";    // the policy's settings, as the ABI hands them out
+  bool passive = false;                   // created but never given requests
+  std::vector<ResourceNeed> resources{};  // of the rate limiter; nothing is needed while it is off
+  std::uint32_t rate_priority = 1;        // 1 gets twice the share of 2
 
   bool operator==(const InstancePlacement&) const = default;
 };

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "engine/ensemble.h"
 #include "engine/runner.h"
 #include "engine/validate.h"
 
@@ -56,6 +57,9 @@ Result<std::shared_ptr<Model>> Model::Start(ModelOptions options,
                                             const Clock& clock) {
   std::shared_ptr<Model> model(new Model(Private(), std::move(options), std::move(loaded), clock),
                                &Model::Destroy);
+  if (model->options_.ensemble != nullptr) {
+    return model;
+  }
   HEADRACE_RETURN_IF_ERROR(CheckActive(model->options_.placements, model->options_));
   HEADRACE_RETURN_IF_ERROR(model->AddRunners(model->options_.placements));
   return model;
@@ -172,20 +176,36 @@ void Model::TraceStart(InferRequest& request) const {
   }
 }
 
-void Model::Submit(std::unique_ptr<InferRequest> request) {
-  request->submitted = true;
-  if (request->times.received == 0) {
-    request->times.received = clock_.Now();
+void Model::Receive(InferRequest& request) {
+  request.submitted = true;
+  if (request.times.received == 0) {
+    request.times.received = clock_.Now();
   }
   statistics_.RecordReceived();
-  if (request->trace != nullptr) {
-    TraceStart(*request);
+  if (request.trace != nullptr) {
+    TraceStart(request);
   }
+}
+
+void Model::Submit(std::unique_ptr<InferRequest> request) {
+  Receive(*request);
   if (!gate_.TryEnter()) {
     request->Finish(Unavailable("Request for unknown model: '{}' version {} is not at ready state",
                                 options_.name, options_.version));
     return;
   }
+  Accept(std::move(request), nullptr);
+}
+
+void Model::SubmitPinned(std::unique_ptr<InferRequest> request,
+                         std::shared_ptr<const EnsemblePins> parts) {
+  Receive(*request);
+  gate_.EnterBeside();
+  Accept(std::move(request), std::move(parts));
+}
+
+void Model::Accept(std::unique_ptr<InferRequest> request,
+                   std::shared_ptr<const EnsemblePins> parts) {
   request->inside_gate = true;
   if (Status status = ValidateRequest(options_.signature, options_.name, *request); !status.ok()) {
     request->Finish(std::move(status));
@@ -195,15 +215,45 @@ void Model::Submit(std::unique_ptr<InferRequest> request) {
     request->WrapSink(
         [this](std::unique_ptr<ResponseSink> sink) { return order_->Join(std::move(sink)); });
   }
+  if (options_.ensemble != nullptr) {
+    options_.ensemble->Start(std::move(request), std::move(parts));
+    return;
+  }
   queue_->Push(std::move(request));
+}
+
+bool Model::Pin() {
+  if (!gate_.TryEnter()) {
+    return false;
+  }
+  if (!pins_.TryEnter()) {
+    gate_.Leave();
+    return false;
+  }
+  return true;
+}
+
+void Model::Unpin() {
+  pins_.Leave();
+  gate_.Leave();
+}
+
+std::size_t Model::pending_count() const {
+  return options_.ensemble != nullptr
+             ? static_cast<std::size_t>(std::max<std::int64_t>(0, in_flight()))
+             : queue_->depth();
 }
 
 std::size_t Model::queue_depth() const { return queue_->depth(); }
 
 bool Model::Drain(Nanos timeout) {
   gate_.Close();
+  pins_.Close();
+  // Ensembles that hold the version still queue requests.
+  const Nanos start = Clock::Real().Now();
+  (void)pins_.WaitUntilEmpty(timeout);
   queue_->Close();
-  if (!gate_.WaitUntilEmpty(timeout)) {
+  if (!gate_.WaitUntilEmpty(std::max<Nanos>(0, timeout - (Clock::Real().Now() - start)))) {
     queue_->Abandon(fmt::format("model '{}' version {} was unloaded before the request's turn came",
                                 options_.name, options_.version));
     return false;

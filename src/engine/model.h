@@ -21,6 +21,9 @@
 
 namespace headrace::engine {
 
+class Ensemble;
+class EnsemblePins;
+
 // How many instances and on what; one per instance group entry after expansion.
 struct ModelOptions {
   std::string name;
@@ -34,7 +37,8 @@ struct ModelOptions {
   bool preserve_ordering = false;
   std::vector<InstancePlacement> placements;
   std::vector<std::pair<std::string, std::string>>
-      metric_tags;  // config metric_tags: extra labels "_<tag>"
+      metric_tags;                       // config metric_tags: extra labels "_<tag>"
+  std::shared_ptr<Ensemble> ensemble{};  // takes the requests in place of instances (no placements)
 };
 
 // Thread-safe. Created by Start; ends by Drain and destruction (the last ModelHandle). Owns one
@@ -62,6 +66,15 @@ class Model : public std::enable_shared_from_this<Model> {
   // refusal (invalid, queue full, draining) goes to its sink. Does not block.
   void Submit(std::unique_ptr<InferRequest> request);
 
+  // Keeps the version open for SubmitPinned until Unpin, whatever becomes of it meanwhile: a drain
+  // waits. False once it takes no new requests. For ensembles, whose later steps come when their
+  // models may have been withdrawn.
+  bool Pin();
+  void Unpin();
+  // The same as Submit, for a holder of a pin. `parts`: of an ensemble, the pins of its own steps.
+  void SubmitPinned(std::unique_ptr<InferRequest> request,
+                    std::shared_ptr<const EnsemblePins> parts);
+
   // Makes `wanted` the model's instances, while it serves: those that it has already stay, missing
   // ones are created (blocking), the others end after the batch that they execute, and are not
   // waited for. On failure (an instance does not start, none of `wanted` is active, the model has
@@ -76,7 +89,9 @@ class Model : public std::enable_shared_from_this<Model> {
   // Requests in queue now, and in the version altogether (queued, executing, answered but not
   // released).
   std::size_t queue_depth() const;
-  std::int64_t in_flight() const { return gate_.inside(); }
+  std::int64_t in_flight() const { return gate_.inside() - pins_.inside(); }
+  // Requests that wait for an execution; of an ensemble, those that are under way.
+  std::size_t pending_count() const;
 
   // Stops new requests, lets queued and running ones finish, stops the instance threads, and
   // destroys the instances and the loaded model: later the destructor has nothing left to wait for.
@@ -90,6 +105,10 @@ class Model : public std::enable_shared_from_this<Model> {
   class Runner;
   static void Destroy(Model* model);
   void TraceStart(InferRequest& request) const;
+  // Stamps and counts a request that arrives.
+  void Receive(InferRequest& request);
+  // The rest of Submit, inside the gate.
+  void Accept(std::unique_ptr<InferRequest> request, std::shared_ptr<const EnsemblePins> parts);
   // Adds runners for `placements`, all of them or none. With stop_mutex_ held, or before Start
   // ends.
   Status AddRunners(const std::vector<InstancePlacement>& placements);
@@ -104,6 +123,7 @@ class Model : public std::enable_shared_from_this<Model> {
   ModelOptions options_;
   const Clock& clock_;
   Gate gate_;
+  Gate pins_;  // each pin is inside gate_ as well
   ModelStatistics statistics_;
   std::unique_ptr<RequestQueue> queue_;
   std::shared_ptr<ResponseOrder> order_;  // null unless preserve_ordering

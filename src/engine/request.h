@@ -11,6 +11,7 @@
 #include "base/intrusive_list.h"
 #include "base/parameter.h"
 #include "base/status.h"
+#include "engine/execution_observer.h"
 #include "engine/request_trace.h"
 #include "engine/response_sink.h"
 #include "tensor/tensor.h"
@@ -64,7 +65,8 @@ class InferRequest : public ListNode<QueueTag>, public ListNode<ArrivalTag> {
   std::uint64_t shape_key = 0;  // requests with equal keys may share a batch
   std::size_t byte_size = 0;    // of all inputs, charged to the queue
   RequestTimes times;
-  std::shared_ptr<RequestTrace> trace;  // null: not traced
+  std::shared_ptr<RequestTrace> trace;          // null: not traced
+  std::shared_ptr<ExecutionObserver> observer;  // null: only the model's statistics count
 
   const ModelHandle& model() const { return model_; }
   ResponseSink& sink() { return *sink_; }

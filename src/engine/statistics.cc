@@ -85,6 +85,14 @@ void ModelStatistics::RecordBatchExecution(std::uint64_t batch_size, const Execu
   add(batch.compute_output, output);
 }
 
+void ModelStatistics::RecordCacheHit(Nanos duration) {
+  RaiseTo(last_inference_ms_, EpochMilliseconds());
+  queue_total_.Add(1, 0);  // a success like any other, that did not wait
+  cache_hit_.Add(1, duration);
+}
+
+void ModelStatistics::RecordCacheMiss(Nanos duration) { cache_miss_.Add(1, duration); }
+
 void ModelStatistics::RecordBatchFormed(std::uint64_t batch_size, Nanos oldest_wait) {
   batch_size_.Record(batch_size);
   batch_wait_.Record(Elapsed(0, oldest_wait));
@@ -106,6 +114,8 @@ StatisticsSnapshot ModelStatistics::Read() const {
   snapshot.compute_input = compute_input_.Read();
   snapshot.compute_infer = compute_infer_.Read();
   snapshot.compute_output = compute_output_.Read();
+  snapshot.cache_hit = cache_hit_.Read();
+  snapshot.cache_miss = cache_miss_.Read();
   {
     std::lock_guard lock(large_mutex_);
     snapshot.batches = large_batches_;

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "base/clock.h"
+#include "engine/execution_observer.h"
 #include "engine/request.h"
 #include "telemetry/histogram.h"
 
@@ -35,12 +36,6 @@ struct StatisticsSnapshot {
   std::map<std::uint64_t, BatchStatistics> batches;   // by batch size
 };
 
-// The stamps of one execution, on the monotonic clock (contracts, Triton 8.4
-// ModelInstanceReportStatistics).
-struct ExecutionTimes {
-  Nanos exec_start = 0, compute_start = 0, compute_end = 0, exec_end = 0;
-};
-
 // Thread-safe. Recording is a handful of relaxed atomic additions; batch sizes up to
 // kBatchSizeTracked have cells of their own, larger ones take a mutex.
 class ModelStatistics {
@@ -54,6 +49,10 @@ class ModelStatistics {
                               std::uint64_t batch_size);
   // Reported by the backend once for an execution.
   void RecordBatchExecution(std::uint64_t batch_size, const ExecutionTimes& times);
+  // A request that the response cache answered, and one that it did not: `duration` is that of the
+  // look-up, and of a miss also that of the insertion (contracts, Triton 4.7).
+  void RecordCacheHit(Nanos duration);
+  void RecordCacheMiss(Nanos duration);
   // Reported by the runner: what went out as one batch, and the time its oldest request had waited
   // for it.
   void RecordBatchFormed(std::uint64_t batch_size, Nanos oldest_wait);
@@ -87,7 +86,8 @@ class ModelStatistics {
 
   std::atomic<std::uint64_t> received_{0}, last_inference_ms_{0}, inference_count_{0},
       execution_count_{0};
-  AtomicDuration success_, fail_, queue_total_, compute_input_, compute_infer_, compute_output_;
+  AtomicDuration success_, fail_, queue_total_, compute_input_, compute_infer_, compute_output_,
+      cache_hit_, cache_miss_;
   std::array<std::atomic<std::uint64_t>, 4> failures_{};
   std::atomic<Nanos> load_duration_{0};
   std::array<BatchCell, kBatchSizeTracked + 1> batches_{};

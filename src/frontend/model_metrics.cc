@@ -121,7 +121,7 @@ void WriteTritonFamilies(PrometheusWriter& writer, const std::vector<Row>& rows)
         [&](const Row& row) { return micros(row.statistics.compute_output); });
   Write(writer, rows, "nv_inference_pending_request_count", MetricKind::kGauge,
         "Instantaneous number of pending requests awaiting execution per-model.",
-        [](const Row& row) { return row.model->queue_depth(); });
+        [](const Row& row) { return row.model->pending_count(); });
   writer.Family("nv_model_load_duration_secs", MetricKind::kGauge, "Model load time in seconds");
   for (const Row& row : rows) {
     writer.Sample(row.labels,

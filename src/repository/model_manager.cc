@@ -50,7 +50,7 @@ class ModelManager::Impl {
         board_(registry, options_.unload_timeout),
         versions_({{options_.queue_request_count_max, options_.queue_byte_size_max},
                    options_.links_may_leave},
-                  backends, clock),
+                  version_parts(), clock),
         pool_(std::make_unique<WorkerPool>("load", options_.load_thread_count)),
         loader_({options_.load_retry_count, options_.links_may_leave}, versions_, board_, records_,
                 *pool_),
@@ -71,6 +71,7 @@ class ModelManager::Impl {
  private:
   LayoutOptions layout_options() const { return {options_.links_may_leave}; }
   PlanOptions plan_options() const;
+  VersionLoader::Parts version_parts();
   bool LoadsEverything() const;
   Result<std::set<std::string>> StartupModels();
   Status RefuseControl(const std::string& name) const;
@@ -83,6 +84,7 @@ class ModelManager::Impl {
   const ModelManagerOptions options_;
   engine::BackendProvider& backends_;
   engine::Registry& registry_;
+  BlockPool own_pool_;                     // used where the options name none
   std::vector<std::string> repositories_;  // canonical; set by LoadAtStart before any operation
   OverrideStore overrides_;
   ModelRecords records_;
@@ -123,6 +125,20 @@ PlanOptions ModelManager::Impl::plan_options() const {
                      return !backend.ok() ||
                             (*backend)->PreferredKind() != engine::InstanceKind::kCpu;
                    }}};
+}
+
+VersionLoader::Parts ModelManager::Impl::version_parts() {
+  return {.backends = backends_,
+          .registry = registry_,
+          .find_part =
+              [this](const std::string& name, std::int64_t version) {
+                if (version < 0) {
+                  const auto ready = board_.ReadyVersions(name);
+                  version = ready.empty() ? 0 : ready.back();
+                }
+                return board_.Find(name, version);
+              },
+          .pool = options_.pool != nullptr ? *options_.pool : own_pool_};
 }
 
 // At start.

@@ -17,6 +17,7 @@
 #include "engine/registry.h"
 #include "repository/accelerator_switches.h"
 #include "repository/load_override.h"
+#include "tensor/block_pool.h"
 
 namespace headrace::repository {
 
@@ -43,6 +44,7 @@ struct ModelManagerOptions {
   std::size_t override_byte_size_max = std::size_t{4}
                                        << 30;  // files of load requests, all together
   std::string temporary_directory;             // for them; empty = the system's
+  BlockPool* pool = nullptr;  // of tensors between the steps of ensembles; null = one of its own
 };
 
 struct IndexEntry {

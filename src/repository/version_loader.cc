@@ -33,14 +33,11 @@ Result<std::string> AcceptProposal(const std::string& proposed_json,
   return ConfigToJson(config);
 }
 
-// What stands for a backend's name where the configuration has none.
-constexpr char kEnsembleBackend[] = "ensemble";
-
 engine::LoadSpec ToSpec(const ModelPlan& plan, std::int64_t version) {
   engine::LoadSpec spec;
   spec.model_name = plan.name();
   spec.version = version;
-  spec.backend = plan.config->has_ensemble_scheduling() ? kEnsembleBackend : plan.config->backend();
+  spec.backend = plan.config->backend();
   spec.runtime = plan.config->runtime();
   spec.model_directory = plan.source.location.directory;
   spec.config_json = ConfigToJson(*plan.config);
@@ -67,24 +64,32 @@ class ModelWithFiles final : public engine::LoadedModel {
   const std::unique_ptr<engine::LoadedModel> model_;
 };
 
-Result<std::unique_ptr<engine::LoadedModel>> LoadByBackend(engine::BackendProvider& backends,
-                                                           engine::LoadSpec spec,
-                                                           const ModelPlan& plan) {
-  const auto backend = backends.Find(spec);
-  if (!backend.ok()) {
-    return plan.config->has_ensemble_scheduling()
-               ? Unimplemented("field 'ensemble_scheduling' is not supported yet")
-               : backend.status();
+// Stands where an ensemble's backend would be.
+class NoBackend final : public engine::LoadedModel {
+ public:
+  void SetFinalConfig(std::string) override {}
+  Result<std::unique_ptr<engine::Instance>> CreateInstance(
+      const engine::InstancePlacement&) override {
+    return Internal("an ensemble has no instances");
   }
-  HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<engine::LoadedModel> loaded,
-                            (*backend)->Load(std::move(spec)));
+};
+
+}  // namespace
+
+Result<std::unique_ptr<engine::LoadedModel>> VersionLoader::LoadByBackend(
+    engine::LoadSpec spec, const ModelPlan& plan) const {
+  std::unique_ptr<engine::LoadedModel> loaded;
+  if (plan.config->has_ensemble_scheduling()) {
+    loaded = std::make_unique<NoBackend>();
+  } else {
+    HEADRACE_ASSIGN_OR_RETURN(const auto backend, parts_.backends.Find(spec));
+    HEADRACE_ASSIGN_OR_RETURN(loaded, backend->Load(std::move(spec)));
+  }
   if (plan.source.files != nullptr) {
     loaded = std::make_unique<ModelWithFiles>(std::move(loaded), plan.source.files);
   }
   return loaded;
 }
-
-}  // namespace
 
 Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan,
                                                            std::int64_t version) const {
@@ -98,13 +103,16 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
     };
   }
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<engine::LoadedModel> loaded,
-                            LoadByBackend(backends_, std::move(spec), plan));
+                            LoadByBackend(std::move(spec), plan));
   HEADRACE_RETURN_IF_ERROR(ValidateTensors(*config));
   HEADRACE_ASSIGN_OR_RETURN(engine::ModelOptions options,
                             BuildModelOptions(*config, version, options_.queue_limits));
   if (config->has_ensemble_scheduling()) {
-    // No instance groups: one instance takes its requests.
-    options.placements = {{.name = config->name(), .kind = engine::InstanceKind::kModel}};
+    HEADRACE_ASSIGN_OR_RETURN(
+        options.ensemble,
+        BuildEnsemble(*config, options.signature, parts_.find_part, parts_.registry, parts_.pool));
+    options.placements.clear();
+    options.decoupled = options.decoupled || options.ensemble->plan().decoupled;
   }
   const ModelLocation& location = plan.source.location;
   HEADRACE_RETURN_IF_ERROR(ReadLabels(*config, options_.links_may_leave ? "/" : location.repository,

@@ -4,32 +4,46 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/model.h"
+#include "engine/registry.h"
+#include "repository/ensemble_options.h"
 #include "repository/model_plan.h"
+#include "tensor/block_pool.h"
 
 namespace headrace::repository {
 
-// Thread-safe: versions load in parallel. Borrows the provider and the clock.
+// Thread-safe: versions load in parallel. Borrows everything that it is given.
 class VersionLoader {
  public:
   struct Options {
     engine::QueueLimits queue_limits;
     bool links_may_leave = false;  // label files
   };
-  VersionLoader(Options options, engine::BackendProvider& backends, const Clock& clock)
-      : options_(options), backends_(backends), clock_(clock) {}
+  // What the models that it makes use.
+  struct Parts {
+    engine::BackendProvider& backends;
+    const engine::Registry& registry;  // where ensembles find their models
+    PartFinder find_part;              // what serves, when it may not be in the registry yet
+    BlockPool& pool;
+  };
+  VersionLoader(Options options, Parts parts, const Clock& clock)
+      : options_(options), parts_(std::move(parts)), clock_(clock) {}
 
   // Blocks until the version could serve; it is nowhere published yet. The failure is the
   // backend's, or says what is wrong with the configuration.
   Result<std::shared_ptr<engine::Model>> Load(const ModelPlan& plan, std::int64_t version) const;
 
  private:
+  Result<std::unique_ptr<engine::LoadedModel>> LoadByBackend(engine::LoadSpec spec,
+                                                             const ModelPlan& plan) const;
+
   const Options options_;
-  engine::BackendProvider& backends_;
+  const Parts parts_;
   const Clock& clock_;
 };
 

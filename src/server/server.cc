@@ -46,8 +46,10 @@ net::HttpLimits Limits(const ServerConfig& config) {
 }
 
 repository::ModelManagerOptions ManagerOptions(
-    const ServerConfig& config, const std::shared_ptr<device::DeviceMemory>& device_memory) {
+    const ServerConfig& config, const std::shared_ptr<device::DeviceMemory>& device_memory,
+    BlockPool& pool) {
   repository::ModelManagerOptions options;
+  options.pool = &pool;
   options.repository_paths = config.model_repositories;
   options.control_mode = config.control_mode;
   options.startup_models = config.load_models;
@@ -161,7 +163,7 @@ class Server::Impl {
                .idle_byte_size_max = config.memory_idle_byte_size,
                .device_memory = device_memory_}),
         plugins_(HostOptions(config, device_memory_)),
-        models_(ManagerOptions(config, device_memory_), plugins_, registry_, clock_),
+        models_(ManagerOptions(config, device_memory_, pool_), plugins_, registry_, clock_),
         front_end_(FrontOptions(config), registry_, models_, *tracer_, pool_, clock_) {
     plugins_.SetServer(control_);
     front_end_.AddMetricSource(plugins_.metrics());

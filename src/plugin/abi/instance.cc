@@ -111,6 +111,9 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportStatistics(
     instance->statistics->RecordRequestExecution(success, times.exec_start - reported.times.queued,
                                                  times,
                                                  static_cast<std::uint64_t>(reported.batch_size));
+    if (success && reported.observer != nullptr) {
+      reported.observer->OnExecution(times);
+    }
     if (reported.trace != nullptr) {
       reported.trace->Report(TraceActivity::kComputeStart, times.exec_start);
       reported.trace->Report(TraceActivity::kComputeInputEnd, times.compute_start);

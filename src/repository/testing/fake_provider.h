@@ -22,7 +22,7 @@ namespace headrace::repository::testing_support {
 class FakeProvider final : public engine::BackendProvider, public engine::Backend {
  public:
   Result<std::shared_ptr<engine::Backend>> Find(const engine::LoadSpec& spec) override {
-    if (spec.backend != "fake" && spec.backend != "ensemble") {
+    if (spec.backend != "fake") {
       return InvalidArgument("unable to find backend library for backend '{}'", spec.backend);
     }
     return std::shared_ptr<engine::Backend>(std::shared_ptr<void>(), this);
