@@ -130,7 +130,7 @@ Error ScriptCall::PlanInputs(const c10::FunctionSchema& forward, const std::vect
     return AssignPlaces({.what = "input", .names = {}, .count = inputs.size()},
                         inputs, &input_places_);
   }
-  return PlanPositions(forward, config);
+  return PlanPositions(forward, inputs);
 }
 
 Error ScriptCall::PlanPositions(const c10::FunctionSchema& forward, const std::vector<TensorConfig>& inputs) {
