@@ -13,7 +13,8 @@ using ::testing::HasSubstr;
 class RaggedModelTest : public ::testing::Test {
  protected:
   RaggedModelTest() {
-    tensors_.inputs = {{"x", TRITONSERVER_TYPE_FP32, {-1}}, {"ends", TRITONSERVER_TYPE_INT32, {-1}}};
+    tensors_.inputs = {{"x", TRITONSERVER_TYPE_FP32, {-1}},
+                       {"ends", TRITONSERVER_TYPE_INT32, {-1}}};
     tensors_.outputs = {{"y", TRITONSERVER_TYPE_FP32, {-1, 1}}};
     const Error error = ModelConfig::Parse(R"({"max_batch_size": 8,
       "input": [{"name": "x", "data_type": "TYPE_FP32", "dims": [-1], "allow_ragged_batch": true}],

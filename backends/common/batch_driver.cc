@@ -172,9 +172,8 @@ Error BatchDriver::BindBatchInput(RequestBatch& batch, RuntimeRun& run, BatchInp
   const std::span<const InputPart> parts(&part, part.bytes.empty() ? 0 : 1);
   for (const std::size_t index : input.indices) {
     HEADRACE_BACKEND_RETURN_IF_ERROR(
-        run.TakesParts()
-            ? run.BindInputParts(index, parts, part.bytes.size(), input.tensor.shape)
-            : run.BindInput(index, part.bytes, input.tensor.shape));
+        run.TakesParts() ? run.BindInputParts(index, parts, part.bytes.size(), input.tensor.shape)
+                         : run.BindInput(index, part.bytes, input.tensor.shape));
   }
   return {};
 }
@@ -241,10 +240,9 @@ Error BatchDriver::Answer(RequestBatch& batch, RuntimeRun& run, const Output& an
 Error BatchDriver::Cut(RequestBatch& batch, const Output& answered, const RuntimeOutput& output) {
   const std::string& name = tensors_.outputs[answered.index].name;
   const bool by_rows = answered.source.empty();
-  const std::size_t total =
-      output.strings != nullptr
-          ? output.strings->count()
-          : output.bytes.size() / TRITONSERVER_DataTypeByteSize(output.dtype);
+  const std::size_t total = output.strings != nullptr
+                                ? output.strings->count()
+                                : output.bytes.size() / TRITONSERVER_DataTypeByteSize(output.dtype);
   if (batches_ && by_rows && (output.shape.empty() || output.shape.front() != row_count_)) {
     return Internal("output '{}' has {} rows for a batch of {}", name,
                     output.shape.empty() ? 0 : output.shape.front(), row_count_);
@@ -281,8 +279,8 @@ Error BatchDriver::Cut(RequestBatch& batch, const Output& answered, const Runtim
   return {};
 }
 
-Error BatchDriver::AnswerOne(RequestBatch& batch, RuntimeRun& run, std::size_t i,
-                             std::size_t index, const RuntimeOutput& output) {
+Error BatchDriver::AnswerOne(RequestBatch& batch, RuntimeRun& run, std::size_t i, std::size_t index,
+                             const RuntimeOutput& output) {
   const TensorInfo& info = tensors_.outputs[index];
   const Part& part = parts_[i];
   std::span<std::byte> destination;

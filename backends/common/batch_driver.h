@@ -108,10 +108,10 @@ class BatchDriver {
     BatchInputTensor tensor;  // of the current batch
   };
   struct Output {
-    std::size_t index = 0;  // in ModelTensors::outputs
-    bool in_place = false;  // the runtime writes into the response
-    bool scalar = false;    // of rank 0, which the protocol has as [1]
-    std::string source;     // of a batch output: the input that it is cut like
+    std::size_t index = 0;           // in ModelTensors::outputs
+    bool in_place = false;           // the runtime writes into the response
+    bool scalar = false;             // of rank 0, which the protocol has as [1]
+    std::string source;              // of a batch output: the input that it is cut like
     std::vector<std::int64_t> dims;  // of a batch output, as the configuration has them
   };
   // The part of an output that belongs to one request.

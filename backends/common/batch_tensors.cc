@@ -80,8 +80,7 @@ Error MakeBatchInput(Kind kind, TRITONSERVER_DataType dtype,
   if (kind == Kind::kItemShape || kind == Kind::kItemShapeFlatten) {
     const std::size_t rank =
         source_shapes.empty() || source_shapes[0].empty() ? 0 : source_shapes[0].size() - 1;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(
-        AppendItemShapes(dtype, source_shapes, rank, &tensor->bytes));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(AppendItemShapes(dtype, source_shapes, rank, &tensor->bytes));
     const auto element_count = static_cast<std::int64_t>(tensor->bytes.size() / kElementByteSize);
     const auto columns = static_cast<std::int64_t>(rank);
     if (kind == Kind::kItemShapeFlatten) {

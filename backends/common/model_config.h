@@ -24,7 +24,7 @@ struct TensorConfig {
   bool allow_ragged_batch = false;  // inputs
   std::string label_filename;       // outputs
 
-  bool of_batch = false;            // the target of a batch input: dims are all that it has
+  bool of_batch = false;  // the target of a batch input: dims are all that it has
 
   // What the backend sees: the reshape, or else the dims.
   const std::vector<std::int64_t>& backend_dims() const { return reshape ? *reshape : dims; }

@@ -33,9 +33,8 @@ Error OnnxExecution::BindInput(std::size_t index, std::span<const std::byte> byt
     return MakeStringTensor(bytes, shape, &input);
   }
   // The runtime does not write into inputs; its interface has no const.
-  input =
-      Ort::Value::CreateTensor(memory_, const_cast<std::byte*>(bytes.data()), bytes.size(),
-                               shape.data(), shape.size(), OnnxFromDataType(info.dtype));
+  input = Ort::Value::CreateTensor(memory_, const_cast<std::byte*>(bytes.data()), bytes.size(),
+                                   shape.data(), shape.size(), OnnxFromDataType(info.dtype));
   return {};
 }
 

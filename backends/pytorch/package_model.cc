@@ -302,7 +302,7 @@ Error PackageModel::Probe(Loader& loader, std::vector<TensorInfo>* outputs) {
   return {};
 }
 
-Error PackageModel::NewRun(const Placement& placement, const ModelConfig& config,
+Error PackageModel::NewRun(const Placement& placement, const ModelConfig& config, int thread_count,
                            std::unique_ptr<RuntimeRun>* run) {
   return GuardedTorch("the package cannot be placed", [&]() -> Error {
     Loader* loader = nullptr;
@@ -311,8 +311,8 @@ Error PackageModel::NewRun(const Placement& placement, const ModelConfig& config
       where.kind = for_gpu_ ? Placement::Kind::kGpu : Placement::Kind::kCpu;
     }
     HEADRACE_BACKEND_RETURN_IF_ERROR(LoaderOn(where, &loader));
-    *run = std::make_unique<PackageRun>(tensors_, settings_, where, config.max_batch_size > 0,
-                                        source_, input_names_, *loader);
+    *run = std::make_unique<PackageRun>(tensors_, settings_.WithThreads(thread_count), where,
+                                        config.max_batch_size > 0, source_, input_names_, *loader);
     return {};
   });
 }

@@ -114,7 +114,8 @@ Error ScriptCall::Plan(const c10::FunctionSchema& forward, const ModelConfig& co
   return {};
 }
 
-Error ScriptCall::PlanInputs(const c10::FunctionSchema& forward, const std::vector<TensorConfig>& inputs) {
+Error ScriptCall::PlanInputs(const c10::FunctionSchema& forward,
+                             const std::vector<TensorConfig>& inputs) {
   for (const TensorConfig& input : inputs) {
     input_names_.push_back(input.name);
   }
@@ -127,13 +128,14 @@ Error ScriptCall::PlanInputs(const c10::FunctionSchema& forward, const std::vect
   if (only == Feed::kTensorList) {
     style_ = Style::kList;
     HEADRACE_BACKEND_RETURN_IF_ERROR(RefuseText(inputs));
-    return AssignPlaces({.what = "input", .names = {}, .count = inputs.size()},
-                        inputs, &input_places_);
+    return AssignPlaces({.what = "input", .names = {}, .count = inputs.size()}, inputs,
+                        &input_places_);
   }
   return PlanPositions(forward, inputs);
 }
 
-Error ScriptCall::PlanPositions(const c10::FunctionSchema& forward, const std::vector<TensorConfig>& inputs) {
+Error ScriptCall::PlanPositions(const c10::FunctionSchema& forward,
+                                const std::vector<TensorConfig>& inputs) {
   const std::span<const c10::Argument> arguments = ArgumentsOf(forward);
   CallPlaces places{.what = "input", .names = {}, .count = arguments.size()};
   for (const c10::Argument& argument : arguments) {

@@ -185,11 +185,12 @@ Module ScriptModel::ModuleOn(const Placement& placement) {
                         copied);
 }
 
-Error ScriptModel::NewRun(const Placement& placement, const ModelConfig& config,
+Error ScriptModel::NewRun(const Placement& placement, const ModelConfig& config, int thread_count,
                           std::unique_ptr<RuntimeRun>* run) {
   return GuardedTorch("the TorchScript model cannot be placed", [&]() -> Error {
-    *run = std::make_unique<ScriptRun>(tensors_, settings_, placement, config.max_batch_size > 0,
-                                       call_, ModuleOn(placement), keeps_inputs_);
+    *run = std::make_unique<ScriptRun>(tensors_, settings_.WithThreads(thread_count), placement,
+                                       config.max_batch_size > 0, call_, ModuleOn(placement),
+                                       keeps_inputs_);
     return {};
   });
 }

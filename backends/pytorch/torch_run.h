@@ -46,8 +46,8 @@ class TorchRun : public RuntimeRun {
  protected:
   // Looks at an input's shape before it is bound.
   virtual Error CheckInput(std::size_t index, std::span<const std::int64_t> shape) { return {}; }
-  // Runs the model once: `inputs` by index of ModelTensors, which it may take, None where left out; `outputs` likewise.
-  // May throw.
+  // Runs the model once: `inputs` by index of ModelTensors, which it may take, None where left out;
+  // `outputs` likewise. May throw.
   virtual Error Call(std::vector<c10::IValue>& inputs, const std::vector<bool>& wanted,
                      std::vector<c10::IValue>* outputs) = 0;
 

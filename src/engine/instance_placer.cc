@@ -171,10 +171,20 @@ InstancePlacer::Lease InstancePlacer::ByPolicy(const InstancePlacement& placemen
   const int cores = binding.cpus.empty()
                         ? topology_.core_count()
                         : std::min(static_cast<int>(binding.cpus.size()), topology_.core_count());
-  binding.thread_count = thread_count > 0 ? thread_count
-                                          : std::max(1, cores / static_cast<int>(sharers));
+  binding.thread_count =
+      thread_count > 0 ? thread_count : std::max(1, cores / static_cast<int>(sharers));
   binding.settings_json = SettingsJson(placement.host_policy, binding, true);
   return lease;
+}
+
+void InstancePlacer::WarnOfUndefined(const InstancePlacement& placement) const {
+  const std::string& name = placement.host_policy;
+  if (name != "cpu" && name != "model" && !name.starts_with("gpu_")) {
+    HEADRACE_LOG_WARNING(
+        "host policy '{}' of instance '{}' has no effect: define it with --host-policy={},"
+        "numa-node=<number> or --host-policy={},cpu-cores=<first>-<last>",
+        name, placement.name, name, name);
+  }
 }
 
 std::vector<InstancePlacer::Lease> InstancePlacer::Place(
@@ -203,6 +213,7 @@ std::vector<InstancePlacer::Lease> InstancePlacer::Place(
       leases.push_back(ByPolicy(placement, policy->second, thread_count, sharers));
       continue;
     }
+    WarnOfUndefined(placement);
     Lease& lease = leases.emplace_back();
     lease.binding_.thread_count = std::max(1, wanted);
     if (is_free(placement) && next != cores.end()) {
@@ -219,10 +230,10 @@ std::string DescribeBinding(const HostBinding& binding, const Topology& topology
   const bool bound = !binding.cpus.empty();
   const CpuList& cpus = bound ? binding.cpus : topology.cpus();
   const int node = topology.NodeOf(cpus);
-  return fmt::format("{} {} of {}, {} thread{}", bound ? "cores" : "any of cores",
-                     FormatCpuList(cpus),
+  return fmt::format("{}core{} {} of {}; threads for its backend: {}", bound ? "" : "any of ",
+                     cpus.size() == 1 ? "" : "s", FormatCpuList(cpus),
                      node >= 0 ? fmt::format("NUMA node {}", node) : "several NUMA nodes",
-                     binding.thread_count, binding.thread_count == 1 ? "" : "s");
+                     binding.thread_count);
 }
 
 }  // namespace headrace::engine

@@ -17,7 +17,7 @@
 namespace headrace::engine {
 
 struct HostPolicy {
-  CpuList cpus;        // empty: those of the node, or any
+  CpuList cpus{};      // empty: those of the node, or any
   int numa_node = -1;  // -1: none named
 };
 using HostPolicies = std::map<std::string, HostPolicy>;  // by name
@@ -88,6 +88,8 @@ class InstancePlacer {
  private:
   Lease ByPolicy(const InstancePlacement& placement, const HostPolicy& policy, int thread_count,
                  std::ptrdiff_t sharers) const;
+  // Of a policy that the configuration names and nobody defines.
+  void WarnOfUndefined(const InstancePlacement& placement) const;
   // The cores of `count` instances with `thread_count` each; nothing if they do not fit.
   std::vector<CpuList> TakeCores(std::size_t count, std::size_t thread_count) const;
 
@@ -97,7 +99,7 @@ class InstancePlacer {
   const std::shared_ptr<Lease::Ledger> ledger_;
 };
 
-// "cores 0-1 of NUMA node 0, 2 threads", for the log.
+// "cores 0-1 of NUMA node 0; threads for its backend: 2", for the log.
 std::string DescribeBinding(const HostBinding& binding, const Topology& topology);
 
 }  // namespace headrace::engine

@@ -155,9 +155,8 @@ Status CheckBatchOutput(const inference::BatchOutput& tensor, const inference::M
                         std::set<std::string_view>& targets) {
   HEADRACE_RETURN_IF_ERROR(CheckBatchTensor("batch output", tensor, inputs));
   for (const std::string& target : tensor.target_name()) {
-    const bool known =
-        std::any_of(config.output().begin(), config.output().end(),
-                    [&](const auto& output) { return output.name() == target; });
+    const bool known = std::any_of(config.output().begin(), config.output().end(),
+                                   [&](const auto& output) { return output.name() == target; });
     if (!known) {
       return InvalidArgument("unknown target output name '{}'", target);
     }

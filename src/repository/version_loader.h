@@ -18,7 +18,8 @@ class VersionLoader {
  public:
   struct Options {
     engine::QueueLimits queue_limits;
-    bool links_may_leave = false;  // label files
+    bool links_may_leave = false;                            // label files
+    std::shared_ptr<const engine::InstancePlacer> placer{};  // null: no instance is bound
   };
   VersionLoader(Options options, engine::BackendProvider& backends, const Clock& clock)
       : options_(options), backends_(backends), clock_(clock) {}

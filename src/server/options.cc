@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/option_text.h"
+#include "server/options_placement.h"
 
 namespace headrace::server {
 namespace {
@@ -509,6 +510,7 @@ void AppendGpuOptions(std::vector<Option>& options) {
 std::vector<Option> MakeOptions() {
   std::vector<Option> options;
   AppendModelOptions(options);
+  AppendPlacementOptions(options);
   AppendHttpOptions(options);
   AppendSharedMemoryOptions(options);
   AppendGpuOptions(options);

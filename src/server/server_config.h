@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "engine/instance_placer.h"
 #include "repository/model_manager.h"
 #include "tracing/trace_settings.h"
 
@@ -39,6 +40,10 @@ struct ServerConfig {
   std::string backend_directory;  // empty: beside the program
   std::map<std::string, std::map<std::string, std::string>>
       backend_config;  // backend ("" = all) -> key -> value
+
+  // Placement.
+  engine::HostPolicies host_policies;
+  bool pin_instances = true;
 
   // HTTP.
   bool allow_http = true;
