@@ -37,7 +37,7 @@ using LendModel = TRITONSERVER_Error*(const LendRequest& request,
                                       std::shared_ptr<AcceleratedModel>* model);
 
 // Of libtriton_openvino.so.
-inline constexpr const char* kLendOpenVinoModel = "HEADRACE_LendOpenVinoModel1";
+inline constexpr const char* kLendOpenVinoModel = "HEADRACE_LendOpenVinoModel2";
 
 }  // namespace headrace::backend
 

@@ -43,13 +43,15 @@ TensorConfig ConfigOf(const TensorInfo& info, bool batches) {
   return tensor;
 }
 
-void Fill(const std::vector<TensorInfo>& tensors, bool batches,
+void Fill(const std::vector<TensorInfo>& tensors, const ModelConfig& config,
           std::vector<TensorConfig>* configured) {
   if (!configured->empty()) {
     return;
   }
   for (const TensorInfo& info : tensors) {
-    configured->push_back(ConfigOf(info, batches));
+    if (!info.has_default && config.FindBatchInput(info.name) == nullptr) {
+      configured->push_back(ConfigOf(info, config.max_batch_size > 0));
+    }
   }
 }
 
@@ -70,14 +72,19 @@ bool Fits(const std::vector<std::int64_t>& model_shape,
                     });
 }
 
+Error CheckType(const std::string& model_name, const TensorInfo& info,
+                TRITONSERVER_DataType configured) {
+  return info.dtype == configured
+             ? Error()
+             : InvalidArgument(
+                   "model '{}', tensor '{}': the model expects data-type {} but the model "
+                   "configuration specifies data-type {}",
+                   model_name, info.name, ConfigNameOf(info.dtype), ConfigNameOf(configured));
+}
+
 Error CheckTensor(const std::string& model_name, const TensorInfo& info, const TensorConfig& tensor,
                   bool batches) {
-  if (info.dtype != tensor.dtype) {
-    return InvalidArgument(
-        "model '{}', tensor '{}': the model expects data-type {} but the model configuration "
-        "specifies data-type {}",
-        model_name, info.name, ConfigNameOf(info.dtype), ConfigNameOf(tensor.dtype));
-  }
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckType(model_name, info, tensor.dtype));
   std::vector<std::int64_t> configured = tensor.backend_dims();
   if (batches) {
     if (info.shape.empty() || info.shape.front() != -1) {
@@ -103,23 +110,66 @@ Error CheckTensor(const std::string& model_name, const TensorInfo& info, const T
   return {};
 }
 
+// A ragged input comes in one dimension.
+Error CheckRagged(const std::string& model_name, const TensorInfo& info,
+                  const TensorConfig& tensor) {
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckType(model_name, info, tensor.dtype));
+  if (info.shape.size() != 1 || info.shape.front() != -1) {
+    return InvalidArgument(
+        "unable to load model '{}', configuration expects model provides input with shape [-1]  "
+        "for ragged input '{}', model provides {}",
+        model_name, tensor.name, ShapeText(info.shape));
+  }
+  return {};
+}
+
+Error CheckBatchInput(const std::string& model_name, const ModelTensors& tensors,
+                      const BatchInputConfig& made, const std::string& target) {
+  const TensorInfo* info = tensors.FindInput(target);
+  if (info == nullptr) {
+    return InvalidArgument("unexpected inference input '{}', allowed inputs are: {}", target,
+                           Names(tensors.inputs));
+  }
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckType(model_name, *info, made.dtype));
+  const std::size_t rank = made.kind == BatchInputConfig::Kind::kItemShape ? 2 : 1;
+  if (info->shape.size() != rank || info->shape.front() != -1) {
+    return InvalidArgument(
+        "model '{}', tensor '{}': a batch input of its kind has {} dimension{}, the first of any "
+        "extent, but shape expected by the model is {}",
+        model_name, target, rank, rank == 1 ? "" : "s", ShapeText(info->shape));
+  }
+  return {};
+}
+
+Error CheckInput(const std::string& model_name, const ModelTensors& tensors,
+                 const ModelConfig& config, const TensorConfig& tensor) {
+  const TensorInfo* info = tensors.FindInput(tensor.name);
+  if (info == nullptr) {
+    return InvalidArgument("unexpected inference input '{}', allowed inputs are: {}", tensor.name,
+                           Names(tensors.inputs));
+  }
+  const bool batches = config.max_batch_size > 0;
+  return tensor.allow_ragged_batch && batches ? CheckRagged(model_name, *info, tensor)
+                                              : CheckTensor(model_name, *info, tensor, batches);
+}
+
 Error CheckInputs(const std::string& model_name, const ModelTensors& tensors,
                   const ModelConfig& config) {
   for (const TensorConfig& tensor : config.inputs) {
-    const TensorInfo* info = tensors.FindInput(tensor.name);
-    if (info == nullptr) {
-      return InvalidArgument("unexpected inference input '{}', allowed inputs are: {}", tensor.name,
-                             Names(tensors.inputs));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(CheckInput(model_name, tensors, config, tensor));
+  }
+  for (const BatchInputConfig& made : config.batch_inputs) {
+    for (const std::string& target : made.targets) {
+      HEADRACE_BACKEND_RETURN_IF_ERROR(CheckBatchInput(model_name, tensors, made, target));
     }
-    HEADRACE_BACKEND_RETURN_IF_ERROR(
-        CheckTensor(model_name, *info, tensor, config.max_batch_size > 0));
   }
   for (const TensorInfo& info : tensors.inputs) {
-    if (config.FindInput(info.name) == nullptr) {
+    if (!info.has_default && config.FindInput(info.name) == nullptr &&
+        config.FindBatchInput(info.name) == nullptr) {
       return InvalidArgument(
           "unable to load model '{}', configuration expects {} inputs, model provides {}: input "
           "'{}' is missing",
-          model_name, config.inputs.size(), tensors.inputs.size(), info.name);
+          model_name, config.CallInputs().size(), tensors.inputs.size(), info.name);
     }
   }
   return {};
@@ -150,8 +200,8 @@ Error CompleteConfig(const std::string& model_name, const ModelTensors& tensors,
   if (batches && config->max_batch_size == 0 && untouched) {
     config->max_batch_size = std::max<std::int64_t>(0, default_max_batch_size);
   }
-  Fill(tensors.inputs, config->max_batch_size > 0, &config->inputs);
-  Fill(tensors.outputs, config->max_batch_size > 0, &config->outputs);
+  Fill(tensors.inputs, *config, &config->inputs);
+  Fill(tensors.outputs, *config, &config->outputs);
   *add_dynamic_batching = config->max_batch_size > 1;
   return {};
 }
@@ -165,8 +215,11 @@ Error CheckConfig(const std::string& model_name, const ModelTensors& tensors,
       return InvalidArgument("unexpected inference output '{}', allowed outputs are: {}",
                              tensor.name, Names(tensors.outputs));
     }
+    // A batch output is cut by the shapes of its source, whatever the model says of its own.
     HEADRACE_BACKEND_RETURN_IF_ERROR(
-        CheckTensor(model_name, *info, tensor, config.max_batch_size > 0));
+        config.FindBatchOutput(tensor.name) != nullptr
+            ? CheckType(model_name, *info, tensor.dtype)
+            : CheckTensor(model_name, *info, tensor, config.max_batch_size > 0));
   }
   return {};
 }

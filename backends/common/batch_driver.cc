@@ -22,15 +22,39 @@ bool IsScalar(const TensorInfo& info, const TensorConfig* tensor) {
 
 }  // namespace
 
+Error RuntimeRun::OmitInput(std::size_t) {
+  return InvalidArgument("the model has no default for it");
+}
+
 BatchDriver::BatchDriver(const ModelTensors& tensors, const ModelConfig& config)
     : tensors_(tensors), batches_(config.max_batch_size > 0) {
   for (const TensorConfig& tensor : config.outputs) {
     const TensorInfo* info = tensors_.FindOutput(tensor.name);
-    outputs_.push_back({.index = static_cast<std::size_t>(info - tensors_.outputs.data()),
-                        .scalar = !batches_ && IsScalar(*info, &tensor)});
+    Output& output = outputs_.emplace_back();
+    output.index = static_cast<std::size_t>(info - tensors_.outputs.data());
+    output.scalar = !batches_ && IsScalar(*info, &tensor);
+    const BatchOutputConfig* const cut = config.FindBatchOutput(tensor.name);
+    if (cut != nullptr && batches_) {
+      output.source = cut->source;
+      output.dims = tensor.backend_dims();
+    }
   }
-  for (const TensorInfo& info : tensors_.inputs) {
-    scalar_inputs_.push_back(!batches_ && IsScalar(info, config.FindInput(info.name)));
+  for (std::size_t index = 0; index < tensors_.inputs.size(); ++index) {
+    const TensorInfo& info = tensors_.inputs[index];
+    if (const TensorConfig* tensor = config.FindInput(info.name); tensor != nullptr) {
+      inputs_.push_back({.index = index,
+                         .optional = tensor->optional,
+                         .scalar = !batches_ && IsScalar(info, tensor),
+                         .ragged = tensor->allow_ragged_batch && batches_});
+    }
+  }
+  for (const BatchInputConfig& made : config.batch_inputs) {
+    BatchInput& input = batch_inputs_.emplace_back();
+    input.config = made;
+    for (const std::string& target : made.targets) {
+      const TensorInfo* info = tensors_.FindInput(target);
+      input.indices.push_back(static_cast<std::size_t>(info - tensors_.inputs.data()));
+    }
   }
 }
 
@@ -42,6 +66,7 @@ Error BatchDriver::Execute(RequestBatch& batch, RuntimeRun& run) {
 
 Error BatchDriver::ExecuteBound(RequestBatch& batch, RuntimeRun& run) {
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadRows(batch));
+  run.BeginBatch(row_count_);
   HEADRACE_BACKEND_RETURN_IF_ERROR(BindInputs(batch, run));
   HEADRACE_BACKEND_RETURN_IF_ERROR(BindOutputs(batch, run));
   batch.MarkComputeStart();
@@ -74,32 +99,83 @@ Error BatchDriver::ReadRows(RequestBatch& batch) {
 }
 
 Error BatchDriver::BindInputs(RequestBatch& batch, RuntimeRun& run) {
-  for (std::size_t index = 0; index < tensors_.inputs.size(); ++index) {
-    const char* const name = tensors_.inputs[index].name.c_str();
-    InputView first;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(DescribeInput(batch.request(0), name, &first));
-    shape_.assign(first.shape.begin(), first.shape.end());
-    if (batches_ && !shape_.empty()) {
-      shape_[0] = row_count_;
-    } else if (scalar_inputs_[index]) {
-      shape_.clear();
-    }
-    HEADRACE_BACKEND_RETURN_IF_ERROR(BindInput(batch, run, index, name));
+  for (const Input& input : inputs_) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(BindInput(batch, run, input));
+  }
+  for (BatchInput& input : batch_inputs_) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(BindBatchInput(batch, run, input));
   }
   return {};
 }
 
-Error BatchDriver::BindInput(RequestBatch& batch, RuntimeRun& run, std::size_t index,
-                             const char* name) {
+Error BatchDriver::BindInput(RequestBatch& batch, RuntimeRun& run, const Input& input) {
+  const TensorInfo& info = tensors_.inputs[input.index];
+  const char* const name = info.name.c_str();
+  InputView first;
+  if (Error error = DescribeInput(batch.request(0), name, &first); !error.ok()) {
+    if (!input.optional) {
+      return error;
+    }
+    // The server puts requests into one batch only where they have the same inputs.
+    Error omitted = info.has_default ? Error() : run.OmitInput(input.index);
+    return omitted.ok() ? Error()
+                        : InvalidArgument("input '{}' is missing: {}", name, omitted.message());
+  }
+  HEADRACE_BACKEND_RETURN_IF_ERROR(JoinShapes(batch, input, first));
   if (run.TakesParts()) {
     std::span<const InputPart> parts;
     std::size_t byte_size = 0;
     HEADRACE_BACKEND_RETURN_IF_ERROR(gatherer_.Collect(batch.requests(), name, &parts, &byte_size));
-    return run.BindInputParts(index, parts, byte_size, shape_);
+    return run.BindInputParts(input.index, parts, byte_size, shape_);
   }
   GatheredInput gathered;
-  HEADRACE_BACKEND_RETURN_IF_ERROR(gatherer_.Gather(batch.requests(), name, index, &gathered));
-  return run.BindInput(index, gathered.bytes, shape_);
+  HEADRACE_BACKEND_RETURN_IF_ERROR(
+      gatherer_.Gather(batch.requests(), name, input.index, &gathered));
+  return run.BindInput(input.index, gathered.bytes, shape_);
+}
+
+Error BatchDriver::JoinShapes(RequestBatch& batch, const Input& input, const InputView& first) {
+  if (input.ragged) {
+    std::int64_t total = 0;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      InputView view;
+      std::int64_t count = 0;
+      HEADRACE_BACKEND_RETURN_IF_ERROR(DescribeInput(batch.request(i), first.name, &view));
+      HEADRACE_BACKEND_RETURN_IF_ERROR(CountElements(view.shape, &count));
+      if (__builtin_add_overflow(total, count, &total)) {
+        return InvalidArgument("input '{}': the batch is too large", first.name);
+      }
+    }
+    shape_.assign(1, total);
+    return {};
+  }
+  shape_.assign(first.shape.begin(), first.shape.end());
+  if (batches_ && !shape_.empty()) {
+    shape_[0] = row_count_;
+  } else if (input.scalar) {
+    shape_.clear();
+  }
+  return {};
+}
+
+Error BatchDriver::BindBatchInput(RequestBatch& batch, RuntimeRun& run, BatchInput& input) {
+  source_shapes_.clear();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    InputView view;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(
+        DescribeInput(batch.request(i), input.config.source.c_str(), &view));
+    source_shapes_.push_back(view.shape);
+  }
+  HEADRACE_BACKEND_RETURN_IF_ERROR(
+      MakeBatchInput(input.config.kind, input.config.dtype, source_shapes_, &input.tensor));
+  const InputPart part{.bytes = input.tensor.bytes, .place = {}};
+  const std::span<const InputPart> parts(&part, part.bytes.empty() ? 0 : 1);
+  for (const std::size_t index : input.indices) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(
+        run.TakesParts() ? run.BindInputParts(index, parts, part.bytes.size(), input.tensor.shape)
+                         : run.BindInput(index, part.bytes, input.tensor.shape));
+  }
+  return {};
 }
 
 bool BatchDriver::KnownShape(const TensorInfo& info) {
@@ -123,7 +199,7 @@ Error BatchDriver::BindOutputs(RequestBatch& batch, RuntimeRun& run) {
     }
     wanted_[output.index] = wanted;
     if (!wanted || batch.size() != 1 || info.dtype == TRITONSERVER_TYPE_BYTES ||
-        !run.CanBindOutput(output.index) || !KnownShape(info)) {
+        !output.source.empty() || !run.CanBindOutput(output.index) || !KnownShape(info)) {
       continue;
     }
     const std::size_t byte_size = ElementCount(shape_) * TRITONSERVER_DataTypeByteSize(info.dtype);
@@ -149,84 +225,89 @@ Error BatchDriver::Answer(RequestBatch& batch, RuntimeRun& run, const Output& an
                     TRITONSERVER_DataTypeString(output.dtype),
                     TRITONSERVER_DataTypeString(info.dtype));
   }
-  if (batches_ && (output.shape.empty() || output.shape.front() != row_count_)) {
-    return Internal("output '{}' has {} rows for a batch of {}", info.name,
+  HEADRACE_BACKEND_RETURN_IF_ERROR(Cut(batch, answered, output));
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (batch.failed(i) || !batch.Wants(i, info.name)) {
+      continue;
+    }
+    if (Error error = AnswerOne(batch, run, i, answered.index, output); !error.ok()) {
+      batch.Fail(i, error);
+    }
+  }
+  return {};
+}
+
+Error BatchDriver::Cut(RequestBatch& batch, const Output& answered, const RuntimeOutput& output) {
+  const std::string& name = tensors_.outputs[answered.index].name;
+  const bool by_rows = answered.source.empty();
+  const std::size_t total = output.strings != nullptr
+                                ? output.strings->count()
+                                : output.bytes.size() / TRITONSERVER_DataTypeByteSize(output.dtype);
+  if (batches_ && by_rows && (output.shape.empty() || output.shape.front() != row_count_)) {
+    return Internal("output '{}' has {} rows for a batch of {}", name,
                     output.shape.empty() ? 0 : output.shape.front(), row_count_);
   }
-  if (output.dtype == TRITONSERVER_TYPE_BYTES) {
-    return AnswerStrings(batch, info, output);
+  const std::size_t rows = batches_ && row_count_ > 0 ? static_cast<std::size_t>(row_count_) : 1;
+  std::size_t next = 0;
+  parts_.resize(std::max(parts_.size(), batch.size()));
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    Part& part = parts_[i];
+    std::int64_t count = 0;
+    if (by_rows) {
+      part.shape = output.shape;
+      if (batches_) {
+        part.shape.front() = rows_[i];
+      }
+      count = static_cast<std::int64_t>(total / rows) * (batches_ ? rows_[i] : 1);
+    } else {
+      InputView source;
+      HEADRACE_BACKEND_RETURN_IF_ERROR(
+          DescribeInput(batch.request(i), answered.source.c_str(), &source));
+      HEADRACE_BACKEND_RETURN_IF_ERROR(ScatteredShape(answered.dims, source.shape, &part.shape));
+      HEADRACE_BACKEND_RETURN_IF_ERROR(CountElements(part.shape, &count));
+    }
+    part.first_element = next;
+    part.element_count = static_cast<std::size_t>(count);
+    if (part.element_count > total - next) {
+      return Internal("output '{}' has {} elements, fewer than the batch takes", name, total);
+    }
+    next += part.element_count;
   }
-  if (!output.place.on_host()) {
-    return AnswerFromDevice(batch, run, answered.index, output);
+  if (next != total) {
+    return Internal("output '{}' has {} elements, and the batch takes {}", name, total, next);
   }
-  if (batches_ && row_count_ > 0) {
-    batch.Scatter(info.name.c_str(), info.dtype, output.shape, output.bytes, rows_);
+  return {};
+}
+
+Error BatchDriver::AnswerOne(RequestBatch& batch, RuntimeRun& run, std::size_t i, std::size_t index,
+                             const RuntimeOutput& output) {
+  const TensorInfo& info = tensors_.outputs[index];
+  const Part& part = parts_[i];
+  std::span<std::byte> destination;
+  if (output.strings != nullptr) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(batch.Output(
+        i, info.name.c_str(), info.dtype, part.shape,
+        output.strings->SerialisedByteSize(part.first_element, part.element_count), &destination));
+    if (!destination.empty()) {
+      output.strings->Serialise(part.first_element, part.element_count, destination.data());
+    }
     return {};
   }
-  std::span<std::byte> destination;
-  HEADRACE_BACKEND_RETURN_IF_ERROR(batch.Output(0, info.name.c_str(), info.dtype, output.shape,
-                                                output.bytes.size(), &destination));
-  if (!destination.empty()) {
-    std::memcpy(destination.data(), output.bytes.data(), destination.size());
+  const std::size_t element_byte_size = TRITONSERVER_DataTypeByteSize(info.dtype);
+  const std::size_t offset = part.first_element * element_byte_size;
+  const std::size_t byte_size = part.element_count * element_byte_size;
+  if (output.place.on_host()) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(
+        batch.Output(i, info.name.c_str(), info.dtype, part.shape, byte_size, &destination));
+    if (!destination.empty()) {
+      std::memcpy(destination.data(), output.bytes.data() + offset, byte_size);
+    }
+    return {};
   }
-  return {};
-}
-
-Error BatchDriver::AnswerFromDevice(RequestBatch& batch, RuntimeRun& run, std::size_t index,
-                                    const RuntimeOutput& output) {
-  const TensorInfo& info = tensors_.outputs[index];
-  shape_ = output.shape;
-  const std::size_t total = output.bytes.size();
-  const std::size_t row_byte_size =
-      batches_ && row_count_ > 0 ? total / static_cast<std::size_t>(row_count_) : total;
-  std::size_t offset = 0;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const std::size_t byte_size =
-        batches_ ? row_byte_size * static_cast<std::size_t>(rows_[i]) : total;
-    if (batches_) {
-      shape_.front() = rows_[i];
-    }
-    if (!batch.failed(i) && batch.Wants(i, info.name)) {
-      MemoryPlace place = output.place;
-      std::span<std::byte> destination;
-      Error error =
-          batch.Output(i, info.name.c_str(), info.dtype, shape_, byte_size, &place, &destination);
-      if (error.ok() && !destination.empty()) {
-        error = run.CopyOutput(index, offset, destination, place);
-      }
-      if (!error.ok()) {
-        batch.Fail(i, error);
-      }
-    }
-    offset += byte_size;
-  }
-  return {};
-}
-
-Error BatchDriver::AnswerStrings(RequestBatch& batch, const TensorInfo& info,
-                                 const RuntimeOutput& output) {
-  std::vector<std::int64_t> slice_shape = output.shape;
-  const std::size_t total = output.strings->count();
-  const std::size_t per_row =
-      batches_ && row_count_ > 0 ? total / static_cast<std::size_t>(row_count_) : total;
-  std::size_t first = 0;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const std::size_t count = batches_ ? per_row * static_cast<std::size_t>(rows_[i]) : per_row;
-    if (batches_) {
-      slice_shape.front() = rows_[i];
-    }
-    if (!batch.failed(i) && batch.Wants(i, info.name)) {
-      std::span<std::byte> destination;
-      HEADRACE_BACKEND_RETURN_IF_ERROR(
-          batch.Output(i, info.name.c_str(), info.dtype, slice_shape,
-                       output.strings->SerialisedByteSize(first, count), &destination));
-      if (!destination.empty()) {
-        output.strings->Serialise(first, count, destination.data());
-      }
-    }
-    first += count;
-  }
-  return {};
+  MemoryPlace place = output.place;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(
+      batch.Output(i, info.name.c_str(), info.dtype, part.shape, byte_size, &place, &destination));
+  return destination.empty() ? Error() : run.CopyOutput(index, offset, destination, place);
 }
 
 }  // namespace headrace::backend

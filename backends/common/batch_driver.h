@@ -9,8 +9,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "common/batch_tensors.h"
 #include "common/error.h"
 #include "common/input_gatherer.h"
 #include "common/model_config.h"
@@ -44,10 +46,15 @@ struct RuntimeOutput {
 class RuntimeRun {
  public:
   virtual ~RuntimeRun() = default;
+  // A batch of so many rows begins; 1 for a model without a batch dimension.
+  virtual void BeginBatch(std::int64_t row_count) {}
   // The input of the whole batch; `bytes` stays valid until Clear. BYTES inputs are serialised
   // elements.
   virtual Error BindInput(std::size_t index, std::span<const std::byte> bytes,
                           std::span<const std::int64_t> shape) = 0;
+  // The requests leave out an input that is optional in the configuration. The answer for runtimes
+  // that have no default for it is INVALID_ARG.
+  virtual Error OmitInput(std::size_t index);
   // True if inputs are handed over by BindInputParts instead: the runtime reads device memory.
   virtual bool TakesParts() const { return false; }
   // The input of the whole batch as the buffers that it is in, in order, none of them empty; they
@@ -77,6 +84,9 @@ class RuntimeRun {
 };
 
 // One per instance. Not thread-safe. Borrows the model's tensors, which outlive it.
+//
+// A ragged input is given to the runtime in one dimension, all requests' elements one behind the
+// other. Batch inputs are made here, and batch outputs cut here (batch_tensors.h).
 class BatchDriver {
  public:
   BatchDriver(const ModelTensors& tensors, const ModelConfig& config);
@@ -85,35 +95,63 @@ class BatchDriver {
   Error Execute(RequestBatch& batch, RuntimeRun& run);
 
  private:
-  struct Output {
-    std::size_t index = 0;  // in ModelTensors::outputs
-    bool in_place = false;  // the runtime writes into the response
+  // An input of the model that the configuration names.
+  struct Input {
+    std::size_t index = 0;  // in ModelTensors::inputs
+    bool optional = false;  // requests may leave it out
     bool scalar = false;    // of rank 0, which the protocol has as [1]
+    bool ragged = false;    // all elements of the batch in one dimension
+  };
+  struct BatchInput {
+    std::vector<std::size_t> indices;  // in ModelTensors::inputs
+    BatchInputConfig config;
+    BatchInputTensor tensor;  // of the current batch
+  };
+  struct Output {
+    std::size_t index = 0;           // in ModelTensors::outputs
+    bool in_place = false;           // the runtime writes into the response
+    bool scalar = false;             // of rank 0, which the protocol has as [1]
+    std::string source;              // of a batch output: the input that it is cut like
+    std::vector<std::int64_t> dims;  // of a batch output, as the configuration has them
+  };
+  // The part of an output that belongs to one request.
+  struct Part {
+    std::size_t first_element = 0;
+    std::size_t element_count = 0;
+    std::vector<std::int64_t> shape;
   };
 
   Error ExecuteBound(RequestBatch& batch, RuntimeRun& run);
   Error ReadRows(RequestBatch& batch);
   Error BindInputs(RequestBatch& batch, RuntimeRun& run);
-  Error BindInput(RequestBatch& batch, RuntimeRun& run, std::size_t index, const char* name);
+  Error BindInput(RequestBatch& batch, RuntimeRun& run, const Input& input);
+  // The shape of an input of the whole batch; `first` is the first request's.
+  Error JoinShapes(RequestBatch& batch, const Input& input, const InputView& first);
+  Error BindBatchInput(RequestBatch& batch, RuntimeRun& run, BatchInput& input);
   Error BindOutputs(RequestBatch& batch, RuntimeRun& run);
   // The output's shape for this batch; false if the model does not fix it.
   bool KnownShape(const TensorInfo& info);
   Error Answer(RequestBatch& batch, RuntimeRun& run, const Output& answered, RuntimeOutput output);
-  Error AnswerFromDevice(RequestBatch& batch, RuntimeRun& run, std::size_t index,
-                         const RuntimeOutput& output);
-  Error AnswerStrings(RequestBatch& batch, const TensorInfo& info, const RuntimeOutput& output);
+  // Cuts an output into parts_, one for each request.
+  Error Cut(RequestBatch& batch, const Output& answered, const RuntimeOutput& output);
+  // Gives request `i` its part; the error is that request's.
+  Error AnswerOne(RequestBatch& batch, RuntimeRun& run, std::size_t i, std::size_t index,
+                  const RuntimeOutput& output);
 
   const ModelTensors& tensors_;
   const bool batches_;
   InputGatherer gatherer_;
-  std::vector<bool> scalar_inputs_;  // by index
-  std::vector<Output> outputs_;      // in the configuration's order
+  std::vector<Input> inputs_;  // in the runtime's order
+  std::vector<BatchInput> batch_inputs_;
+  std::vector<Output> outputs_;  // in the configuration's order
 
   // Of the current batch; kept for their memory.
   std::vector<std::int64_t> rows_;  // of each request
   std::int64_t row_count_ = 0;
   std::vector<bool> wanted_;
   std::vector<std::int64_t> shape_;
+  std::vector<ShapeView> source_shapes_;
+  std::vector<Part> parts_;
 };
 
 }  // namespace headrace::backend

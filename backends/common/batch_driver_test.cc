@@ -211,5 +211,123 @@ TEST_F(BatchDriverTest, CopyThatFailsFailsItsRequest) {
   EXPECT_THAT(*request.error, HasSubstr("the device fell off"));
 }
 
+// Sums what it is given: y = [sum of x, elements of x, values of the batch input] per request; and
+// f = x as it came. Notes the shapes.
+class RaggedRun final : public RuntimeRun {
+ public:
+  Error BindInput(std::size_t index, std::span<const std::byte> bytes,
+                  std::span<const std::int64_t> shape) override {
+    bound.resize(std::max(bound.size(), index + 1));
+    shapes.resize(bound.size());
+    bound[index].assign(bytes.begin(), bytes.end());
+    shapes[index].assign(shape.begin(), shape.end());
+    return {};
+  }
+  Error OmitInput(std::size_t index) override {
+    omitted.push_back(index);
+    return needs_all ? RuntimeRun::OmitInput(index) : Error();
+  }
+  void BeginBatch(std::int64_t row_count) override { rows = row_count; }
+  bool CanBindOutput(std::size_t) const override { return true; }
+  bool BindOutput(std::size_t, std::span<std::byte>, std::span<const std::int64_t>) override {
+    return false;
+  }
+  Error Run(const std::vector<bool>&) override { return {}; }
+  Error ReadOutput(std::size_t, RuntimeOutput* output) override {
+    output->dtype = TRITONSERVER_TYPE_FP32;
+    output->shape = shapes[0];
+    output->bytes = bound[0];
+    if (short_answer) {
+      output->bytes = output->bytes.first(4);
+      output->shape = {1};
+    }
+    return {};
+  }
+  void Clear() override {}
+
+  bool needs_all = false;
+  bool short_answer = false;
+  std::int64_t rows = 0;
+  std::vector<std::vector<std::byte>> bound;
+  std::vector<std::vector<std::int64_t>> shapes;
+  std::vector<std::size_t> omitted;
+};
+
+class RaggedDriverTest : public BatchDriverTest {
+ protected:
+  RaggedDriverTest() {
+    tensors_.inputs = {{"x", TRITONSERVER_TYPE_FP32, {-1}}, {"ends", TRITONSERVER_TYPE_FP32, {-1}}};
+    tensors_.outputs = {{"y", TRITONSERVER_TYPE_FP32, {-1}}};
+    config_.inputs[0].dims = config_.outputs[0].dims = {-1};
+    config_.inputs[0].allow_ragged_batch = true;
+    config_.batch_inputs.push_back({.kind = BatchInputConfig::Kind::kAccumulatedElementCount,
+                                    .dtype = TRITONSERVER_TYPE_FP32,
+                                    .targets = {"ends"},
+                                    .source = "x"});
+    config_.batch_outputs.push_back({.targets = {"y"}, .source = "x"});
+  }
+  TRITONBACKEND_Request& AddShaped(const std::vector<float>& values, std::int64_t rows) {
+    TRITONBACKEND_Request& request = Add({{values, {}}});
+    request.inputs[0].shape = {rows, static_cast<std::int64_t>(values.size()) / rows};
+    return request;
+  }
+};
+
+TEST_F(RaggedDriverTest, JoinsRequestsOfDifferentShapeInOneDimension) {
+  TRITONBACKEND_Request& first = AddShaped({1, 2, 3}, 1);
+  TRITONBACKEND_Request& second = AddShaped({4, 5, 6, 7}, 2);
+  RaggedRun run;
+  Execute(run);
+  EXPECT_EQ(run.rows, 3);
+  EXPECT_THAT(run.shapes[0], ElementsAre(7));
+  EXPECT_THAT(FloatsOf(run.bound[0]), ElementsAre(1, 2, 3, 4, 5, 6, 7));
+  EXPECT_THAT(run.shapes[1], ElementsAre(2));
+  EXPECT_THAT(FloatsOf(run.bound[1]), ElementsAre(3, 7));
+  EXPECT_THAT(first.outputs.at(0).shape, ElementsAre(1, 3));
+  EXPECT_THAT(FloatsOf(first.outputs.at(0).bytes), ElementsAre(1, 2, 3));
+  EXPECT_THAT(second.outputs.at(0).shape, ElementsAre(2, 2));
+  EXPECT_THAT(FloatsOf(second.outputs.at(0).bytes), ElementsAre(4, 5, 6, 7));
+}
+
+TEST_F(RaggedDriverTest, OneRequestIsFlatToo) {
+  TRITONBACKEND_Request& request = AddShaped({1, 2}, 1);
+  RaggedRun run;
+  Execute(run);
+  EXPECT_THAT(run.shapes[0], ElementsAre(2));
+  EXPECT_THAT(request.outputs.at(0).shape, ElementsAre(1, 2));
+}
+
+TEST_F(RaggedDriverTest, AnswerThatDoesNotFillTheBatchFailsIt) {
+  TRITONBACKEND_Request& request = AddShaped({1, 2}, 1);
+  RaggedRun run;
+  run.short_answer = true;
+  Execute(run);
+  ASSERT_TRUE(request.error);
+  EXPECT_THAT(*request.error, HasSubstr("output 'y' has 1 elements, fewer than the batch takes"));
+}
+
+TEST_F(RaggedDriverTest, OptionalInputMayBeMissing) {
+  tensors_.inputs.push_back({"mask", TRITONSERVER_TYPE_FP32, {-1, 2}});
+  config_.inputs.push_back(Pair("mask"));
+  config_.inputs.back().optional = true;
+  TRITONBACKEND_Request& request = AddShaped({1, 2}, 1);
+  RaggedRun run;
+  Execute(run);
+  EXPECT_THAT(run.omitted, ElementsAre(2));
+  EXPECT_FALSE(request.error);
+}
+
+TEST_F(RaggedDriverTest, ModelMayNeedAnOptionalInput) {
+  tensors_.inputs.push_back({"mask", TRITONSERVER_TYPE_FP32, {-1, 2}});
+  config_.inputs.push_back(Pair("mask"));
+  config_.inputs.back().optional = true;
+  TRITONBACKEND_Request& request = AddShaped({1, 2}, 1);
+  RaggedRun run;
+  run.needs_all = true;
+  Execute(run);
+  ASSERT_TRUE(request.error);
+  EXPECT_THAT(*request.error, HasSubstr("input 'mask' is missing: the model has no default"));
+}
+
 }  // namespace
 }  // namespace headrace::backend

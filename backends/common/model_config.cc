@@ -99,6 +99,16 @@ Error ReadTensors(const Json& root, const char* field, std::vector<TensorConfig>
   return {};
 }
 
+constexpr std::pair<const char*, BatchInputConfig::Kind> kBatchInputKinds[] = {
+    {"BATCH_ELEMENT_COUNT", BatchInputConfig::Kind::kElementCount},
+    {"BATCH_ACCUMULATED_ELEMENT_COUNT", BatchInputConfig::Kind::kAccumulatedElementCount},
+    {"BATCH_ACCUMULATED_ELEMENT_COUNT_WITH_ZERO",
+     BatchInputConfig::Kind::kAccumulatedElementCountWithZero},
+    {"BATCH_MAX_ELEMENT_COUNT_AS_SHAPE", BatchInputConfig::Kind::kMaxElementCountAsShape},
+    {"BATCH_ITEM_SHAPE", BatchInputConfig::Kind::kItemShape},
+    {"BATCH_ITEM_SHAPE_FLATTEN", BatchInputConfig::Kind::kItemShapeFlatten},
+};
+
 // The object or array at a path of keys, or an empty one.
 Json At(const Json& root, std::initializer_list<const char*> path) {
   const Json* node = &root;
@@ -110,6 +120,60 @@ Json At(const Json& root, std::initializer_list<const char*> path) {
     node = &*next;
   }
   return *node;
+}
+
+std::vector<std::string> ReadStrings(const Json& array) {
+  std::vector<std::string> strings;
+  for (const Json& element : array) {
+    strings.push_back(element.is_string() ? element.get<std::string>() : "");
+  }
+  return strings;
+}
+
+// The only source that every kind has.
+Error ReadSource(const Json& element, const char* field, std::string* source) {
+  const std::vector<std::string> sources = ReadStrings(At(element, {"source_input"}));
+  if (sources.size() != 1) {
+    return InvalidArgument("{} must have exactly one 'source_input', got {}", field,
+                           sources.size());
+  }
+  *source = sources.front();
+  return {};
+}
+
+Error ReadBatchInput(const Json& element, BatchInputConfig* input) {
+  const std::string kind = StringOr(element, "kind", kBatchInputKinds[0].first);
+  const auto* const known = std::find_if(std::begin(kBatchInputKinds), std::end(kBatchInputKinds),
+                                         [&](const auto& entry) { return kind == entry.first; });
+  if (known == std::end(kBatchInputKinds)) {
+    return InvalidArgument("unknown batch input kind '{}'", kind);
+  }
+  input->kind = known->second;
+  input->dtype = DataTypeFromConfigName(StringOr(element, "data_type", ""));
+  if (input->dtype != TRITONSERVER_TYPE_INT32 && input->dtype != TRITONSERVER_TYPE_FP32) {
+    return InvalidArgument("batch input data type must be TYPE_INT32 or TYPE_FP32");
+  }
+  input->targets = ReadStrings(At(element, {"target_name"}));
+  return ReadSource(element, "batch input", &input->source);
+}
+
+Error ReadBatchOutput(const Json& element, BatchOutputConfig* output) {
+  const std::string kind = StringOr(element, "kind", "BATCH_SCATTER_WITH_INPUT_SHAPE");
+  if (kind != "BATCH_SCATTER_WITH_INPUT_SHAPE") {
+    return InvalidArgument("unknown batch output kind '{}'", kind);
+  }
+  output->targets = ReadStrings(At(element, {"target_name"}));
+  return ReadSource(element, "batch output", &output->source);
+}
+
+template <typename Config>
+const Config* FindTarget(const std::vector<Config>& entries, std::string_view target) {
+  for (const Config& entry : entries) {
+    if (std::find(entry.targets.begin(), entry.targets.end(), target) != entry.targets.end()) {
+      return &entry;
+    }
+  }
+  return nullptr;
 }
 
 std::vector<AcceleratorConfig> ReadAccelerators(const Json& root, const char* kind) {
@@ -186,6 +250,17 @@ Error BadParameter(std::string_view key, const std::string& text, const char* ty
 
 }  // namespace
 
+std::vector<std::int64_t> TensorConfig::CallShape(bool batches) const {
+  if (batches && allow_ragged_batch) {
+    return {-1};
+  }
+  std::vector<std::int64_t> shape = backend_dims();
+  if (batches && !of_batch) {
+    shape.insert(shape.begin(), -1);
+  }
+  return shape;
+}
+
 TRITONSERVER_DataType DataTypeFromConfigName(std::string_view name) {
   for (const DataTypeName& entry : kDataTypeNames) {
     if (name == entry.name) {
@@ -229,15 +304,20 @@ Error ModelConfig::Parse(std::string_view json, ModelConfig* config) {
   }
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadTensors(root, "input", &result.inputs));
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadTensors(root, "output", &result.outputs));
+  for (const Json& element : At(root, {"batch_input"})) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(ReadBatchInput(element, &result.batch_inputs.emplace_back()));
+  }
+  for (const Json& element : At(root, {"batch_output"})) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(
+        ReadBatchOutput(element, &result.batch_outputs.emplace_back()));
+  }
   result.has_scheduling = root.contains("dynamic_batching") || root.contains("sequence_batching") ||
                           root.contains("ensemble_scheduling");
   result.default_model_filename = StringOr(root, "default_model_filename", "");
   result.cpu_accelerators = ReadAccelerators(root, "cpu_execution_accelerator");
   result.gpu_accelerators = ReadAccelerators(root, "gpu_execution_accelerator");
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadGroups(root, &result.instance_groups));
-  for (const Json& library : At(root, {"model_operations", "op_library_filename"})) {
-    result.op_libraries.push_back(library.is_string() ? library.get<std::string>() : "");
-  }
+  result.op_libraries = ReadStrings(At(root, {"model_operations", "op_library_filename"}));
   if (const auto it = root.find("parameters"); it != root.end() && it->is_object()) {
     for (const auto& [key, value] : it->items()) {
       if (value.is_object()) {
@@ -271,6 +351,28 @@ const TensorConfig* ModelConfig::FindInput(std::string_view name) const {
 
 const TensorConfig* ModelConfig::FindOutput(std::string_view name) const {
   return FindByName(outputs, name);
+}
+
+const BatchInputConfig* ModelConfig::FindBatchInput(std::string_view target) const {
+  return FindTarget(batch_inputs, target);
+}
+
+const BatchOutputConfig* ModelConfig::FindBatchOutput(std::string_view target) const {
+  return FindTarget(batch_outputs, target);
+}
+
+std::vector<TensorConfig> ModelConfig::CallInputs() const {
+  std::vector<TensorConfig> all = inputs;
+  for (const BatchInputConfig& made : batch_inputs) {
+    for (const std::string& target : made.targets) {
+      TensorConfig& tensor = all.emplace_back();
+      tensor.name = target;
+      tensor.dtype = made.dtype;
+      tensor.of_batch = true;
+      tensor.dims.assign(made.kind == BatchInputConfig::Kind::kItemShape ? 2 : 1, -1);
+    }
+  }
+  return all;
 }
 
 const std::string* ModelConfig::FindParameter(std::string_view key) const {

@@ -24,8 +24,35 @@ struct TensorConfig {
   bool allow_ragged_batch = false;  // inputs
   std::string label_filename;       // outputs
 
+  bool of_batch = false;  // the target of a batch input: dims are all that it has
+
   // What the backend sees: the reshape, or else the dims.
   const std::vector<std::int64_t>& backend_dims() const { return reshape ? *reshape : dims; }
+  // What a call of the model is given: a ragged input in one dimension, and others behind the batch
+  // dimension where the model batches.
+  std::vector<std::int64_t> CallShape(bool batches) const;
+};
+
+// One entry of batch_input: tensors that the backend makes for each batch (batch_tensors.h).
+struct BatchInputConfig {
+  enum class Kind : std::uint8_t {
+    kElementCount,
+    kAccumulatedElementCount,
+    kAccumulatedElementCountWithZero,
+    kMaxElementCountAsShape,
+    kItemShape,
+    kItemShapeFlatten,
+  };
+  Kind kind = Kind::kElementCount;
+  TRITONSERVER_DataType dtype = TRITONSERVER_TYPE_INVALID;
+  std::vector<std::string> targets;  // inputs of the model, which no request gives
+  std::string source;                // the input that it is made from
+};
+
+// One entry of batch_output: outputs that come flat and are cut as the source input is shaped.
+struct BatchOutputConfig {
+  std::vector<std::string> targets;
+  std::string source;
 };
 
 // One entry of optimization.execution_accelerators.
@@ -57,6 +84,8 @@ class ModelConfig {
   std::int64_t max_batch_size = 0;
   std::vector<TensorConfig> inputs;
   std::vector<TensorConfig> outputs;
+  std::vector<BatchInputConfig> batch_inputs;
+  std::vector<BatchOutputConfig> batch_outputs;
   bool has_scheduling =
       false;  // dynamic_batching, sequence_batching or ensemble_scheduling is there
   std::string default_model_filename;
@@ -71,6 +100,11 @@ class ModelConfig {
 
   const TensorConfig* FindInput(std::string_view name) const;
   const TensorConfig* FindOutput(std::string_view name) const;
+  // The entry that has the tensor as a target; null if there is none.
+  const BatchInputConfig* FindBatchInput(std::string_view target) const;
+  const BatchOutputConfig* FindBatchOutput(std::string_view target) const;
+  // What a call of the model is given: the inputs, then the targets of the batch inputs.
+  std::vector<TensorConfig> CallInputs() const;
 
   // parameters { key value { string_value } }; null if there is none.
   const std::string* FindParameter(std::string_view key) const;

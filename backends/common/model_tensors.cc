@@ -12,7 +12,7 @@ const TensorInfo* Find(const std::vector<TensorInfo>& tensors, std::string_view 
 }
 
 bool BatchesFirst(const TensorInfo& info) {
-  return !info.shape.empty() && info.shape.front() == -1;
+  return info.has_default || (!info.shape.empty() && info.shape.front() == -1);
 }
 
 }  // namespace

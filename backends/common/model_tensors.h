@@ -16,6 +16,9 @@ struct TensorInfo {
   TRITONSERVER_DataType dtype =
       TRITONSERVER_TYPE_INVALID;    // INVALID: a type that the protocol lacks
   std::vector<std::int64_t> shape;  // with the batch dimension, if the model has one; -1 = any
+  // Inputs: the model has a value for it. Configurations need not name it; if one does, requests
+  // may give it another value.
+  bool has_default = false;
 };
 
 struct ModelTensors {
@@ -24,7 +27,7 @@ struct ModelTensors {
 
   const TensorInfo* FindInput(std::string_view name) const;
   const TensorInfo* FindOutput(std::string_view name) const;
-  // Every input and output has a first dimension of any extent.
+  // Every input that has no default, and every output, has a first dimension of any extent.
   bool CanBatch() const;
 };
 

@@ -1,7 +1,6 @@
 #include "common/request_batch.h"
 
 #include <chrono>
-#include <cstring>
 
 #include "common/log.h"
 
@@ -101,38 +100,6 @@ Error RequestBatch::Output(std::size_t i, const char* name, TRITONSERVER_DataTyp
       TRITONBACKEND_OutputBuffer(output, &buffer, byte_size, &place->type, &place->id));
   *destination = {static_cast<std::byte*>(buffer), byte_size};
   return {};
-}
-
-void RequestBatch::Scatter(const char* name, TRITONSERVER_DataType dtype,
-                           std::span<const std::int64_t> shape, std::span<const std::byte> bytes,
-                           std::span<const std::int64_t> rows) {
-  const std::uint64_t row_count = shape.empty() ? 0 : static_cast<std::uint64_t>(shape[0]);
-  if (rows.size() != size() || row_count == 0 || bytes.size() % row_count != 0) {
-    FailAll(Internal("output '{}': {} bytes are not {} equal rows", name, bytes.size(), row_count));
-    return;
-  }
-  const std::size_t row_byte_size = bytes.size() / row_count;
-  std::vector<std::int64_t> slice_shape(shape.begin(), shape.end());
-  std::size_t offset = 0;
-  for (std::size_t i = 0; i < size(); ++i) {
-    const auto slice = static_cast<std::uint64_t>(rows[i]);
-    if (slice > row_count || offset + slice * row_byte_size > bytes.size()) {
-      FailAll(Internal("output '{}' has {} rows, fewer than the batch", name, row_count));
-      return;
-    }
-    const std::size_t slice_byte_size = slice * row_byte_size;
-    if (!failed(i) && Wants(i, name)) {
-      slice_shape[0] = rows[i];
-      std::span<std::byte> destination;
-      if (Error error = Output(i, name, dtype, slice_shape, slice_byte_size, &destination);
-          !error.ok()) {
-        Fail(i, error);
-      } else if (!destination.empty()) {
-        std::memcpy(destination.data(), bytes.data() + offset, slice_byte_size);
-      }
-    }
-    offset += slice_byte_size;
-  }
 }
 
 void RequestBatch::MarkComputeStart() { compute_start_ns_ = MonotonicNs(); }

@@ -67,11 +67,6 @@ class RequestBatch {
   Error Output(std::size_t i, const char* name, TRITONSERVER_DataType dtype,
                std::span<const std::int64_t> shape, std::size_t byte_size, MemoryPlace* place,
                std::span<std::byte>* destination);
-  // Slices a batched output along its first dimension: `rows[i]` rows for request `i`, copied to
-  // those that want it. `shape` is the whole tensor's; its bytes must divide evenly. Failures go to
-  // the request concerned.
-  void Scatter(const char* name, TRITONSERVER_DataType dtype, std::span<const std::int64_t> shape,
-               std::span<const std::byte> bytes, std::span<const std::int64_t> rows);
   // The response of request `i`, for parameters; null if it has failed.
   TRITONBACKEND_Response* response(std::size_t i) const { return memory_.slots[i].response; }
 

@@ -7,9 +7,6 @@ namespace headrace::backend {
 OnnxExecution::OnnxExecution(std::shared_ptr<OnnxSession> session, const SessionSettings& settings)
     : session_(std::move(session)),
       memory_(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault)) {
-  for (const TensorInfo& input : session_->tensors().inputs) {
-    input_names_.push_back(input.name.c_str());
-  }
   if (!settings.arena_shrinkage.empty()) {
     run_options_.AddConfigEntry("memory.enable_memory_arena_shrinkage",
                                 settings.arena_shrinkage.c_str());
@@ -19,11 +16,9 @@ OnnxExecution::OnnxExecution(std::shared_ptr<OnnxSession> session, const Session
 
 void OnnxExecution::Clear() {
   strings_.reset();
+  input_names_.clear();
   inputs_.clear();
   outputs_.clear();
-  for (std::size_t i = 0; i < session_->tensors().inputs.size(); ++i) {
-    inputs_.emplace_back(nullptr);
-  }
   for (std::size_t i = 0; i < session_->tensors().outputs.size(); ++i) {
     outputs_.emplace_back(nullptr);
   }
@@ -32,13 +27,14 @@ void OnnxExecution::Clear() {
 Error OnnxExecution::BindInput(std::size_t index, std::span<const std::byte> bytes,
                                std::span<const std::int64_t> shape) {
   const TensorInfo& info = session_->tensors().inputs[index];
+  input_names_.push_back(info.name.c_str());
+  Ort::Value& input = inputs_.emplace_back(nullptr);
   if (info.dtype == TRITONSERVER_TYPE_BYTES) {
-    return MakeStringTensor(bytes, shape, &inputs_[index]);
+    return MakeStringTensor(bytes, shape, &input);
   }
   // The runtime does not write into inputs; its interface has no const.
-  inputs_[index] =
-      Ort::Value::CreateTensor(memory_, const_cast<std::byte*>(bytes.data()), bytes.size(),
-                               shape.data(), shape.size(), OnnxFromDataType(info.dtype));
+  input = Ort::Value::CreateTensor(memory_, const_cast<std::byte*>(bytes.data()), bytes.size(),
+                                   shape.data(), shape.size(), OnnxFromDataType(info.dtype));
   return {};
 }
 

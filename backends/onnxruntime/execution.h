@@ -34,9 +34,9 @@ class OnnxExecution final : public RuntimeRun {
   const std::shared_ptr<OnnxSession> session_;
   const Ort::MemoryInfo memory_;
   Ort::RunOptions run_options_;
-  std::vector<const char*> input_names_;
-  std::vector<Ort::Value> inputs_;   // by index
-  std::vector<Ort::Value> outputs_;  // by index; null = not bound, or not computed
+  std::vector<const char*> input_names_;  // of those that are bound
+  std::vector<Ort::Value> inputs_;        // likewise
+  std::vector<Ort::Value> outputs_;       // by index; null = not bound, or not computed
 
   // Of the current run; kept for their memory.
   std::vector<const char*> run_names_;

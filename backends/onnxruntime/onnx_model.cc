@@ -69,10 +69,6 @@ void OnnxModel::Describe(TRITONBACKEND_BackendAttribute* attributes) {
       "parallel instance loading could not be declared");
 }
 
-const ModelTensors& OnnxModel::tensors() const {
-  return accelerated_ != nullptr ? accelerated_->tensors() : first_->tensors();
-}
-
 Error OnnxModel::Load(TRITONBACKEND_Model* handle) {
   TRITONBACKEND_Backend* backend = nullptr;
   BackendConfig backend_config;
@@ -89,9 +85,10 @@ Error OnnxModel::Load(TRITONBACKEND_Model* handle) {
   if (settings_.accelerators.openvino) {
     HEADRACE_BACKEND_RETURN_IF_ERROR(LoadWithOpenVino(handle, location));
   } else {
-    HEADRACE_BACKEND_RETURN_IF_ERROR(FindSession(FirstDevice(config_), &first_));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(FindSession(FirstDevice(config_), settings_, &first_));
   }
-  return SettleConfig(handle, tensors(), &config_);
+  tensors_ = accelerated_ != nullptr ? accelerated_->tensors() : first_->tensors();
+  return SettleConfig(handle, tensors_, &config_);
 }
 
 Error OnnxModel::LoadWithOpenVino(TRITONBACKEND_Model* handle, const ModelLocation& location) {
@@ -125,23 +122,37 @@ Error OnnxModel::LoadWithOpenVino(TRITONBACKEND_Model* handle, const ModelLocati
   return {};
 }
 
-Error OnnxModel::FindSession(const SessionDevice& device, std::shared_ptr<OnnxSession>* session) {
+Error OnnxModel::FindSession(const SessionDevice& device, const SessionSettings& settings,
+                             std::shared_ptr<OnnxSession>* session) {
   std::lock_guard lock(mutex_);
   std::shared_ptr<OnnxSession>& known = sessions_[device];
   if (known == nullptr) {
-    HEADRACE_BACKEND_RETURN_IF_ERROR(OnnxSession::Load(files_, settings_, device, &known));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(OnnxSession::Load(files_, settings, device, &known));
   }
   *session = known;
+  // Two owners are the map and first_: no instance uses it, and its weights take memory.
+  if (first_ != nullptr && first_ != known && first_.use_count() == 2) {
+    std::erase_if(sessions_, [&](const auto& entry) { return entry.second == first_; });
+    first_.reset();
+  }
   return {};
 }
 
-Error OnnxModel::MakeRun(const SessionDevice& device, std::unique_ptr<RuntimeRun>* run) {
+Error OnnxModel::MakeRun(SessionDevice device, const HostPlacement& placement,
+                         std::unique_ptr<RuntimeRun>* run) {
   if (accelerated_ != nullptr && !device.on_gpu) {
     *run = accelerated_->MakeRun();
     return {};
   }
+  const auto core_count = static_cast<std::int64_t>(placement.cpus.size());
+  const SessionSettings settings = settings_.OnCores(core_count, placement.thread_count);
+  // A session without threads besides the instances' own serves them wherever they are.
+  const bool has_threads = settings_.threads.intra_op != 1 && !settings_.global_pool;
+  if (!device.on_gpu && has_threads) {
+    device.cpus = placement.cpus;
+  }
   std::shared_ptr<OnnxSession> session;
-  HEADRACE_BACKEND_RETURN_IF_ERROR(FindSession(device, &session));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(FindSession(device, settings, &session));
   if (!device.on_gpu) {
     *run = std::make_unique<OnnxExecution>(std::move(session), settings_);
     return {};

@@ -9,6 +9,7 @@
 #include "common/accelerated_model.h"
 #include "common/batch_driver.h"
 #include "common/error.h"
+#include "common/host_placement.h"
 #include "common/model_config.h"
 #include "common/model_location.h"
 #include "onnxruntime/session.h"
@@ -17,24 +18,27 @@
 
 namespace headrace::backend {
 
-// Has one session for each device that instances are on, or is run by OpenVINO. Thread-safe once it
-// is created.
+// Has one session for each device that instances are on, and for each set of cores to which
+// instances with threads of their own are bound; or is run by OpenVINO. Thread-safe once it is
+// created.
 class OnnxModel {
  public:
   static Error Create(TRITONBACKEND_Model* handle, std::unique_ptr<OnnxModel>* model);
   static void Describe(TRITONBACKEND_BackendAttribute* attributes);
 
-  const ModelTensors& tensors() const;
+  const ModelTensors& tensors() const { return tensors_; }
   const ModelConfig& config() const { return config_; }
 
-  // What an instance on the device runs. Blocks where it is the first one there. May throw
-  // std::exception.
-  Error MakeRun(const SessionDevice& device, std::unique_ptr<RuntimeRun>* run);
+  // What an instance on the device runs, with `placement` of the calling thread. Blocks where it is
+  // the first one there. May throw std::exception.
+  Error MakeRun(SessionDevice device, const HostPlacement& placement,
+                std::unique_ptr<RuntimeRun>* run);
 
  private:
   Error Load(TRITONBACKEND_Model* handle);
-  // Sessions are loaded by it; the first one tells what the tensors are.
-  Error FindSession(const SessionDevice& device, std::shared_ptr<OnnxSession>* session);
+  // Sessions are loaded by it, with `settings` where there is none yet.
+  Error FindSession(const SessionDevice& device, const SessionSettings& settings,
+                    std::shared_ptr<OnnxSession>* session);
   // The accelerator openvino: by the runtime if that can, or by OpenVINO itself.
   Error LoadWithOpenVino(TRITONBACKEND_Model* handle, const ModelLocation& location);
 
@@ -42,9 +46,11 @@ class OnnxModel {
   SessionSettings settings_;
   OnnxFiles files_;
   std::shared_ptr<AcceleratedModel> accelerated_;  // null: the sessions run it
-  std::shared_ptr<OnnxSession> first_;
-  std::mutex mutex_;  // guards sessions_; held while one is loaded: others that want it wait
+  ModelTensors tensors_;
+  std::mutex mutex_;  // guards what follows; held while one is loaded: others that want it wait
   std::map<SessionDevice, std::shared_ptr<OnnxSession>> sessions_;
+  // Told what the tensors are; null as soon as instances turn out to want other sessions.
+  std::shared_ptr<OnnxSession> first_;
 };
 
 }  // namespace headrace::backend

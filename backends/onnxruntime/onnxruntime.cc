@@ -1,8 +1,10 @@
 // The onnxruntime backend: ONNX models on the CPU and on GPUs.
 #include <memory>
+#include <utility>
 
 #include "common/batch_driver.h"
 #include "common/entry_points.h"
+#include "common/host_placement.h"
 #include "onnxruntime/onnx_model.h"
 
 namespace headrace::backend {
@@ -28,10 +30,12 @@ class OnnxInstance {
   static Error Create(OnnxModel& model, TRITONBACKEND_ModelInstance* handle,
                       std::unique_ptr<OnnxInstance>* instance) {
     SessionDevice device;
+    HostPlacement placement;
     HEADRACE_BACKEND_RETURN_IF_ERROR(DeviceOf(handle, &device));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(HostPlacement::Of(handle, &placement));
     return Guarded("onnxruntime", [&]() -> Error {
       std::unique_ptr<RuntimeRun> run;
-      HEADRACE_BACKEND_RETURN_IF_ERROR(model.MakeRun(device, &run));
+      HEADRACE_BACKEND_RETURN_IF_ERROR(model.MakeRun(std::move(device), placement, &run));
       *instance = std::make_unique<OnnxInstance>(model, std::move(run));
       return {};
     });

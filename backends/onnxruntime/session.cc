@@ -127,6 +127,12 @@ OnnxSession::OnnxSession(const std::string& path, const Ort::Env& environment,
     tensors_.inputs.push_back(
         Describe(session_.GetInputNameAllocated(i, allocator).get(), session_.GetInputTypeInfo(i)));
   }
+  for (std::size_t i = 0; i < session_.GetOverridableInitializerCount(); ++i) {
+    tensors_.inputs.push_back(
+        Describe(session_.GetOverridableInitializerNameAllocated(i, allocator).get(),
+                 session_.GetOverridableInitializerTypeInfo(i)));
+    tensors_.inputs.back().has_default = true;
+  }
   for (std::size_t i = 0; i < session_.GetOutputCount(); ++i) {
     tensors_.outputs.push_back(Describe(session_.GetOutputNameAllocated(i, allocator).get(),
                                         session_.GetOutputTypeInfo(i)));

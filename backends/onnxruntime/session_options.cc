@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string_view>
-#include <thread>
 
+#include "common/host_placement.h"
 #include "common/log.h"
 
 namespace headrace::backend {
@@ -40,8 +41,13 @@ Error ReadExecutionMode(const ModelConfig& model, SessionSettings* settings) {
   return {};
 }
 
+constexpr std::int64_t kNotGiven = std::numeric_limits<std::int64_t>::min();
+
 Error CheckThreadCount(const char* name, std::int64_t count) {
   constexpr std::int64_t kThreadCountMax = 1024;
+  if (count == kNotGiven) {
+    return {};
+  }
   if (count < 0 || count > kThreadCountMax) {
     return InvalidArgument("parameter '{}' is {}; it takes 0 to {}", name, count, kThreadCountMax);
   }
@@ -79,7 +85,7 @@ void ReadEntries(const ModelConfig& model, SessionSettings* settings) {
 
 // Instances compute at once, each with a thread of its own and what the session has besides.
 std::int64_t DefaultThreadCount(const ModelConfig& model) {
-  const auto core_count = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+  const std::int64_t core_count = ProcessCoreCount();
   const std::int64_t instance_count = model.InstanceCount("KIND_CPU");
   return instance_count <= 1 ? 0 : std::max<std::int64_t>(1, core_count - instance_count + 1);
 }
@@ -109,11 +115,15 @@ Error SessionSettings::Read(const ModelConfig& model, const BackendConfig& backe
     HEADRACE_BACKEND_RETURN_IF_ERROR(ReadThreads(command_line, &settings->global_pool.emplace()));
   }
   // The model's own setting wins over the command line's.
-  settings->threads.intra_op = DefaultThreadCount(model);
+  settings->threads.intra_op = kNotGiven;
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadThreads(command_line, &settings->threads));
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadThreads(
       [&](const char* key, std::int64_t* value) { return model.GetParameter(key, value); },
       &settings->threads));
+  settings->default_threads = settings->threads.intra_op == kNotGiven;
+  if (settings->default_threads) {
+    settings->threads.intra_op = DefaultThreadCount(model);
+  }
   HEADRACE_BACKEND_RETURN_IF_ERROR(model.GetParameter("enable_mem_arena", &settings->memory_arena));
   HEADRACE_BACKEND_RETURN_IF_ERROR(
       model.GetParameter("enable_mem_pattern", &settings->memory_pattern));
@@ -121,6 +131,17 @@ Error SessionSettings::Read(const ModelConfig& model, const BackendConfig& backe
       model.GetParameter("memory.enable_memory_arena_shrinkage", &settings->arena_shrinkage));
   ReadEntries(model, settings);
   return {};
+}
+
+SessionSettings SessionSettings::OnCores(std::int64_t core_count, std::int64_t thread_count) const {
+  SessionSettings bound = *this;
+  if (default_threads && core_count > 0) {
+    // As many instances share the cores as their threads leave room for; each brings its own.
+    const std::int64_t instance_count =
+        core_count / std::clamp<std::int64_t>(thread_count, 1, core_count);
+    bound.threads.intra_op = std::max<std::int64_t>(1, core_count - instance_count + 1);
+  }
+  return bound;
 }
 
 Ort::SessionOptions MakeSessionOptions(const SessionSettings& settings) {

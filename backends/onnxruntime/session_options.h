@@ -22,6 +22,9 @@ namespace headrace::backend {
 struct SessionDevice {
   bool on_gpu = false;
   std::int64_t gpu = 0;  // with on_gpu
+  // The cores that its threads are bound to, by being started from a thread that is; empty: none in
+  // particular. One core needs no threads besides the instances' own.
+  std::vector<int> cpus = {};
 
   auto operator<=>(const SessionDevice&) const = default;
 };
@@ -40,6 +43,7 @@ struct SessionSettings {
   // 0: the runtime's choice, one for each core. Where nothing is asked for, as many as leave a core
   // for each other CPU instance of the model: they share the session, and its threads.
   ThreadCounts threads;
+  bool default_threads = true;  // nobody asked for a number of intra-op threads
   // Set by the backend's command line: all sessions share one pool of so many, and have none of
   // their own.
   std::optional<ThreadCounts> global_pool;
@@ -52,6 +56,10 @@ struct SessionSettings {
   Accelerators accelerators;
 
   // INVALID_ARG names the parameter or setting that does not read.
+  // For a session on so many cores, on which instances have so many threads each: their number, if
+  // it is the default, follows from that.
+  SessionSettings OnCores(std::int64_t core_count, std::int64_t thread_count) const;
+
   static Error Read(const ModelConfig& model, const BackendConfig& backend,
                     SessionSettings* settings);
 };

@@ -147,7 +147,7 @@ Error CompiledModel::Compile(const ModelSource& source, const ModelConfig& confi
   pads_batches_ = settings.pad_batches;
   compiled_ = core.compile_model(model, settings.device, settings.properties);
   for (const auto& port : compiled_.inputs()) {
-    tensors_.inputs.push_back(Describe(port, NameOf(port, config.inputs, frozen_graph)));
+    tensors_.inputs.push_back(Describe(port, NameOf(port, config.CallInputs(), frozen_graph)));
   }
   for (const auto& port : compiled_.outputs()) {
     tensors_.outputs.push_back(Describe(port, NameOf(port, config.outputs, frozen_graph)));

@@ -29,7 +29,7 @@ class LentModel final : public AcceleratedModel {
 }  // namespace headrace::backend
 
 // The name is kLendOpenVinoModel's.
-extern "C" __attribute__((visibility("default"))) TRITONSERVER_Error* HEADRACE_LendOpenVinoModel1(
+extern "C" __attribute__((visibility("default"))) TRITONSERVER_Error* HEADRACE_LendOpenVinoModel2(
     const headrace::backend::LendRequest& request,
     std::shared_ptr<headrace::backend::AcceleratedModel>* model) {
   namespace backend = headrace::backend;
@@ -45,4 +45,4 @@ extern "C" __attribute__((visibility("default"))) TRITONSERVER_Error* HEADRACE_L
       .Release();
 }
 
-static_assert(std::is_same_v<decltype(HEADRACE_LendOpenVinoModel1), headrace::backend::LendModel>);
+static_assert(std::is_same_v<decltype(HEADRACE_LendOpenVinoModel2), headrace::backend::LendModel>);

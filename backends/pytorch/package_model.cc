@@ -32,11 +32,13 @@ class PackageRun final : public TorchRun {
              std::span<const std::string> names, Loader& loader)
       : TorchRun(tensors, settings, placement, batches), check_(source, names), loader_(loader) {}
 
+  void BeginBatch(std::int64_t row_count) override {
+    TorchRun::BeginBatch(row_count);
+    check_.Reset();
+  }
+
  private:
   Error CheckInput(std::size_t index, std::span<const std::int64_t> shape) override {
-    if (index == 0) {
-      check_.Reset();
-    }
     return check_.Check(index, shape);
   }
 
@@ -76,11 +78,7 @@ std::vector<std::int64_t> ShapeOf(const PackageInput& input) {
 
 // What the configuration says of a tensor, as the model would say it.
 TensorInfo InfoOf(const TensorConfig& tensor, bool batches) {
-  TensorInfo info{tensor.name, tensor.dtype, tensor.backend_dims()};
-  if (batches) {
-    info.shape.insert(info.shape.begin(), -1);
-  }
-  return info;
+  return {tensor.name, tensor.dtype, tensor.CallShape(batches)};
 }
 
 // Gives tensors the names of the configuration, and those that the file tells nothing of its types.
@@ -216,7 +214,7 @@ Error PackageModel::DescribeInputs(const std::vector<std::string>& paths,
     told[i] = input.dtype != TRITONSERVER_TYPE_INVALID && input.rank_known;
     tensors_.inputs.push_back({IndexedName("INPUT", i), input.dtype, ShapeOf(input)});
   }
-  HEADRACE_BACKEND_RETURN_IF_ERROR(TakeNames(places, config.inputs, config.max_batch_size > 0,
+  HEADRACE_BACKEND_RETURN_IF_ERROR(TakeNames(places, config.CallInputs(), config.max_batch_size > 0,
                                              {told.get(), count}, &tensors_.inputs));
   for (const TensorInfo& info : tensors_.inputs) {
     if (info.dtype == TRITONSERVER_TYPE_INVALID) {
@@ -304,7 +302,7 @@ Error PackageModel::Probe(Loader& loader, std::vector<TensorInfo>* outputs) {
   return {};
 }
 
-Error PackageModel::NewRun(const Placement& placement, const ModelConfig& config,
+Error PackageModel::NewRun(const Placement& placement, const ModelConfig& config, int thread_count,
                            std::unique_ptr<RuntimeRun>* run) {
   return GuardedTorch("the package cannot be placed", [&]() -> Error {
     Loader* loader = nullptr;
@@ -313,8 +311,8 @@ Error PackageModel::NewRun(const Placement& placement, const ModelConfig& config
       where.kind = for_gpu_ ? Placement::Kind::kGpu : Placement::Kind::kCpu;
     }
     HEADRACE_BACKEND_RETURN_IF_ERROR(LoaderOn(where, &loader));
-    *run = std::make_unique<PackageRun>(tensors_, settings_, where, config.max_batch_size > 0,
-                                        source_, input_names_, *loader);
+    *run = std::make_unique<PackageRun>(tensors_, settings_.WithThreads(thread_count), where,
+                                        config.max_batch_size > 0, source_, input_names_, *loader);
     return {};
   });
 }

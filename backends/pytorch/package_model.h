@@ -26,7 +26,7 @@ class PackageModel final : public TorchModel {
   const ModelTensors& tensors() const override { return tensors_; }
   bool describes_itself() const override { return true; }
   std::int64_t batch_size_max() const override { return source_.BatchSizeMax(); }
-  Error NewRun(const Placement& placement, const ModelConfig& config,
+  Error NewRun(const Placement& placement, const ModelConfig& config, int thread_count,
                std::unique_ptr<RuntimeRun>* run) override;
 
  private:

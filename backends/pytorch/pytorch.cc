@@ -1,12 +1,13 @@
 // The pytorch backend: TorchScript (.pt) and packages compiled by AOTInductor (.pt2).
 #include <memory>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
 #include "common/auto_complete.h"
 #include "common/batch_driver.h"
 #include "common/entry_points.h"
+#include "common/host_placement.h"
 #include "common/log.h"
 #include "common/model_config.h"
 #include "common/model_file.h"
@@ -53,8 +54,7 @@ class PyTorchModel {
     LoadDeviceSupport();
     HEADRACE_BACKEND_RETURN_IF_ERROR(ModelConfig::Read(handle, &config_));
     PyTorchSettings settings;
-    const auto cores = static_cast<int>(std::thread::hardware_concurrency());
-    HEADRACE_BACKEND_RETURN_IF_ERROR(PyTorchSettings::Read(config_, cores, &settings));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(PyTorchSettings::Read(config_, ProcessCoreCount(), &settings));
     std::string path;
     const std::vector<std::string> names = FileNames(config_);
     HEADRACE_BACKEND_RETURN_IF_ERROR(FindModelFile(handle, names, &path));
@@ -84,10 +84,12 @@ class PyTorchInstance {
   static Error Create(PyTorchModel& model, TRITONBACKEND_ModelInstance* handle,
                       std::unique_ptr<PyTorchInstance>* instance) {
     Placement placement;
+    HostPlacement host;
     HEADRACE_BACKEND_RETURN_IF_ERROR(Placement::Of(handle, &placement));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(HostPlacement::Of(handle, &host));
     std::unique_ptr<RuntimeRun> run;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(
-        RunApart([&] { return model.model().NewRun(placement, model.config(), &run); }));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(RunApart(
+        [&] { return model.model().NewRun(placement, model.config(), host.thread_count, &run); }));
     *instance = std::make_unique<PyTorchInstance>(model, std::move(run));
     return {};
   }

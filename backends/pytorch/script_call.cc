@@ -108,50 +108,57 @@ Error ScriptCall::Plan(const c10::FunctionSchema& forward, const ModelConfig& co
         Describe(forward));
   }
   ScriptCall planned;
-  HEADRACE_BACKEND_RETURN_IF_ERROR(planned.PlanInputs(forward, config));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(planned.PlanInputs(forward, config.CallInputs()));
   HEADRACE_BACKEND_RETURN_IF_ERROR(planned.PlanOutputs(forward, config));
   *call = std::move(planned);
   return {};
 }
 
-Error ScriptCall::PlanInputs(const c10::FunctionSchema& forward, const ModelConfig& config) {
-  for (const TensorConfig& input : config.inputs) {
+Error ScriptCall::PlanInputs(const c10::FunctionSchema& forward,
+                             const std::vector<TensorConfig>& inputs) {
+  for (const TensorConfig& input : inputs) {
     input_names_.push_back(input.name);
   }
   const std::span<const c10::Argument> arguments = ArgumentsOf(forward);
   const Feed only = arguments.size() == 1 ? FeedOf(arguments[0].type()) : Feed::kNothing;
   if (only == Feed::kDictionary) {
     style_ = Style::kDictionary;
-    return RefuseText(config.inputs);
+    return RefuseText(inputs);
   }
   if (only == Feed::kTensorList) {
     style_ = Style::kList;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(RefuseText(config.inputs));
-    return AssignPlaces({.what = "input", .names = {}, .count = config.inputs.size()},
-                        config.inputs, &input_places_);
+    HEADRACE_BACKEND_RETURN_IF_ERROR(RefuseText(inputs));
+    return AssignPlaces({.what = "input", .names = {}, .count = inputs.size()}, inputs,
+                        &input_places_);
   }
-  return PlanPositions(forward, config);
+  return PlanPositions(forward, inputs);
 }
 
-Error ScriptCall::PlanPositions(const c10::FunctionSchema& forward, const ModelConfig& config) {
+Error ScriptCall::PlanPositions(const c10::FunctionSchema& forward,
+                                const std::vector<TensorConfig>& inputs) {
   const std::span<const c10::Argument> arguments = ArgumentsOf(forward);
   CallPlaces places{.what = "input", .names = {}, .count = arguments.size()};
   for (const c10::Argument& argument : arguments) {
     places.names.push_back(argument.name());
   }
-  HEADRACE_BACKEND_RETURN_IF_ERROR(AssignPlaces(places, config.inputs, &input_places_));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(AssignPlaces(places, inputs, &input_places_));
   std::vector<bool> fed(arguments.size(), false);
-  for (std::size_t i = 0; i < config.inputs.size(); ++i) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
     fed[input_places_[i]] = true;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(CheckType(arguments[input_places_[i]], config.inputs[i]));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(CheckType(arguments[input_places_[i]], inputs[i]));
   }
   for (std::size_t k = 0; k < arguments.size(); ++k) {
     if (!fed[k] && !arguments[k].default_value()) {
       return InvalidArgument(
           "model configuration lists {} inputs, none of which is argument '{}' of the model: {}",
-          config.inputs.size(), arguments[k].name(), Describe(forward));
+          inputs.size(), arguments[k].name(), Describe(forward));
     }
     defaults_.push_back(arguments[k].default_value().value_or(c10::IValue()));
+    needed_.push_back(arguments[k].default_value() ||
+                              arguments[k].type()->kind() == c10::TypeKind::OptionalType
+                          ? ""
+                          : fmt::format("argument '{}' of type {}", arguments[k].name(),
+                                        arguments[k].type()->annotation_str()));
     takes_string_.push_back(FeedOf(arguments[k].type()) == Feed::kString);
   }
   return {};
@@ -179,13 +186,25 @@ Error ScriptCall::PlanOutputs(const c10::FunctionSchema& forward, const ModelCon
   return AssignPlaces(places, config.outputs, &output_places_);
 }
 
+Error ScriptCall::CheckOmitted(std::size_t input) const {
+  if (style_ == Style::kList) {
+    return InvalidArgument("the model takes a list of all inputs");
+  }
+  if (style_ == Style::kPositions && !needed_[input_places_[input]].empty()) {
+    return InvalidArgument("the model needs it as {}", needed_[input_places_[input]]);
+  }
+  return {};
+}
+
 Error ScriptCall::Arguments(std::vector<c10::IValue>& inputs,
                             std::vector<c10::IValue>* arguments) const {
   arguments->clear();
   if (style_ == Style::kDictionary) {
     c10::Dict<std::string, at::Tensor> dictionary;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      dictionary.insert(input_names_[i], std::move(inputs[i]).toTensor());
+      if (!inputs[i].isNone()) {
+        dictionary.insert(input_names_[i], std::move(inputs[i]).toTensor());
+      }
     }
     arguments->emplace_back(std::move(dictionary));
     return {};
@@ -201,6 +220,9 @@ Error ScriptCall::Arguments(std::vector<c10::IValue>& inputs,
   *arguments = defaults_;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const std::size_t place = input_places_[i];
+    if (inputs[i].isNone()) {
+      continue;
+    }
     if (!takes_string_[place]) {
       (*arguments)[place] = std::move(inputs[i]);
       continue;

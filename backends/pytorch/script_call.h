@@ -19,7 +19,9 @@ namespace headrace::backend {
 // Arguments (contracts, Triton 3.5): a tensor, an optional tensor, a list of strings or one string
 // each takes one input. A method whose only argument is a dictionary of tensors takes all inputs by
 // name; one whose only argument is a list of tensors takes them in order. Arguments that have a
-// default may be left out. The answer is a tensor, a list of strings, a tuple or list of these, or
+// default may be left out of the configuration; inputs that are optional there may be left out of a
+// request where the argument has a default or is an Optional, and everywhere in a dictionary. The
+// answer is a tensor, a list of strings, a tuple or list of these, or
 // a dictionary by output name.
 class ScriptCall {
  public:
@@ -27,6 +29,8 @@ class ScriptCall {
   static Error Plan(const c10::FunctionSchema& forward, const ModelConfig& config,
                     ScriptCall* call);
 
+  // INVALID_ARG if a call cannot do without the input, with what its argument is.
+  Error CheckOmitted(std::size_t input) const;
   // The stack for one call; takes the inputs. INTERNAL where a string argument gets several.
   Error Arguments(std::vector<c10::IValue>& inputs, std::vector<c10::IValue>* arguments) const;
   // Takes the answer apart. INTERNAL says what it was where an output is not there.
@@ -36,8 +40,8 @@ class ScriptCall {
  private:
   enum class Style { kPositions, kDictionary, kList };
 
-  Error PlanInputs(const c10::FunctionSchema& forward, const ModelConfig& config);
-  Error PlanPositions(const c10::FunctionSchema& forward, const ModelConfig& config);
+  Error PlanInputs(const c10::FunctionSchema& forward, const std::vector<TensorConfig>& inputs);
+  Error PlanPositions(const c10::FunctionSchema& forward, const std::vector<TensorConfig>& inputs);
   Error PlanOutputs(const c10::FunctionSchema& forward, const ModelConfig& config);
 
   Style style_ = Style::kPositions;
@@ -45,6 +49,7 @@ class ScriptCall {
   std::vector<std::size_t> input_places_;  // of each input
   std::vector<c10::IValue> defaults_;      // of each argument; with kPositions
   std::vector<bool> takes_string_;         // the argument is one string, not a list
+  std::vector<std::string> needed_;        // of each argument: what it is if it cannot be left out
   std::vector<std::string> output_names_;
   std::vector<std::size_t> output_places_;
 };

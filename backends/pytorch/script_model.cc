@@ -111,6 +111,8 @@ class ScriptRun final : public TorchRun {
     }
   }
 
+  Error OmitInput(std::size_t index) override { return call_.CheckOmitted(index); }
+
  private:
   Error Call(std::vector<c10::IValue>& inputs, const std::vector<bool>& wanted,
              std::vector<c10::IValue>* outputs) override {
@@ -128,11 +130,7 @@ class ScriptRun final : public TorchRun {
 };
 
 TensorInfo InfoOf(const TensorConfig& tensor, bool batches) {
-  TensorInfo info{tensor.name, tensor.dtype, tensor.backend_dims()};
-  if (batches) {
-    info.shape.insert(info.shape.begin(), -1);
-  }
-  return info;
+  return {tensor.name, tensor.dtype, tensor.CallShape(batches)};
 }
 
 }  // namespace
@@ -148,7 +146,7 @@ Error ScriptModel::Load(const std::string& path, const ModelConfig& config,
     }
     HEADRACE_BACKEND_RETURN_IF_ERROR(
         ScriptCall::Plan(method->function().getSchema(), config, &loaded->call_));
-    for (const TensorConfig& input : config.inputs) {
+    for (const TensorConfig& input : config.CallInputs()) {
       loaded->tensors_.inputs.push_back(InfoOf(input, config.max_batch_size > 0));
     }
     for (const TensorConfig& output : config.outputs) {
@@ -187,11 +185,12 @@ Module ScriptModel::ModuleOn(const Placement& placement) {
                         copied);
 }
 
-Error ScriptModel::NewRun(const Placement& placement, const ModelConfig& config,
+Error ScriptModel::NewRun(const Placement& placement, const ModelConfig& config, int thread_count,
                           std::unique_ptr<RuntimeRun>* run) {
   return GuardedTorch("the TorchScript model cannot be placed", [&]() -> Error {
-    *run = std::make_unique<ScriptRun>(tensors_, settings_, placement, config.max_batch_size > 0,
-                                       call_, ModuleOn(placement), keeps_inputs_);
+    *run = std::make_unique<ScriptRun>(tensors_, settings_.WithThreads(thread_count), placement,
+                                       config.max_batch_size > 0, call_, ModuleOn(placement),
+                                       keeps_inputs_);
     return {};
   });
 }

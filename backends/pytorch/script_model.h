@@ -25,7 +25,7 @@ class ScriptModel final : public TorchModel {
   const ModelTensors& tensors() const override { return tensors_; }
   bool describes_itself() const override { return false; }
   std::int64_t batch_size_max() const override { return std::numeric_limits<std::int64_t>::max(); }
-  Error NewRun(const Placement& placement, const ModelConfig& config,
+  Error NewRun(const Placement& placement, const ModelConfig& config, int thread_count,
                std::unique_ptr<RuntimeRun>* run) override;
 
  private:

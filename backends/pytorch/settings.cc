@@ -94,6 +94,7 @@ Error PyTorchSettings::Read(const ModelConfig& config, int core_count, PyTorchSe
   std::optional<int> intra_op;
   HEADRACE_BACKEND_RETURN_IF_ERROR(
       ReadThreads(config, "INTRA_OP_THREAD_COUNT", "NUM_THREADS", &intra_op));
+  read.default_threads = !intra_op.has_value();
   read.intra_op_threads = intra_op.value_or(std::max(1, core_count / read.cpu_instances));
   HEADRACE_BACKEND_RETURN_IF_ERROR(
       ReadThreads(config, "INTER_OP_THREAD_COUNT", "NUM_INTEROP_THREADS", &read.inter_op_threads));
@@ -105,6 +106,14 @@ Error PyTorchSettings::Read(const ModelConfig& config, int core_count, PyTorchSe
   });
   *settings = read;
   return {};
+}
+
+PyTorchSettings PyTorchSettings::WithThreads(int thread_count) const {
+  PyTorchSettings settings = *this;
+  if (default_threads && thread_count > 0) {
+    settings.intra_op_threads = thread_count;
+  }
+  return settings;
 }
 
 }  // namespace headrace::backend

@@ -29,6 +29,7 @@ struct PyTorchSettings {
   // Threads of one operation in one instance: INTRA_OP_THREAD_COUNT or NUM_THREADS. The default
   // divides the cores among the model's instances on the CPU.
   int intra_op_threads = 1;
+  bool default_threads = true;  // nobody asked for a number of them
   // Of the process:
   std::optional<int> inter_op_threads;  // INTER_OP_THREAD_COUNT or NUM_INTEROP_THREADS
   std::optional<bool> cudnn;            // DISABLE_CUDNN
@@ -42,6 +43,10 @@ struct PyTorchSettings {
   // INVALID_ARG names the parameter that does not read. `core_count`: of the machine. Warns of
   // parameters that it does not know.
   static Error Read(const ModelConfig& config, int core_count, PyTorchSettings* settings);
+
+  // Of an instance that should use so many threads, unless the configuration says how many; 0: no
+  // opinion.
+  PyTorchSettings WithThreads(int thread_count) const;
 };
 
 }  // namespace headrace::backend

@@ -34,9 +34,10 @@ class TorchModel {
   // The most rows that a batch may have.
   virtual std::int64_t batch_size_max() const = 0;
 
-  // An executor for one instance; the model outlives it. `config`: as settled.
-  virtual Error NewRun(const Placement& placement, const ModelConfig& config,
-                       std::unique_ptr<RuntimeRun>* run) = 0;
+  // An executor for one instance that should use so many threads (0: no opinion); the model
+  // outlives it. `config`: as settled.
+  virtual Error NewRun(const Placement& placement, const ModelConfig& config, int thread_count,
+                       std::unique_ptr<TorchRun>* run) = 0;
 };
 
 }  // namespace headrace::backend

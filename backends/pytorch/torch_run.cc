@@ -15,17 +15,6 @@ namespace {
 
 constexpr std::size_t kAlignmentMax = 16;
 
-// Elements in a tensor of this shape. INVALID_ARG if they cannot be counted.
-Error CountElements(std::span<const std::int64_t> shape, std::size_t* count) {
-  *count = 1;
-  for (const std::int64_t dim : shape) {
-    if (dim < 0 || __builtin_mul_overflow(*count, static_cast<std::size_t>(dim), count)) {
-      return InvalidArgument("a tensor has too many elements");
-    }
-  }
-  return {};
-}
-
 bool IsAligned(const void* data, std::size_t element_byte_size) {
   return reinterpret_cast<std::uintptr_t>(data) % std::min(element_byte_size, kAlignmentMax) == 0;
 }
@@ -46,9 +35,6 @@ TorchRun::TorchRun(const ModelTensors& tensors, const PyTorchSettings& settings,
 
 Error TorchRun::BindInput(std::size_t index, std::span<const std::byte> bytes,
                           std::span<const std::int64_t> shape) {
-  if (index == 0) {
-    row_count_ = batches_ && !shape.empty() ? shape.front() : 1;
-  }
   HEADRACE_BACKEND_RETURN_IF_ERROR(CheckInput(index, shape));
   if (tensors_.inputs[index].dtype == TRITONSERVER_TYPE_BYTES) {
     return BindStrings(index, bytes, shape);
@@ -58,9 +44,6 @@ Error TorchRun::BindInput(std::size_t index, std::span<const std::byte> bytes,
 
 Error TorchRun::BindInputParts(std::size_t index, std::span<const InputPart> parts,
                                std::size_t byte_size, std::span<const std::int64_t> shape) {
-  if (index == 0) {
-    row_count_ = batches_ && !shape.empty() ? shape.front() : 1;
-  }
   HEADRACE_BACKEND_RETURN_IF_ERROR(CheckInput(index, shape));
   return GuardedTorch("PyTorch input", [&]() -> Error {
     const TensorInfo& info = tensors_.inputs[index];
@@ -88,8 +71,9 @@ Error TorchRun::BindTensor(std::size_t index, const void* data, std::size_t byte
                            std::span<const std::int64_t> shape) {
   const TensorInfo& info = tensors_.inputs[index];
   const auto type = TorchFromDataType(info.dtype);
-  std::size_t elements = 0;
-  HEADRACE_BACKEND_RETURN_IF_ERROR(CountElements(shape, &elements));
+  std::int64_t count = 0;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CountElements(shape, &count));
+  const auto elements = static_cast<std::size_t>(count);
   const std::size_t element_byte_size = TRITONSERVER_DataTypeByteSize(info.dtype);
   if (!type || elements != byte_size / element_byte_size || byte_size % element_byte_size != 0) {
     return InvalidArgument("input '{}': {} bytes are not {} elements of {}", info.name, byte_size,
@@ -111,9 +95,10 @@ Error TorchRun::BindTensor(std::size_t index, const void* data, std::size_t byte
 
 Error TorchRun::BindStrings(std::size_t index, std::span<const std::byte> bytes,
                             std::span<const std::int64_t> shape) {
-  std::size_t count = 0;
+  std::int64_t count = 0;
   HEADRACE_BACKEND_RETURN_IF_ERROR(CountElements(shape, &count));
-  HEADRACE_BACKEND_RETURN_IF_ERROR(ReadStringElements(bytes, count, &strings_));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(
+      ReadStringElements(bytes, static_cast<std::size_t>(count), &strings_));
   c10::List<std::string> list;
   list.reserve(strings_.size());
   for (std::string& element : strings_) {

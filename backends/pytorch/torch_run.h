@@ -25,6 +25,7 @@ class TorchRun : public RuntimeRun {
   TorchRun(const ModelTensors& tensors, const PyTorchSettings& settings, const Placement& placement,
            bool batches);
 
+  void BeginBatch(std::int64_t row_count) override { row_count_ = row_count; }
   Error BindInput(std::size_t index, std::span<const std::byte> bytes,
                   std::span<const std::int64_t> shape) final;
   bool TakesParts() const final { return takes_parts_; }
@@ -43,10 +44,10 @@ class TorchRun : public RuntimeRun {
   void Clear() final;
 
  protected:
-  // Looks at an input's shape before it is bound; the first of a batch has index 0.
+  // Looks at an input's shape before it is bound.
   virtual Error CheckInput(std::size_t index, std::span<const std::int64_t> shape) { return {}; }
-  // Runs the model once: `inputs` by index of ModelTensors, which it may take; `outputs` likewise.
-  // May throw.
+  // Runs the model once: `inputs` by index of ModelTensors, which it may take, None where left out;
+  // `outputs` likewise. May throw.
   virtual Error Call(std::vector<c10::IValue>& inputs, const std::vector<bool>& wanted,
                      std::vector<c10::IValue>* outputs) = 0;
 

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -83,6 +86,28 @@ CpuList AvailableCpus() {
     }
   }
   return cpus.empty() ? CpuList{0} : cpus;
+}
+
+Status PreferMemoryOfNode(int node) {
+  // linux/mempolicy.h; the C library has no function for the call.
+  constexpr int kDefault = 0;
+  constexpr int kPreferred = 1;
+  constexpr int kWordBits = 8 * sizeof(unsigned long);
+  std::array<unsigned long, 1024 / kWordBits> mask = {};
+  if (node >= static_cast<int>(mask.size()) * kWordBits) {
+    return InvalidArgument("there is no NUMA node {}", node);
+  }
+  long result = 0;
+  if (node < 0) {
+    result = syscall(SYS_set_mempolicy, kDefault, nullptr, 0UL);
+  } else {
+    mask[static_cast<std::size_t>(node / kWordBits)] = 1UL << (node % kWordBits);
+    // The kernel takes one bit less than it is told.
+    result = syscall(SYS_set_mempolicy, kPreferred, mask.data(), mask.size() * kWordBits + 1);
+  }
+  return result == 0 ? OkStatus()
+                     : Unavailable("memory of NUMA node {} cannot be preferred: {}", node,
+                                   std::strerror(errno));
 }
 
 Result<CpuList> ParseCpuList(std::string_view text) {

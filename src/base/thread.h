@@ -25,6 +25,11 @@ Status PinThread(std::span<const int> cpus);
 // machine has. At least one.
 CpuList AvailableCpus();
 
+// Makes the calling thread (and those that it starts later) prefer memory of a NUMA node; -1: the
+// node that it runs on. It gets other memory where that node has none. UNAVAILABLE where the kernel
+// or the container does not allow it.
+Status PreferMemoryOfNode(int node);
+
 // "0-3,5" to {0,1,2,3,5}: decimal numbers and ascending ranges, no blanks (contracts, Triton 7.2,
 // `cpu-cores`). INVALID_ARGUMENT for anything else, for repeated numbers, and for numbers from 8192
 // on.

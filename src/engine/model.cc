@@ -15,14 +15,25 @@ namespace headrace::engine {
 namespace {
 
 using Created = Result<std::unique_ptr<Instance>>;
+using Leases = std::vector<InstancePlacer::Lease>;
+
+// On the cores that it has, so that threads which the backend starts for it are there too.
+Created CreateInstance(LoadedModel& loaded, const InstancePlacement& placement,
+                       const HostBinding& binding) {
+  const ScopedBinding bound(binding);
+  InstancePlacement placed = placement;
+  placed.host_policy_json = binding.settings_json;
+  return loaded.CreateInstance(placed);
+}
 
 std::vector<Created> CreateInstances(LoadedModel& loaded,
-                                     const std::vector<InstancePlacement>& placements) {
+                                     const std::vector<InstancePlacement>& placements,
+                                     const Leases& leases) {
   std::vector<Created> created;
   created.reserve(placements.size());
   if (!loaded.ParallelInstanceLoading() || placements.size() < 2) {
-    for (const InstancePlacement& placement : placements) {
-      created.push_back(loaded.CreateInstance(placement));
+    for (std::size_t i = 0; i < placements.size(); ++i) {
+      created.push_back(CreateInstance(loaded, placements[i], leases[i].binding()));
       if (!created.back().ok()) {
         break;
       }
@@ -30,9 +41,10 @@ std::vector<Created> CreateInstances(LoadedModel& loaded,
     return created;
   }
   std::vector<std::future<Created>> loading;
-  for (const InstancePlacement& placement : placements) {
-    loading.push_back(std::async(
-        std::launch::async, [&loaded, &placement] { return loaded.CreateInstance(placement); }));
+  for (std::size_t i = 0; i < placements.size(); ++i) {
+    loading.push_back(std::async(std::launch::async, [&loaded, &placements, &leases, i] {
+      return CreateInstance(loaded, placements[i], leases[i].binding());
+    }));
   }
   for (auto& instance : loading) {
     created.push_back(instance.get());
@@ -101,15 +113,23 @@ void Model::Destroy(Model* model) {
 }
 
 Status Model::AddRunners(const std::vector<InstancePlacement>& placements) {
-  std::vector<Created> created = CreateInstances(*loaded_, placements);
+  Leases leases = options_.placer != nullptr
+                      ? options_.placer->Place(placements, options_.thread_count)
+                      : Leases(placements.size());
+  std::vector<Created> created = CreateInstances(*loaded_, placements, leases);
   for (Created& instance : created) {
     if (!instance.ok()) {
       return instance.status();
     }
   }
   for (std::size_t i = 0; i < created.size(); ++i) {
+    if (options_.placer != nullptr) {
+      HEADRACE_LOG_INFO("instance '{}' of model '{}' version {} has {}", placements[i].name,
+                        options_.name, options_.version,
+                        DescribeBinding(leases[i].binding(), options_.placer->topology()));
+    }
     runners_.push_back(std::make_unique<Runner>(
-        *std::move(created[i]), placements[i],
+        Runner::Placed{*std::move(created[i]), placements[i], std::move(leases[i])},
         Runner::Target{
             .queue = queue_.get(), .statistics = &statistics_, .model_name = options_.name}));
     if (!placements[i].passive) {

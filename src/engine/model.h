@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/batch_policy.h"
+#include "engine/instance_placer.h"
 #include "engine/ordering.h"
 #include "engine/request.h"
 #include "engine/request_queue.h"
@@ -36,6 +37,8 @@ struct ModelOptions {
   QueueLimits queue_limits;
   bool preserve_ordering = false;
   std::vector<InstancePlacement> placements;
+  std::shared_ptr<const InstancePlacer> placer{};  // null: instances run wherever the process may
+  int thread_count = 0;  // of one instance, where the configuration says; 0: its share of the cores
   std::vector<std::pair<std::string, std::string>>
       metric_tags;                       // config metric_tags: extra labels "_<tag>"
   std::shared_ptr<Ensemble> ensemble{};  // takes the requests in place of instances (no placements)

@@ -26,10 +26,10 @@ void TraceInputs(InferRequest& request) {
 
 }  // namespace
 
-Model::Runner::Runner(std::unique_ptr<Instance> instance, InstancePlacement placement,
-                      Target target)
-    : instance_(std::move(instance)),
-      placement_(std::move(placement)),
+Model::Runner::Runner(Placed placed, Target target)
+    : instance_(std::move(placed.instance)),
+      placement_(std::move(placed.placement)),
+      lease_(std::move(placed.lease)),
       target_(std::move(target)) {}
 
 Model::Runner::~Runner() {
@@ -41,9 +41,11 @@ Model::Runner::~Runner() {
 void Model::Runner::Start(std::string name) {
   thread_ = std::thread([this, name = std::move(name)] {
     SetThreadName(name);
+    BindThread(lease_.binding());
     Run();
     if (retired_.load(std::memory_order_relaxed)) {
       instance_.reset();
+      lease_.Release();
       ended_.store(true, std::memory_order_release);
     }
   });
@@ -53,6 +55,7 @@ void Model::Runner::Retire() {
   retired_.store(true, std::memory_order_relaxed);
   if (!thread_.joinable()) {
     instance_.reset();
+    lease_.Release();
     ended_.store(true, std::memory_order_release);
   }
 }

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "engine/backend.h"
+#include "engine/instance_placer.h"
 #include "engine/model.h"
 #include "engine/request_queue.h"
 #include "engine/statistics.h"
@@ -24,13 +25,20 @@ class Model::Runner {
     ModelStatistics* statistics;
     std::string model_name;
   };
+  // The instance and the cores that it has.
+  struct Placed {
+    std::unique_ptr<Instance> instance;
+    InstancePlacement placement;
+    InstancePlacer::Lease lease;
+  };
 
-  Runner(std::unique_ptr<Instance> instance, InstancePlacement placement, Target target);
+  Runner(Placed placed, Target target);
   ~Runner();
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  // Starts the thread, named `name` cut to 15 bytes. A passive instance never gets one.
+  // Starts the thread, bound as the lease says and named `name` cut to 15 bytes. A passive instance
+  // never gets one.
   void Start(std::string name);
   // Makes the thread end after the batch that it executes, if any, and take the instance with it.
   // The queue must be roused afterwards.
@@ -46,6 +54,7 @@ class Model::Runner {
 
   std::unique_ptr<Instance> instance_;
   const InstancePlacement placement_;
+  InstancePlacer::Lease lease_;
   const Target target_;
   std::atomic<bool> retired_{false};
   std::atomic<bool> ended_{false};

@@ -14,8 +14,8 @@ constexpr std::string_view kNoTimeouts =
 constexpr std::string_view kNoPriorities =
     "is not supported yet: all requests have the same priority";
 constexpr std::string_view kTensorRtOnly = "is for TensorRT models, which are not supported";
-constexpr std::string_view kLeftToBackend =
-    "is left to the backend; one that does not know it ignores it";
+constexpr std::string_view kNoShapeTensors =
+    "is not supported: shape tensors are only supported for TensorRT platform";
 constexpr std::string_view kNoPinnedMemory = "has no effect: there is no pinned memory";
 
 constexpr auto kTable = std::to_array<FieldVerdict>({
@@ -37,7 +37,7 @@ constexpr auto kTable = std::to_array<FieldVerdict>({
     {"input.dims", Verdict::kActedOn, ""},
     {"input.reshape", Verdict::kActedOn, ""},
     {"input.reshape.shape", Verdict::kActedOn, ""},
-    {"input.is_shape_tensor", Verdict::kRefused, kTensorRtOnly},
+    {"input.is_shape_tensor", Verdict::kRefused, kNoShapeTensors},
     {"input.allow_ragged_batch", Verdict::kActedOn, ""},
     {"input.optional", Verdict::kActedOn, ""},
     {"input.is_non_linear_format_io", Verdict::kRefused, kTensorRtOnly},
@@ -48,10 +48,10 @@ constexpr auto kTable = std::to_array<FieldVerdict>({
     {"output.reshape", Verdict::kActedOn, ""},
     {"output.reshape.shape", Verdict::kActedOn, ""},
     {"output.label_filename", Verdict::kActedOn, ""},
-    {"output.is_shape_tensor", Verdict::kRefused, kTensorRtOnly},
+    {"output.is_shape_tensor", Verdict::kRefused, kNoShapeTensors},
     {"output.is_non_linear_format_io", Verdict::kRefused, kTensorRtOnly},
-    {"batch_input", Verdict::kWarned, kLeftToBackend},
-    {"batch_output", Verdict::kWarned, kLeftToBackend},
+    {"batch_input", Verdict::kBackend, ""},
+    {"batch_output", Verdict::kBackend, ""},
     {"optimization", Verdict::kActedOn, ""},
     {"optimization.graph", Verdict::kBackend, ""},
     {"optimization.priority", Verdict::kWarned,

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "engine/backend.h"
+#include "engine/instance_placer.h"
 #include "engine/registry.h"
 #include "repository/accelerator_switches.h"
 #include "repository/load_override.h"
@@ -36,11 +37,12 @@ struct ModelManagerOptions {
   std::size_t queue_byte_size_max = std::size_t{1} << 30;
   Nanos unload_timeout = 30 * kSecond;
   AcceleratorSwitches accelerators;
-  std::vector<int> gpu_ids = {};        // GPUs that instances may use
-  double compute_capability_min = 6.0;  // shown where another is named
-  bool links_may_leave = false;         // follow links that lead outside of their repository
-  Nanos poll_interval = 15 * kSecond;   // poll mode: between looks; 0 = only PollOnce looks
-  bool allow_code_override = false;     // load requests may bring code with them (D5)
+  std::vector<int> gpu_ids = {};                              // GPUs that instances may use
+  double compute_capability_min = 6.0;                        // shown where another is named
+  std::shared_ptr<const engine::InstancePlacer> placer = {};  // null: no instance is bound
+  bool links_may_leave = false;        // follow links that lead outside of their repository
+  Nanos poll_interval = 15 * kSecond;  // poll mode: between looks; 0 = only PollOnce looks
+  bool allow_code_override = false;    // load requests may bring code with them (D5)
   std::size_t override_byte_size_max = std::size_t{4}
                                        << 30;  // files of load requests, all together
   std::string temporary_directory;             // for them; empty = the system's

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/checked_math.h"
 #include "repository/config_json.h"
 #include "repository/protobuf_messages.h"
 #include "repository/repository_files.h"
@@ -12,6 +13,9 @@ namespace {
 using engine::InstanceKind;
 using engine::InstancePlacement;
 using inference::ModelInstanceGroup;
+
+// More is the backend's to refuse.
+constexpr unsigned kThreadCountMax = 8192;
 
 Shape ToShape(const google::protobuf::RepeatedField<std::int64_t>& dims) {
   return Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(dims.size())));
@@ -80,6 +84,19 @@ InstancePlacement ToPlacement(const ModelInstanceGroup& group) {
   return placement;
 }
 
+// Threads of one instance, by what the backends call them (contracts, Triton 3.3); 0: not said.
+int ThreadCountAsked(const inference::ModelConfig& config) {
+  for (const char* key :
+       {"intra_op_thread_count", "INTRA_OP_THREAD_COUNT", "NUM_THREADS", "INFERENCE_NUM_THREADS"}) {
+    const auto found = config.parameters().find(key);
+    if (found != config.parameters().end()) {
+      const auto count = ParseDecimal<unsigned>(found->second.string_value());
+      return count && *count <= kThreadCountMax ? static_cast<int>(*count) : 0;
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::vector<InstancePlacement> BuildPlacements(const inference::ModelConfig& config) {
@@ -124,6 +141,7 @@ Result<engine::ModelOptions> BuildModelOptions(const inference::ModelConfig& con
   }
   options.preserve_ordering = config.dynamic_batching().preserve_ordering();
   options.placements = BuildPlacements(config);
+  options.thread_count = ThreadCountAsked(config);
   options.metric_tags.assign(config.metric_tags().begin(), config.metric_tags().end());
   std::sort(options.metric_tags.begin(), options.metric_tags.end());
   return options;

@@ -117,11 +117,52 @@ Status CheckBatchTensor(const char* field, const Tensor& tensor,
   if (tensor.target_name().empty()) {
     return InvalidArgument("{} must specify 'target_name'", field);
   }
+  if (!Tensor::Kind_IsValid(tensor.kind())) {
+    return InvalidArgument("unknown {} kind '{}'", field, static_cast<int>(tensor.kind()));
+  }
   if (tensor.source_input_size() != 1) {
-    return InvalidArgument("{} must have exactly one 'source_input'", field);
+    return InvalidArgument("{} kind '{}' must have exactly one 'source_input', got {}", field,
+                           Tensor::Kind_Name(tensor.kind()), tensor.source_input_size());
   }
   if (inputs.count(tensor.source_input(0)) == 0) {
     return InvalidArgument("{} names unknown source input '{}'", field, tensor.source_input(0));
+  }
+  return OkStatus();
+}
+
+// A target is an input that the backend makes: no request may give it, and nothing else make it.
+Status CheckBatchInput(const inference::BatchInput& tensor,
+                       const std::set<std::string_view>& inputs,
+                       std::set<std::string_view>& targets) {
+  HEADRACE_RETURN_IF_ERROR(CheckBatchTensor("batch input", tensor, inputs));
+  if (tensor.data_type() != inference::TYPE_INT32 && tensor.data_type() != inference::TYPE_FP32) {
+    return InvalidArgument("batch input data type must be TYPE_INT32 or TYPE_FP32");
+  }
+  for (const std::string& target : tensor.target_name()) {
+    if (inputs.count(target) != 0) {
+      return InvalidArgument("batch input has target '{}', which is an 'input' of requests",
+                             target);
+    }
+    if (!targets.insert(target).second) {
+      return InvalidArgument("batch input target '{}' can only be specified once", target);
+    }
+  }
+  return OkStatus();
+}
+
+Status CheckBatchOutput(const inference::BatchOutput& tensor, const inference::ModelConfig& config,
+                        const std::set<std::string_view>& inputs,
+                        std::set<std::string_view>& targets) {
+  HEADRACE_RETURN_IF_ERROR(CheckBatchTensor("batch output", tensor, inputs));
+  for (const std::string& target : tensor.target_name()) {
+    const bool known = std::any_of(config.output().begin(), config.output().end(),
+                                   [&](const auto& output) { return output.name() == target; });
+    if (!known) {
+      return InvalidArgument("unknown target output name '{}'", target);
+    }
+    if (!targets.insert(target).second) {
+      return InvalidArgument("target output name '{}' can only be specified once", target);
+    }
   }
   return OkStatus();
 }
@@ -131,14 +172,13 @@ Status CheckBatchTensors(const inference::ModelConfig& config) {
   for (const auto& input : config.input()) {
     inputs.insert(input.name());
   }
+  std::set<std::string_view> targets;
   for (const auto& tensor : config.batch_input()) {
-    HEADRACE_RETURN_IF_ERROR(CheckBatchTensor("batch input", tensor, inputs));
-    if (tensor.data_type() != inference::TYPE_INT32 && tensor.data_type() != inference::TYPE_FP32) {
-      return InvalidArgument("batch input data type must be TYPE_INT32 or TYPE_FP32");
-    }
+    HEADRACE_RETURN_IF_ERROR(CheckBatchInput(tensor, inputs, targets));
   }
+  targets.clear();
   for (const auto& tensor : config.batch_output()) {
-    HEADRACE_RETURN_IF_ERROR(CheckBatchTensor("batch output", tensor, inputs));
+    HEADRACE_RETURN_IF_ERROR(CheckBatchOutput(tensor, config, inputs, targets));
   }
   return OkStatus();
 }

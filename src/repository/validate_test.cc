@@ -218,7 +218,16 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"batch_input { target_name: \"t\" data_type: TYPE_INT32 source_input: \"x\" }",
              "batch input names unknown source input 'x' for m"},
         Case{"batch_output { target_name: \"t\" }",
-             "batch output must have exactly one 'source_input' for m"},
+             "batch output kind 'BATCH_SCATTER_WITH_INPUT_SHAPE' must have exactly one "
+             "'source_input', got 0 for m"},
+        Case{INPUT("dims: 1") "batch_input { target_name: \"a\" data_type: TYPE_INT32 "
+                              "source_input: \"a\" }",
+             "batch input has target 'a', which is an 'input' of requests for m"},
+        Case{INPUT("dims: 1") "batch_input { target_name: [ \"t\", \"t\" ] data_type: TYPE_FP32 "
+                              "source_input: \"a\" }",
+             "batch input target 't' can only be specified once for m"},
+        Case{INPUT("dims: 1") "batch_output { target_name: \"t\" source_input: \"a\" }",
+             "unknown target output name 't' for m"},
         Case{"batch_output { }", "batch output must specify 'target_name' for m"}));
 
 TEST(GroupsOnGpusTest, Validate_KnowsTheGpusOfTheMachine) {

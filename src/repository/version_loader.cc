@@ -107,6 +107,7 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
   HEADRACE_RETURN_IF_ERROR(ValidateTensors(*config));
   HEADRACE_ASSIGN_OR_RETURN(engine::ModelOptions options,
                             BuildModelOptions(*config, version, options_.queue_limits));
+  options.placer = options_.placer;
   if (config->has_ensemble_scheduling()) {
     HEADRACE_ASSIGN_OR_RETURN(
         options.ensemble,

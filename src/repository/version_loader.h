@@ -22,7 +22,8 @@ class VersionLoader {
  public:
   struct Options {
     engine::QueueLimits queue_limits;
-    bool links_may_leave = false;  // label files
+    bool links_may_leave = false;                            // label files
+    std::shared_ptr<const engine::InstancePlacer> placer{};  // null: no instance is bound
   };
   // What the models that it makes use.
   struct Parts {

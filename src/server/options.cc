@@ -9,6 +9,7 @@
 
 #include "server/option_rows.h"
 #include "server/option_text.h"
+#include "server/options_placement.h"
 
 namespace headrace::server {
 namespace {
@@ -472,6 +473,7 @@ void AppendGpuOptions(std::vector<Option>& options) {
 std::vector<Option> MakeOptions() {
   std::vector<Option> options;
   AppendModelOptions(options);
+  AppendPlacementOptions(options);
   AppendHttpOptions(options);
   AppendServiceOptions(options);
   AppendSharedMemoryOptions(options);

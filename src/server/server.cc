@@ -8,9 +8,10 @@
 #include <utility>
 
 #include "base/log.h"
-#include "base/thread.h"
+#include "base/topology.h"
 #include "device/device_memory.h"
 #include "device/nvml.h"
+#include "engine/instance_placer.h"
 #include "engine/registry.h"
 #include "frontend/front_end.h"
 #include "net/http_server.h"
@@ -31,7 +32,7 @@ int LoopCount(const ServerConfig& config) {
   if (config.http_thread_count > 0) {
     return static_cast<int>(config.http_thread_count);
   }
-  return std::max<int>(1, static_cast<int>(AvailableCpus().size()) / 2);
+  return std::max(1, Topology::Read().core_count() / 2);
 }
 
 net::HttpLimits Limits(const ServerConfig& config) {
@@ -60,6 +61,8 @@ repository::ModelManagerOptions ManagerOptions(
       options.gpu_ids.push_back(gpu.id);
     }
   }
+  options.placer = std::make_shared<engine::InstancePlacer>(Topology::Read(), config.host_policies,
+                                                            config.pin_instances);
   options.model_config_name = config.model_config_name;
   options.accelerators = {.openvino = config.enable_openvino, .tensorrt = config.enable_tensorrt};
   options.load_thread_count = config.model_load_thread_count;
@@ -306,6 +309,7 @@ class Server::Impl {
 };
 
 Result<std::unique_ptr<Server>> Server::Create(const ServerConfig& config) {
+  HEADRACE_RETURN_IF_ERROR(engine::CheckHostPolicies(config.host_policies, Topology::Read()));
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<tracing::Tracer> tracer,
                             tracing::Tracer::Create(config.trace, config.trace_target));
   auto impl = std::make_unique<Impl>(config, std::move(tracer));

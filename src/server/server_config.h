@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "engine/instance_placer.h"
 #include "repository/model_manager.h"
 #include "tracing/trace_settings.h"
 
@@ -46,6 +47,10 @@ struct ServerConfig {
   bool grpc_reflection = false;
   std::uint64_t grpc_stream_request_count_max = 1024;
   std::uint64_t grpc_stream_unsent_byte_size_max = std::uint64_t{64} << 20;
+
+  // Placement.
+  engine::HostPolicies host_policies;
+  bool pin_instances = true;
 
   // HTTP.
   bool allow_http = true;

@@ -1,0 +1,179 @@
+#include "base/topology.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "base/checked_math.h"
+
+namespace headrace {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The first line of a small file of the kernel's; nothing if it cannot be read.
+std::optional<std::string> ReadLine(const std::string& path) {
+  std::ifstream stream(path);
+  std::string line;
+  if (!std::getline(stream, line)) {
+    return std::nullopt;
+  }
+  return line;
+}
+
+CpuList ReadCpus(const std::string& path) {
+  const auto line = ReadLine(path);
+  auto cpus = line ? ParseCpuList(*line) : Result<CpuList>(CpuList());
+  return cpus.ok() ? *std::move(cpus) : CpuList();
+}
+
+CpuList Intersection(const CpuList& a, const CpuList& b) {
+  CpuList both;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
+  return both;
+}
+
+std::map<int, CpuList> ReadNodes(const std::string& root, const CpuList& available) {
+  constexpr std::string_view kPrefix = "node";
+  std::map<int, CpuList> nodes;
+  std::error_code failure;
+  for (fs::directory_iterator entry(root + "/sys/devices/system/node", failure), end;
+       !failure && entry != end; entry.increment(failure)) {
+    const std::string name = entry->path().filename().string();
+    const auto number = name.starts_with(kPrefix)
+                            ? ParseDecimal<unsigned>(std::string_view(name).substr(kPrefix.size()))
+                            : std::nullopt;
+    if (!number || *number > 1023) {
+      continue;
+    }
+    CpuList cpus = Intersection(ReadCpus(entry->path().string() + "/cpulist"), available);
+    if (!cpus.empty()) {
+      nodes[static_cast<int>(*number)] = std::move(cpus);
+    }
+  }
+  if (nodes.empty()) {
+    nodes[0] = available;
+  }
+  return nodes;
+}
+
+// The place of a processor among the threads of its core: 0 for the first.
+int ThreadOfCore(const std::string& root, int cpu) {
+  const CpuList siblings = ReadCpus(
+      fmt::format("{}/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", root, cpu));
+  const auto found = std::find(siblings.begin(), siblings.end(), cpu);
+  return found == siblings.end() ? 0 : static_cast<int>(found - siblings.begin());
+}
+
+// "150000 100000" -> 2: a control group's processor time, rounded up; nothing for "max".
+std::optional<int> CoresOf(const std::string& quota, const std::string& period) {
+  const auto time = ParseDecimal<std::uint64_t>(quota);
+  const auto of = ParseDecimal<std::uint64_t>(period);
+  if (!time || !of || *of == 0 || *time == 0) {
+    return std::nullopt;
+  }
+  return static_cast<int>(std::min<std::uint64_t>((*time + *of - 1) / *of, 1 << 20));
+}
+
+// The least that a control group from `path` (of /proc/self/cgroup) upwards allows.
+std::optional<int> ReadQuota(const std::string& mount, fs::path path, bool unified) {
+  std::optional<int> least;
+  for (;; path = path.parent_path()) {
+    const std::string directory = mount + path.string();
+    std::optional<int> cores;
+    if (unified) {
+      const std::string line = ReadLine(directory + "/cpu.max").value_or("");
+      const std::size_t blank = line.find(' ');
+      if (blank != std::string::npos) {
+        cores = CoresOf(line.substr(0, blank), line.substr(blank + 1));
+      }
+    } else {
+      cores = CoresOf(ReadLine(directory + "/cpu.cfs_quota_us").value_or(""),
+                      ReadLine(directory + "/cpu.cfs_period_us").value_or(""));
+    }
+    if (cores && (!least || *cores < *least)) {
+      least = cores;
+    }
+    if (!path.has_relative_path()) {
+      return least;
+    }
+  }
+}
+
+// Both generations of control groups; in a container its own group is the root of the mount.
+std::optional<int> ReadQuota(const std::string& root) {
+  std::optional<int> least;
+  std::ifstream groups(root + "/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const std::size_t first = line.find(':');
+    const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
+    if (second == std::string::npos) {
+      continue;
+    }
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const bool unified = controllers.empty();
+    if (!unified && ("," + controllers + ",").find(",cpu,") == std::string::npos) {
+      continue;
+    }
+    const fs::path path = fs::path(line.substr(second + 1)).lexically_normal();
+    const auto cores = ReadQuota(root + (unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu"),
+                                 path.is_absolute() ? path : fs::path("/"), unified);
+    if (cores && (!least || *cores < *least)) {
+      least = cores;
+    }
+  }
+  return least;
+}
+
+}  // namespace
+
+Topology Topology::Read(const std::string& system_root, CpuList available) {
+  Topology topology;
+  topology.cpus_ = std::move(available);
+  topology.nodes_ = ReadNodes(system_root, topology.cpus_);
+  const auto cpu_count = static_cast<int>(topology.cpus_.size());
+  topology.core_count_ = std::clamp(ReadQuota(system_root).value_or(cpu_count), 1, cpu_count);
+  std::vector<std::pair<int, int>> threads;  // of one node: the place in the core, the processor
+  for (const auto& [node, cpus] : topology.nodes_) {
+    threads.clear();
+    for (const int cpu : cpus) {
+      threads.emplace_back(ThreadOfCore(system_root, cpu), cpu);
+    }
+    std::sort(threads.begin(), threads.end());
+    for (const auto& [place, cpu] : threads) {
+      topology.cpus_by_distance_.push_back(cpu);
+    }
+  }
+  return topology;
+}
+
+std::vector<int> Topology::nodes() const {
+  std::vector<int> numbers;
+  for (const auto& [node, cpus] : nodes_) {
+    numbers.push_back(node);
+  }
+  return numbers;
+}
+
+CpuList Topology::CpusOfNode(int node) const {
+  const auto found = nodes_.find(node);
+  return found == nodes_.end() ? CpuList() : found->second;
+}
+
+int Topology::NodeOf(std::span<const int> cpus) const {
+  for (const auto& [node, members] : nodes_) {
+    if (!cpus.empty() && std::all_of(cpus.begin(), cpus.end(), [&](int cpu) {
+          return std::binary_search(members.begin(), members.end(), cpu);
+        })) {
+      return node;
+    }
+  }
+  return -1;
+}
+
+}  // namespace headrace
