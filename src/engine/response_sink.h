@@ -20,6 +20,12 @@ namespace headrace::engine {
 struct InferResponse {
   std::vector<NamedTensor> outputs;
   std::vector<Parameter> parameters;
+  // Nothing is sent after it: Finish(OK) follows at once. A decoupled model may also end without a
+  // last response; no response has the mark then.
+  bool final = false;
+  // Not OK: this response is an error and has no outputs; the request goes on (decoupled models
+  // only, contracts, Triton 8.5). An error that ends the request comes with Finish instead.
+  Status error = {};
 };
 
 // Lives from Submit until Finish. Calls come from one thread at a time, but from any thread (an

@@ -3,25 +3,37 @@
 #include <charconv>
 
 namespace headrace::frontend {
+namespace {
 
-Result<std::optional<std::int64_t>> ParseVersion(const RouteMatch& match) {
-  const std::string_view text = match.version;
+Result<std::optional<std::int64_t>> ParseVersion(std::string_view model, std::string_view text) {
   if (text.empty()) {
     return std::optional<std::int64_t>();
   }
   std::int64_t version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error != std::errc() || end != text.data() + text.size() || text.front() == '0') {
-    return NotFound("Request for unknown model: '{}' version {} is not found", match.model,
+    return NotFound("Request for unknown model: '{}' version {} is not found", model,
                     text.substr(0, 32));
   }
   return std::optional<std::int64_t>(version);
 }
 
+}  // namespace
+
+bool ServerIsReady(const Services& services) {
+  return !services.draining.load(std::memory_order_relaxed) &&
+         services.models.Ready(services.options.strict_readiness);
+}
+
+Result<engine::ModelHandle> FindModel(std::string_view model, std::string_view version,
+                                      const engine::RegistrySnapshot& snapshot) {
+  HEADRACE_ASSIGN_OR_RETURN(const std::optional<std::int64_t> number, ParseVersion(model, version));
+  return snapshot.Lookup(model, number);
+}
+
 Result<engine::ModelHandle> FindModel(const RouteMatch& match,
                                       const engine::RegistrySnapshot& snapshot) {
-  HEADRACE_ASSIGN_OR_RETURN(const std::optional<std::int64_t> version, ParseVersion(match));
-  return snapshot.Lookup(match.model, version);
+  return FindModel(match.model, match.version, snapshot);
 }
 
 }  // namespace headrace::frontend

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "engine/registry.h"
 #include "frontend/front_end.h"
+#include "frontend/header_forwarder.h"
 #include "frontend/loop_contexts.h"
 #include "frontend/refusal_ledger.h"
 #include "frontend/router.h"
@@ -33,6 +34,8 @@ struct Services {
   RefusalLedger& refusals;
   SharedMemoryRegions& shared_memory;
   tracing::Tracer& tracer;
+  const HeaderForwarder& http_headers;
+  const HeaderForwarder& grpc_metadata;
   const std::atomic<bool>& draining;
 
   // http_input_byte_size_max, with 0 turned into "no limit".
@@ -52,11 +55,15 @@ struct Call {
   std::string_view body() const { return exchange->body().view(); }
 };
 
-// The version that a path names: nothing when it names none. NOT_FOUND, as for an unknown version,
-// when it is 0, has leading zeros or is beyond 2^63 - 1 (reliability D6).
-Result<std::optional<std::int64_t>> ParseVersion(const RouteMatch& match);
+// Readiness as all protocols tell it (contracts, Triton 5.5).
+bool ServerIsReady(const Services& services);
 
-// The READY model version that a path names; texts and codes are the registry's.
+// The READY model version of that name; `version` empty: the server chooses. Texts and codes are
+// the registry's; NOT_FOUND, as for an unknown version, also for one that is 0, has leading zeros
+// or is beyond 2^63 - 1 (reliability D6).
+Result<engine::ModelHandle> FindModel(std::string_view model, std::string_view version,
+                                      const engine::RegistrySnapshot& snapshot);
+// The one that a path names.
 Result<engine::ModelHandle> FindModel(const RouteMatch& match,
                                       const engine::RegistrySnapshot& snapshot);
 

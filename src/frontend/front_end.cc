@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "frontend/call.h"
+#include "frontend/grpc_service.h"
+#include "frontend/header_forwarder.h"
 #include "frontend/infer_headers.h"
 #include "frontend/loop_contexts.h"
 #include "frontend/model_metrics.h"
@@ -119,6 +121,11 @@ class V2Handler final : public net::HttpHandler {
   Services& services_;
 };
 
+HeaderForwarder ForwarderOf(std::string_view pattern) {
+  Result<HeaderForwarder> forwarder = HeaderForwarder::Create(pattern);
+  return forwarder.ok() ? *std::move(forwarder) : HeaderForwarder();
+}
+
 // The front end's own metrics: models and memory.
 class OwnMetrics final : public telemetry::MetricSource {
  public:
@@ -194,9 +201,12 @@ class FrontEnd::Impl {
       : options_(std::move(options)),
         loops_(registry),
         shared_memory_(options_.shared_memory),
-        services_{options_, registry,  models,         pool,   clock,
-                  loops_,   refusals_, shared_memory_, tracer, draining_},
+        http_headers_(ForwarderOf(options_.header_forward_pattern)),
+        grpc_metadata_(ForwarderOf(options_.grpc_header_forward_pattern)),
+        services_{options_,  registry,       models, pool,          clock,          loops_,
+                  refusals_, shared_memory_, tracer, http_headers_, grpc_metadata_, draining_},
         v2_(services_),
+        grpc_(services_),
         own_metrics_(services_),
         metrics_(own_metrics_, loops_) {
     metrics_.Add(tracer);
@@ -206,9 +216,12 @@ class FrontEnd::Impl {
   LoopContexts loops_;
   RefusalLedger refusals_;
   SharedMemoryRegions shared_memory_;
+  HeaderForwarder http_headers_;
+  HeaderForwarder grpc_metadata_;
   std::atomic<bool> draining_{false};
   Services services_;
   V2Handler v2_;
+  GrpcService grpc_;
   OwnMetrics own_metrics_;
   MetricsHandler metrics_;
 };
@@ -228,6 +241,11 @@ void FrontEnd::AddMetricSource(const telemetry::MetricSource& source) {
   impl_->metrics_.Add(source);
 }
 
-void FrontEnd::SetDraining() { impl_->draining_.store(true, std::memory_order_relaxed); }
+net::GrpcHandler& FrontEnd::grpc_handler() { return impl_->grpc_; }
+
+void FrontEnd::SetDraining() {
+  impl_->draining_.store(true, std::memory_order_relaxed);
+  impl_->grpc_.ReadinessChanged();
+}
 
 }  // namespace headrace::frontend

@@ -1,4 +1,4 @@
-// The HTTP front end: one router over all endpoint families, one metrics page.
+// The front end: one router over all endpoint families, one metrics page.
 #ifndef HEADRACE_FRONTEND_FRONT_END_H_
 #define HEADRACE_FRONTEND_FRONT_END_H_
 
@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "engine/registry.h"
 #include "frontend/shared_memory_regions.h"
+#include "net/grpc.h"
 #include "net/http.h"
 #include "repository/model_manager.h"
 #include "telemetry/prometheus.h"
@@ -24,7 +25,13 @@ struct FrontEndOptions {
   std::string server_version = "2.0";  // `version` of it
   std::size_t http_input_byte_size_max = std::size_t{64} << 20;
   bool strict_readiness = true;
-  std::string header_forward_pattern;  // empty = no header is forwarded (D20)
+  std::string header_forward_pattern;       // HTTP; empty = no header is forwarded (D20)
+  std::string grpc_header_forward_pattern;  // the same of gRPC metadata
+  bool grpc_reflection = false;
+  std::size_t grpc_stream_request_count_max = 1024;  // in flight on one stream; more are not read
+  // Of one stream: responses that the client has not taken. Beyond it a decoupled model's request
+  // ends with an error.
+  std::uint64_t grpc_stream_unsent_byte_size_max = std::uint64_t{64} << 20;
   SharedMemoryOptions shared_memory;
 };
 
@@ -32,13 +39,16 @@ struct FrontEndOptions {
 // listeners stop.
 class FrontEnd {
  public:
-  // All borrowed.
+  // All borrowed. Patterns for headers that are no expressions forward nothing: whoever takes them
+  // from the user checks them (HeaderForwarder::Create).
   FrontEnd(FrontEndOptions options, engine::Registry& registry, repository::ModelManager& models,
            tracing::Tracer& tracer, BlockPool& pool, const Clock& clock);
   ~FrontEnd();
 
   // Serves the v2 protocol.
   net::HttpHandler& v2_handler();
+  // Serves it over gRPC, with health checks and reflection.
+  net::GrpcHandler& grpc_handler();
   // Serves GET /metrics from these sources and the front end's own.
   net::HttpHandler& metrics_handler();
   void AddMetricSource(const telemetry::MetricSource& source);

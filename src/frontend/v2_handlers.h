@@ -43,9 +43,12 @@ void ServeCudaSharedMemoryUnregister(Call& call);
 void ServeTraceSetting(Call& call);
 void ServeLogSettings(Call& call);
 
+// v2_generate.cc (contracts, Triton 1.10).
+void ServeGenerate(Call& call);
+
 // v2_unavailable.cc: endpoints of features that this server does not have; each says what is
 // missing.
-void ServeGenerate(Call& call);
+void ServeGenerateStream(Call& call);
 
 }  // namespace headrace::frontend
 

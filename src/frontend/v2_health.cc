@@ -15,11 +15,7 @@ void ReplyHealth(Call& call, bool healthy) {
 // A process that answers is live, also while it drains.
 void ServeLive(Call& call) { ReplyHealth(call, true); }
 
-void ServeReady(Call& call) {
-  const Services& services = call.services;
-  ReplyHealth(call, !services.draining.load(std::memory_order_relaxed) &&
-                        services.models.Ready(services.options.strict_readiness));
-}
+void ServeReady(Call& call) { ReplyHealth(call, ServerIsReady(call.services)); }
 
 void ServeModelReady(Call& call) {
   if (FindModel(call.match, call.loop.models.Get()).ok()) {

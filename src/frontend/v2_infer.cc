@@ -4,7 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "frontend/header_forwarder.h"
 #include "frontend/infer_sink.h"
+#include "frontend/infer_submit.h"
 #include "frontend/v2_handlers.h"
 #include "protocol/compression.h"
 #include "protocol/v2_json.h"
@@ -14,12 +16,6 @@ namespace {
 
 using protocol::ContentCoding;
 
-// A failure together with the reason under which it is counted.
-struct Failure {
-  Status status;
-  RefusalReason reason = RefusalReason::kMalformed;
-};
-
 // What the head alone decides.
 struct InferTarget {
   engine::ModelHandle model;
@@ -27,48 +23,37 @@ struct InferTarget {
   std::optional<std::uint64_t> json_byte_size;
 };
 
-// The reason for a failure of reading the body.
-RefusalReason BodyReason(StatusCode code) {
-  return code == StatusCode::kResourceExhausted ? RefusalReason::kTooLarge
-                                                : RefusalReason::kMalformed;
-}
-
-std::optional<Failure> ResolveTarget(const RouteMatch& match, const InferHeaders& headers,
-                                     const net::HttpRequestHead& head,
-                                     const engine::RegistrySnapshot& models, InferTarget& target) {
+std::optional<InferFailure> ResolveTarget(const RouteMatch& match, const InferHeaders& headers,
+                                          const net::HttpRequestHead& head,
+                                          const engine::RegistrySnapshot& models,
+                                          InferTarget& target) {
   Result<engine::ModelHandle> model = FindModel(match, models);
   if (!model.ok()) {
-    const bool unknown = model.status().code() == StatusCode::kNotFound;
-    return Failure{model.status(),
-                   unknown ? RefusalReason::kUnknownModel : RefusalReason::kNotReady};
+    return ModelFailure(model.status());
   }
   target.model = *std::move(model);
   if (target.model->options().decoupled) {
-    return Failure{
+    return InferFailure{
         Unimplemented("HTTP end point doesn't support models with decoupled transaction policy"),
         RefusalReason::kUnsupported};
   }
   Result<ContentCoding> coding = headers.RequestCoding();
   if (!coding.ok()) {
-    return Failure{coding.status(), RefusalReason::kEncoding};
+    return InferFailure{coding.status(), RefusalReason::kEncoding};
   }
   target.coding = *coding;
   // A compressed body's length says nothing about where its JSON ends.
   Result<std::optional<std::uint64_t>> size = headers.JsonByteSize(
       target.coding == ContentCoding::kIdentity ? head.content_length : std::nullopt);
   if (!size.ok()) {
-    return Failure{size.status(), RefusalReason::kMalformed};
+    return InferFailure{size.status(), RefusalReason::kMalformed};
   }
   target.json_byte_size = *size;
   return std::nullopt;
 }
 
-Refusal Count(Services& services, const engine::Model* model, const Failure& failure) {
-  if (model == nullptr) {
-    services.refusals.CountUnknown(failure.reason);
-  } else {
-    services.refusals.Count(model->name(), std::to_string(model->version()), failure.reason);
-  }
+Refusal Count(Services& services, const engine::Model* model, const InferFailure& failure) {
+  CountRefusal(services, model, failure.reason);
   Refusal refusal = RefusalOf(failure.status);
   if (failure.reason == RefusalReason::kEncoding) {
     refusal.status = 415;  // reliability row 38; Triton says 501 with the same text
@@ -89,13 +74,11 @@ Result<Buffer> PlainBody(Call& call, const InferTarget& target) {
 
 protocol::V2JsonLimits LimitsFor(const Services& services,
                                  const engine::ModelSignature& signature) {
-  // A few more than the model declares, so that a small mistake is answered with the names that are
-  // wrong.
-  constexpr std::size_t kCountSlack = 16;
+  const TensorCounts counts = TensorCountsMax(signature);
   protocol::V2JsonLimits limits;
   limits.json_byte_size_max = services.InputByteSizeMax();
-  limits.input_count_max = signature.inputs.size() + kCountSlack;
-  limits.output_count_max = signature.outputs.size() + kCountSlack;
+  limits.input_count_max = counts.inputs;
+  limits.output_count_max = counts.outputs;
   return limits;
 }
 
@@ -132,25 +115,38 @@ Result<protocol::V2InferRequest> ParseBody(Call& call, const InferTarget& target
                                             call.services.pool);
 }
 
-// Fetches the inputs that lie in shared memory, and looks whether the outputs that go there can.
-Status BindSharedMemory(const Services& services, protocol::V2InferRequest& request) {
-  for (const protocol::V2SharedInput& shared : request.shared_inputs) {
-    const protocol::V2SharedMemory& memory = shared.memory;
-    HEADRACE_ASSIGN_OR_RETURN(
-        request.inputs[shared.index].tensor.data,
-        services.shared_memory.Read(memory.region, memory.offset, memory.byte_size, services.pool));
+Status ForwardHeaders(const Call& call, protocol::V2InferRequest& request) {
+  const HeaderForwarder& forwarder = call.services.http_headers;
+  if (!forwarder.active()) {
+    return OkStatus();
   }
-  for (const protocol::V2RequestedOutput& output : request.outputs) {
-    if (const auto& memory = output.shared_memory) {
-      HEADRACE_RETURN_IF_ERROR(
-          services.shared_memory.Check(memory->region, memory->offset, memory->byte_size));
-    }
+  for (const auto& [name, value] : call.exchange->head().headers) {
+    HEADRACE_RETURN_IF_ERROR(forwarder.Forward(name, value, request));
   }
   return OkStatus();
 }
 
-// Null for most requests.
-std::shared_ptr<engine::RequestTrace> BeginTrace(const Call& call, const engine::Model& model) {
+void Submit(Call& call, InferTarget target, const InferHeaders& headers,
+            protocol::V2InferRequest parsed) {
+  InferReplyPlan plan = TakeReplyPlan(parsed);
+  ContentCoding response_coding = ContentCoding::kIdentity;
+  if (!headers.accept_encoding.empty()) {
+    response_coding = protocol::ChooseResponseCoding(headers.accept_encoding);
+  }
+  InferSubmission submission;
+  submission.request = std::move(parsed);
+  submission.wanted_outputs = WantedOutputs(plan);
+  submission.trace = BeginHttpTrace(call, *target.model);
+  submission.received = call.exchange->received();
+  plan.trace = submission.trace;
+  auto sink = MakeHttpInferSink(std::move(call.exchange), target.model, std::move(plan),
+                                response_coding, call.services);
+  SubmitInfer(std::move(target.model), std::move(submission), std::move(sink));
+}
+
+}  // namespace
+
+std::shared_ptr<engine::RequestTrace> BeginHttpTrace(const Call& call, const engine::Model& model) {
   if (!call.services.tracer.active()) {
     return nullptr;
   }
@@ -164,50 +160,11 @@ std::shared_ptr<engine::RequestTrace> BeginTrace(const Call& call, const engine:
   return trace;
 }
 
-void Submit(Call& call, InferTarget target, const InferHeaders& headers,
-            protocol::V2InferRequest parsed) {
-  InferReplyPlan plan;
-  plan.id = parsed.id;
-  plan.binary_output_default = parsed.binary_output_default;
-  if (!headers.accept_encoding.empty()) {
-    plan.response_coding = protocol::ChooseResponseCoding(headers.accept_encoding);
-  }
-  std::vector<std::string> wanted;
-  wanted.reserve(parsed.outputs.size());
-  for (const protocol::V2RequestedOutput& output : parsed.outputs) {
-    wanted.push_back(output.name);
-  }
-  plan.outputs = std::move(parsed.outputs);
-
-  // `target` keeps the model alive through Submit, whatever becomes of the request.
-  engine::Model& model = *target.model;
-  const Nanos received = call.exchange->received();
-  std::shared_ptr<engine::RequestTrace> trace = BeginTrace(call, model);
-  plan.trace = trace;
-  auto sink = std::make_unique<HttpInferSink>(std::move(call.exchange), target.model,
-                                              std::move(plan), call.services);
-  auto request = std::make_unique<engine::InferRequest>(target.model, std::move(sink));
-  request->id = std::move(parsed.id);
-  request->inputs = std::move(parsed.inputs);
-  request->wanted_outputs = std::move(wanted);
-  request->parameters = std::move(parsed.parameters);
-  request->priority = parsed.priority;
-  request->timeout_us = parsed.timeout_us;
-  request->correlation_id = parsed.correlation_id;
-  request->correlation_id_text = std::move(parsed.correlation_id_text);
-  request->sequence_flags = parsed.sequence_flags;
-  request->times.received = received;
-  request->trace = std::move(trace);
-  model.Submit(std::move(request));
-}
-
-}  // namespace
-
 std::optional<Refusal> RefuseInferEarly(Services& services, const RouteMatch& match,
                                         const net::HttpRequestHead& head,
                                         const engine::RegistrySnapshot& models) {
   InferTarget target;
-  const std::optional<Failure> failure =
+  const std::optional<InferFailure> failure =
       ResolveTarget(match, InferHeaders::Of(head), head, models, target);
   if (!failure) {
     return std::nullopt;
@@ -219,18 +176,22 @@ void ServeInfer(Call& call) {
   const net::HttpRequestHead& head = call.exchange->head();
   const InferHeaders headers = InferHeaders::Of(head);
   InferTarget target;
-  if (const std::optional<Failure> failure =
+  if (const std::optional<InferFailure> failure =
           ResolveTarget(call.match, headers, head, call.loop.models.Get(), target)) {
     Reply(*call.exchange, Count(call.services, target.model.get(), *failure));
     return;
   }
   Result<protocol::V2InferRequest> parsed = ParseBody(call, target);
   if (!parsed.ok()) {
-    const Failure failure{parsed.status(), BodyReason(parsed.status().code())};
+    const InferFailure failure{parsed.status(), ParseFailureReason(parsed.status().code())};
     Reply(*call.exchange, Count(call.services, target.model.get(), failure));
     return;
   }
-  if (Status status = BindSharedMemory(call.services, *parsed); !status.ok()) {
+  Status status = ForwardHeaders(call, *parsed);
+  if (status.ok()) {
+    status = BindSharedMemory(call.services, *parsed);
+  }
+  if (!status.ok()) {
     Reply(*call.exchange,
           Count(call.services, target.model.get(), {std::move(status), RefusalReason::kMalformed}));
     return;

@@ -2,9 +2,11 @@
 #ifndef HEADRACE_FRONTEND_V2_INFER_H_
 #define HEADRACE_FRONTEND_V2_INFER_H_
 
+#include <memory>
 #include <optional>
 
 #include "engine/registry.h"
+#include "engine/request_trace.h"
 #include "frontend/call.h"
 #include "frontend/infer_headers.h"
 #include "frontend/replies.h"
@@ -17,6 +19,9 @@ namespace headrace::frontend {
 std::optional<Refusal> RefuseInferEarly(Services& services, const RouteMatch& match,
                                         const net::HttpRequestHead& head,
                                         const engine::RegistrySnapshot& models);
+
+// A trace for the request of `call`, with its times so far; null for most.
+std::shared_ptr<engine::RequestTrace> BeginHttpTrace(const Call& call, const engine::Model& model);
 
 }  // namespace headrace::frontend
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "frontend/call.h"
+#include "frontend/model_documents.h"
 #include "frontend/replies.h"
 #include "frontend/v2_handlers.h"
 #include "protocol/json_writer.h"
@@ -12,12 +13,6 @@ namespace headrace::frontend {
 namespace {
 
 using protocol::JsonWriter;
-
-// What this server does, in Triton's order of the list.
-constexpr std::string_view kExtensions[] = {
-    "classification",      "model_repository",   "model_repository(unload_dependents)",
-    "model_configuration", "binary_tensor_data", "parameters",
-    "statistics"};
 
 void WriteTensors(JsonWriter& json, const engine::ModelSignature& signature,
                   const std::vector<engine::TensorSpec>& specs) {
@@ -33,21 +28,6 @@ void WriteTensors(JsonWriter& json, const engine::ModelSignature& signature,
   json.EndArray();
 }
 
-// The version asked for, or all that are READY, ascending.
-std::vector<std::int64_t> VersionsShown(const Call& call, const engine::Model& model,
-                                        const engine::RegistrySnapshot& snapshot) {
-  if (!call.match.version.empty()) {
-    return {model.version()};
-  }
-  std::vector<std::int64_t> versions;
-  for (const auto& [version, entry] : snapshot.Find(call.match.model)->versions) {
-    if (entry.state == engine::ModelState::kReady) {
-      versions.push_back(version);
-    }
-  }
-  return versions;
-}
-
 }  // namespace
 
 void ServeServerMetadata(Call& call) {
@@ -56,7 +36,7 @@ void ServeServerMetadata(Call& call) {
   JsonWriter json(page);
   json.BeginObject().Key("name").String(options.server_id);
   json.Key("version").String(options.server_version).Key("extensions").BeginArray();
-  for (const std::string_view extension : kExtensions) {
+  for (const std::string_view extension : ServerExtensions()) {
     json.String(extension);
   }
   json.EndArray().EndObject();
@@ -64,17 +44,17 @@ void ServeServerMetadata(Call& call) {
 }
 
 void ServeModelMetadata(Call& call) {
-  const engine::RegistrySnapshot& snapshot = call.loop.models.Get();
-  const Result<engine::ModelHandle> model = FindModel(call.match, snapshot);
-  if (!model.ok()) {
-    ReplyError(*call.exchange, model.status());
+  const Result<ModelDescription> description =
+      DescribeModel(call.match.model, call.match.version, call.loop.models.Get());
+  if (!description.ok()) {
+    ReplyError(*call.exchange, description.status());
     return;
   }
-  const engine::Model& found = **model;
+  const engine::Model& found = *description->model;
   std::string page;
   JsonWriter json(page);
   json.BeginObject().Key("name").String(found.name()).Key("versions").BeginArray();
-  for (const std::int64_t version : VersionsShown(call, found, snapshot)) {
+  for (const std::int64_t version : description->versions) {
     json.String(std::to_string(version));
   }
   json.EndArray().Key("platform").String(found.options().platform);

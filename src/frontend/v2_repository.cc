@@ -3,11 +3,11 @@
 #include <utility>
 
 #include "frontend/call.h"
+#include "frontend/model_documents.h"
 #include "frontend/replies.h"
 #include "frontend/v2_handlers.h"
 #include "protocol/json_writer.h"
 #include "protocol/repository_json.h"
-#include "repository/names.h"
 
 namespace headrace::frontend {
 namespace {
@@ -31,13 +31,6 @@ std::string IndexJson(const std::vector<repository::IndexEntry>& entries) {
   }
   json.EndArray();
   return page;
-}
-
-Status CheckTarget(const RouteMatch& match) {
-  if (!match.repository.empty()) {
-    return Unimplemented("'repository_name' specification is not supported");
-  }
-  return repository::CheckModelName(match.model);
 }
 
 repository::LoadOverride OverrideOf(protocol::ModelLoadRequest request) {
@@ -75,7 +68,8 @@ void ServeRepositoryIndex(Call& call) {
 }
 
 void ServeModelLoad(Call& call) {
-  if (Status status = CheckTarget(call.match); !status.ok()) {
+  if (Status status = CheckRepositoryTarget(call.match.repository, call.match.model);
+      !status.ok()) {
     ReplyError(*call.exchange, status);
     return;
   }
@@ -91,7 +85,8 @@ void ServeModelLoad(Call& call) {
 }
 
 void ServeModelUnload(Call& call) {
-  if (Status status = CheckTarget(call.match); !status.ok()) {
+  if (Status status = CheckRepositoryTarget(call.match.repository, call.match.model);
+      !status.ok()) {
     ReplyError(*call.exchange, status);
     return;
   }

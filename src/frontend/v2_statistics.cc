@@ -1,10 +1,10 @@
 // What models have done since they were loaded.
-#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "frontend/call.h"
+#include "frontend/model_documents.h"
 #include "frontend/replies.h"
 #include "frontend/v2_handlers.h"
 #include "protocol/json_writer.h"
@@ -62,51 +62,20 @@ void ReplyModels(Call& call, const std::vector<engine::ModelHandle>& models) {
   ReplyJson(*call.exchange, std::move(page));
 }
 
-void AddReadyVersions(const engine::ModelEntry& entry, std::vector<engine::ModelHandle>& models) {
-  for (const auto& [version, state] : entry.versions) {
-    if (state.model != nullptr) {
-      models.push_back(state.model);
-    }
-  }
-}
-
 }  // namespace
 
 void ServeModelStatistics(Call& call) {
-  const engine::RegistrySnapshot& snapshot = call.loop.models.Get();
-  std::vector<engine::ModelHandle> models;
-  if (const engine::ModelEntry* entry = snapshot.Find(call.match.model)) {
-    AddReadyVersions(*entry, models);
-  }
-  if (models.empty()) {
-    ReplyError(*call.exchange,
-               InvalidArgument("requested model '{}' is not available", call.match.model));
+  const auto models =
+      ModelsWithStatistics(call.match.model, call.match.version, call.loop.models.Get());
+  if (!models.ok()) {
+    ReplyError(*call.exchange, models.status());
     return;
   }
-  if (!call.match.version.empty()) {
-    Result<engine::ModelHandle> one = FindModel(call.match, snapshot);
-    if (!one.ok()) {
-      ReplyError(*call.exchange,
-                 InvalidArgument("requested model version is not available for model '{}'",
-                                 call.match.model));
-      return;
-    }
-    models.assign(1, *std::move(one));
-  }
-  ReplyModels(call, models);
+  ReplyModels(call, *models);
 }
 
 void ServeAllStatistics(Call& call) {
-  std::vector<engine::ModelHandle> models;
-  for (const auto& [name, entry] : call.loop.models.Get().models()) {
-    AddReadyVersions(*entry, models);
-  }
-  std::sort(models.begin(), models.end(),
-            [](const engine::ModelHandle& a, const engine::ModelHandle& b) {
-              return std::tie(a->name(), a->options().version) <
-                     std::tie(b->name(), b->options().version);
-            });
-  ReplyModels(call, models);
+  ReplyModels(call, *ModelsWithStatistics({}, {}, call.loop.models.Get()));
 }
 
 }  // namespace headrace::frontend

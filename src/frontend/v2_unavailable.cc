@@ -4,10 +4,10 @@
 #include "frontend/v2_handlers.h"
 
 namespace headrace::frontend {
-void ServeGenerate(Call& call) {
+void ServeGenerateStream(Call& call) {
   ReplyError(*call.exchange,
-             Unimplemented("the generate extension is not supported by this server; use the infer "
-                           "endpoint of the model"));
+             Unimplemented("generate_stream is not supported by this server; use the generate "
+                           "endpoint of the model, or ModelStreamInfer over gRPC"));
 }
 
 }  // namespace headrace::frontend

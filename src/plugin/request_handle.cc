@@ -256,11 +256,17 @@ void TRITONBACKEND_Request::SendLocked(TRITONBACKEND_Response* response, bool fi
       error = headrace::Internal("the backend gave no data for output '{}'", output.name);
     }
   }
+  headrace::engine::InferResponse out;
   if (!error.ok()) {
-    Finish(std::move(error));
+    const auto& model = request_->model();
+    if (final || model == nullptr || !model->options().decoupled) {
+      Finish(std::move(error));
+      return;
+    }
+    out.error = std::move(error);
+    request_->Send(std::move(out));
     return;
   }
-  headrace::engine::InferResponse out;
   out.outputs.reserve(response->output_count);
   for (std::size_t i = 0; i < response->output_count; ++i) {
     TRITONBACKEND_Output& output = response->outputs[i];
@@ -274,6 +280,7 @@ void TRITONBACKEND_Request::SendLocked(TRITONBACKEND_Response* response, bool fi
     tensor.tensor.data = std::move(output.buffer).Freeze();
   }
   out.parameters = std::move(response->parameters);
+  out.final = final;
   request_->Send(std::move(out));
   if (final) {
     Finish(OkStatus());

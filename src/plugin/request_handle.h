@@ -90,7 +90,8 @@ struct TRITONBACKEND_Request {
   // Each of these is refused with INVALID_ARGUMENT when its object is not the caller's to use.
   headrace::Status Release();
   headrace::Result<TRITONBACKEND_Response*> NewResponse(bool from_factory);
-  // Takes the response in every case. `error` ends the request.
+  // Takes the response in every case. `error` ends the request, unless the model is decoupled and
+  // more may follow.
   static headrace::Status Send(TRITONBACKEND_Response* response, bool final,
                                headrace::Status error);
   static headrace::Status Delete(TRITONBACKEND_Response* response);

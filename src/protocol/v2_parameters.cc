@@ -107,29 +107,6 @@ Status ReadFreeParameter(JsonCursor& cursor, std::string_view name, const V2Json
   return OkStatus();
 }
 
-Status ReadRequestParameter(JsonCursor& cursor, std::string_view name, const V2JsonLimits& limits,
-                            V2InferRequest& request) {
-  if (name == "binary_data_output") {
-    return ReadBoolMember(cursor, kRequestPath, name, request.binary_output_default);
-  }
-  if (name == "sequence_id") {
-    return ReadSequenceId(cursor, limits, request);
-  }
-  if (name == "sequence_start") {
-    return ReadSequenceFlag(cursor, name, kSequenceStart, request);
-  }
-  if (name == "sequence_end") {
-    return ReadSequenceFlag(cursor, name, kSequenceEnd, request);
-  }
-  if (name == "priority") {
-    return ReadUintMember(cursor, kRequestPath, name, request.priority);
-  }
-  if (name == "timeout") {
-    return ReadUintMember(cursor, kRequestPath, name, request.timeout_us);
-  }
-  return ReadFreeParameter(cursor, name, limits, request);
-}
-
 // The three members that say where in a region a tensor lies.
 struct SharedMemoryMembers {
   std::optional<std::string> region;
@@ -187,6 +164,29 @@ Status FieldError(const JsonCursor& cursor, const FieldPath& path, std::string_v
   }
   return InvalidArgument("Unable to parse '{}': {} ({})", member, cursor.status().message(),
                          path.Of(member));
+}
+
+Status ReadRequestParameter(JsonCursor& cursor, std::string_view name, const V2JsonLimits& limits,
+                            V2InferRequest& request) {
+  if (name == "binary_data_output") {
+    return ReadBoolMember(cursor, kRequestPath, name, request.binary_output_default);
+  }
+  if (name == "sequence_id") {
+    return ReadSequenceId(cursor, limits, request);
+  }
+  if (name == "sequence_start") {
+    return ReadSequenceFlag(cursor, name, kSequenceStart, request);
+  }
+  if (name == "sequence_end") {
+    return ReadSequenceFlag(cursor, name, kSequenceEnd, request);
+  }
+  if (name == "priority") {
+    return ReadUintMember(cursor, kRequestPath, name, request.priority);
+  }
+  if (name == "timeout") {
+    return ReadUintMember(cursor, kRequestPath, name, request.timeout_us);
+  }
+  return ReadFreeParameter(cursor, name, limits, request);
 }
 
 Status ReadRequestParameters(JsonCursor& cursor, const V2JsonLimits& limits,

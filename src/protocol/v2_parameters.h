@@ -38,6 +38,9 @@ struct InputParameters {
 // for the backend.
 Status ReadRequestParameters(JsonCursor& cursor, const V2JsonLimits& limits,
                              V2InferRequest& request);
+// One member of them: the cursor's current value.
+Status ReadRequestParameter(JsonCursor& cursor, std::string_view name, const V2JsonLimits& limits,
+                            V2InferRequest& request);
 Status ReadInputParameters(JsonCursor& cursor, FieldPath path, InputParameters& parameters);
 Status ReadOutputParameters(JsonCursor& cursor, FieldPath path, V2RequestedOutput& output);
 

@@ -8,6 +8,7 @@
 #include "base/checked_math.h"
 #include "protocol/json_writer.h"
 #include "protocol/v2_json.h"
+#include "protocol/v2_response_json.h"
 
 namespace headrace::protocol {
 namespace {
@@ -151,7 +152,45 @@ std::string_view Contiguous(const Tensor& tensor, std::string& storage) {
   return storage;
 }
 
-Status WriteData(const V2OutputTensor& output, std::string& out) {
+Status WriteOutput(const V2OutputTensor& output, JsonWriter& json, std::string& out) {
+  const Tensor& tensor = *output.tensor;
+  json.BeginObject().Key("name").String(output.name);
+  json.Key("datatype").String(DataTypeName(tensor.dtype)).Key("shape").BeginArray();
+  for (const std::int64_t dim : tensor.shape) {
+    json.Int(dim);
+  }
+  json.EndArray();
+  if (output.elsewhere) {
+    json.EndObject();
+    return OkStatus();
+  }
+  if (output.binary) {
+    json.Key("parameters")
+        .BeginObject()
+        .Key("binary_data_size")
+        .Uint(tensor.byte_size())
+        .EndObject();
+  } else {
+    json.Key("data");
+    HEADRACE_RETURN_IF_ERROR(WriteTensorData(output, out));
+  }
+  json.EndObject();
+  return OkStatus();
+}
+
+// A guess that saves most of the string's growing.
+std::size_t ExpectedByteSize(const V2InferResponse& response) {
+  std::size_t byte_size = 128 + response.id.size() + response.model_name.size();
+  for (const V2OutputTensor& output : response.outputs) {
+    byte_size += 128 + output.name.size() +
+                 (output.binary || output.elsewhere ? 0 : output.tensor->byte_size() * 3);
+  }
+  return byte_size;
+}
+
+}  // namespace
+
+Status WriteTensorData(const V2OutputTensor& output, std::string& out) {
   const Tensor& tensor = *output.tensor;
   const auto count = tensor.shape.ElementCount();
   if (!count) {
@@ -177,8 +216,7 @@ Status WriteData(const V2OutputTensor& output, std::string& out) {
   return OkStatus();
 }
 
-void WriteParameters(const std::vector<Parameter>& parameters, JsonWriter& json) {
-  json.Key("parameters").BeginObject();
+void WriteParameterMembers(const std::vector<Parameter>& parameters, JsonWriter& json) {
   for (const Parameter& parameter : parameters) {
     json.Key(parameter.name);
     if (const auto* text = std::get_if<std::string>(&parameter.value)) {
@@ -191,46 +229,7 @@ void WriteParameters(const std::vector<Parameter>& parameters, JsonWriter& json)
       json.Double(std::get<double>(parameter.value));
     }
   }
-  json.EndObject();
 }
-
-Status WriteOutput(const V2OutputTensor& output, JsonWriter& json, std::string& out) {
-  const Tensor& tensor = *output.tensor;
-  json.BeginObject().Key("name").String(output.name);
-  json.Key("datatype").String(DataTypeName(tensor.dtype)).Key("shape").BeginArray();
-  for (const std::int64_t dim : tensor.shape) {
-    json.Int(dim);
-  }
-  json.EndArray();
-  if (output.elsewhere) {
-    json.EndObject();
-    return OkStatus();
-  }
-  if (output.binary) {
-    json.Key("parameters")
-        .BeginObject()
-        .Key("binary_data_size")
-        .Uint(tensor.byte_size())
-        .EndObject();
-  } else {
-    json.Key("data");
-    HEADRACE_RETURN_IF_ERROR(WriteData(output, out));
-  }
-  json.EndObject();
-  return OkStatus();
-}
-
-// A guess that saves most of the string's growing.
-std::size_t ExpectedByteSize(const V2InferResponse& response) {
-  std::size_t byte_size = 128 + response.id.size() + response.model_name.size();
-  for (const V2OutputTensor& output : response.outputs) {
-    byte_size += 128 + output.name.size() +
-                 (output.binary || output.elsewhere ? 0 : output.tensor->byte_size() * 3);
-  }
-  return byte_size;
-}
-
-}  // namespace
 
 Result<V2EncodedResponse> EncodeInferResponse(const V2InferResponse& response) {
   std::string out;
@@ -247,7 +246,9 @@ Result<V2EncodedResponse> EncodeInferResponse(const V2InferResponse& response) {
   *version_end++ = '"';
   json.Key("model_version").Raw({version, static_cast<std::size_t>(version_end - version)});
   if (response.parameters != nullptr && !response.parameters->empty()) {
-    WriteParameters(*response.parameters, json);
+    json.Key("parameters").BeginObject();
+    WriteParameterMembers(*response.parameters, json);
+    json.EndObject();
   }
   json.Key("outputs").BeginArray();
   bool any_binary = false;

@@ -7,50 +7,13 @@
 #include <charconv>
 #include <vector>
 
+#include "server/option_rows.h"
 #include "server/option_text.h"
 
 namespace headrace::server {
 namespace {
 
 using repository::ControlMode;
-
-Option Bool(std::string_view name, std::string_view group, bool ServerConfig::*field,
-            std::string_view help) {
-  Option option{.name = name, .alias = {}, .group = group, .value = "true|false", .help = help};
-  option.set = [field](ServerConfig& config, std::string_view text) {
-    HEADRACE_ASSIGN_OR_RETURN(config.*field, ParseBool(text));
-    return OkStatus();
-  };
-  option.get = [field](const ServerConfig& config) { return config.*field ? "true" : "false"; };
-  return option;
-}
-
-struct Range {
-  std::uint64_t minimum = 0;
-  std::uint64_t maximum = UINT64_MAX / 2;
-};
-
-Option Number(std::string_view name, std::string_view group, std::uint64_t ServerConfig::*field,
-              std::string_view value, Range range, std::string_view help) {
-  Option option{.name = name, .alias = {}, .group = group, .value = value, .help = help};
-  option.set = [field, range](ServerConfig& config, std::string_view text) {
-    HEADRACE_ASSIGN_OR_RETURN(config.*field, ParseNumber(text, range.minimum, range.maximum));
-    return OkStatus();
-  };
-  option.get = [field](const ServerConfig& config) { return fmt::format("{}", config.*field); };
-  return option;
-}
-
-Option Text(std::string_view name, std::string_view group, std::string ServerConfig::*field,
-            std::string_view value, std::string_view help) {
-  Option option{.name = name, .alias = {}, .group = group, .value = value, .help = help};
-  option.set = [field](ServerConfig& config, std::string_view text) {
-    config.*field = std::string(text);
-    return OkStatus();
-  };
-  option.get = [field](const ServerConfig& config) { return config.*field; };
-  return option;
-}
 
 Option TextList(std::string_view name, std::string_view alias, std::string_view group,
                 std::vector<std::string> ServerConfig::*field, std::string_view value,
@@ -510,6 +473,7 @@ std::vector<Option> MakeOptions() {
   std::vector<Option> options;
   AppendModelOptions(options);
   AppendHttpOptions(options);
+  AppendServiceOptions(options);
   AppendSharedMemoryOptions(options);
   AppendGpuOptions(options);
   AppendOtherOptions(options);

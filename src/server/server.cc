@@ -126,6 +126,11 @@ frontend::FrontEndOptions FrontOptions(const ServerConfig& config) {
   options.server_version = HEADRACE_VERSION;
   options.http_input_byte_size_max = config.http_input_byte_size_max;
   options.strict_readiness = config.strict_readiness;
+  options.header_forward_pattern = config.http_header_forward_pattern;
+  options.grpc_header_forward_pattern = config.grpc_header_forward_pattern;
+  options.grpc_reflection = config.grpc_reflection;
+  options.grpc_stream_request_count_max = config.grpc_stream_request_count_max;
+  options.grpc_stream_unsent_byte_size_max = config.grpc_stream_unsent_byte_size_max;
   options.shared_memory.allowed = config.allow_client_shm;
   options.shared_memory.key_prefix = config.client_shm_key_prefix;
   options.shared_memory.region_count_max = config.client_shm_region_count_max;

@@ -40,6 +40,13 @@ struct ServerConfig {
   std::map<std::string, std::map<std::string, std::string>>
       backend_config;  // backend ("" = all) -> key -> value
 
+  // Services, whatever the transport (options_service.cc).
+  std::string http_header_forward_pattern;
+  std::string grpc_header_forward_pattern;
+  bool grpc_reflection = false;
+  std::uint64_t grpc_stream_request_count_max = 1024;
+  std::uint64_t grpc_stream_unsent_byte_size_max = std::uint64_t{64} << 20;
+
   // HTTP.
   bool allow_http = true;
   std::string http_address = "127.0.0.1,::1";

@@ -1,0 +1,89 @@
+#include "frontend/model_documents.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "frontend/call.h"
+#include "repository/names.h"
+
+namespace headrace::frontend {
+namespace {
+
+// What this server does.
+constexpr std::string_view kExtensions[] = {
+    "classification",      "model_repository",   "model_repository(unload_dependents)",
+    "model_configuration", "binary_tensor_data", "parameters",
+    "statistics"};
+
+void AddReadyVersions(const engine::ModelEntry& entry, std::vector<engine::ModelHandle>& models) {
+  for (const auto& [version, state] : entry.versions) {
+    if (state.model != nullptr) {
+      models.push_back(state.model);
+    }
+  }
+}
+
+std::vector<engine::ModelHandle> AllModels(const engine::RegistrySnapshot& snapshot) {
+  std::vector<engine::ModelHandle> models;
+  for (const auto& [name, entry] : snapshot.models()) {
+    AddReadyVersions(*entry, models);
+  }
+  std::sort(models.begin(), models.end(),
+            [](const engine::ModelHandle& a, const engine::ModelHandle& b) {
+              return std::tie(a->name(), a->options().version) <
+                     std::tie(b->name(), b->options().version);
+            });
+  return models;
+}
+
+}  // namespace
+
+std::span<const std::string_view> ServerExtensions() { return kExtensions; }
+
+Result<ModelDescription> DescribeModel(std::string_view name, std::string_view version,
+                                       const engine::RegistrySnapshot& snapshot) {
+  ModelDescription description;
+  HEADRACE_ASSIGN_OR_RETURN(description.model, FindModel(name, version, snapshot));
+  if (!version.empty()) {
+    description.versions = {description.model->version()};
+    return description;
+  }
+  for (const auto& [number, entry] : snapshot.Find(name)->versions) {
+    if (entry.state == engine::ModelState::kReady) {
+      description.versions.push_back(number);
+    }
+  }
+  return description;
+}
+
+Result<std::vector<engine::ModelHandle>> ModelsWithStatistics(
+    std::string_view name, std::string_view version, const engine::RegistrySnapshot& snapshot) {
+  if (name.empty()) {
+    return AllModels(snapshot);
+  }
+  std::vector<engine::ModelHandle> models;
+  if (const engine::ModelEntry* entry = snapshot.Find(name)) {
+    AddReadyVersions(*entry, models);
+  }
+  if (models.empty()) {
+    return InvalidArgument("requested model '{}' is not available", name);
+  }
+  if (!version.empty()) {
+    Result<engine::ModelHandle> one = FindModel(name, version, snapshot);
+    if (!one.ok()) {
+      return InvalidArgument("requested model version is not available for model '{}'", name);
+    }
+    models.assign(1, *std::move(one));
+  }
+  return models;
+}
+
+Status CheckRepositoryTarget(std::string_view repository, std::string_view model) {
+  if (!repository.empty()) {
+    return Unimplemented("'repository_name' specification is not supported");
+  }
+  return repository::CheckModelName(model);
+}
+
+}  // namespace headrace::frontend

@@ -1,0 +1,31 @@
+// Makes the usual rows of the table of options. For the files that hold parts of it.
+#ifndef HEADRACE_SERVER_OPTION_ROWS_H_
+#define HEADRACE_SERVER_OPTION_ROWS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/options.h"
+
+namespace headrace::server {
+
+// A field that is one value: a truth value, a number within a range, a text.
+Option Bool(std::string_view name, std::string_view group, bool ServerConfig::*field,
+            std::string_view help);
+struct Range {
+  std::uint64_t minimum = 0;
+  std::uint64_t maximum = UINT64_MAX / 2;
+};
+Option Number(std::string_view name, std::string_view group, std::uint64_t ServerConfig::*field,
+              std::string_view value, Range range, std::string_view help);
+Option Text(std::string_view name, std::string_view group, std::string ServerConfig::*field,
+            std::string_view value, std::string_view help);
+
+// options_service.cc: what the services do with requests, whatever the transport.
+void AppendServiceOptions(std::vector<Option>& options);
+
+}  // namespace headrace::server
+
+#endif  // HEADRACE_SERVER_OPTION_ROWS_H_
