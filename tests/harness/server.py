@@ -10,6 +10,7 @@ import threading
 import time
 
 _HTTP = re.compile(r"Started HTTPService at (\S+):(\d+)")
+_GRPC = re.compile(r"Started GRPCInferenceService at (\S+):(\d+)")
 _METRICS = re.compile(r"Started Metrics Service at (\S+):(\d+)")
 START_LIMIT_S = 120
 STOP_LIMIT_S = 60
@@ -30,7 +31,7 @@ class Server:
     """A server on free ports. `with Server(repository) as server:` starts it and makes sure that it is gone."""
 
     def __init__(self, repository, *options, wait=True):
-        command = [program(), "serve", f"--model-repository={repository}", "--http-port=0", "--metrics-port=0"]
+        command = [program(), "serve", f"--model-repository={repository}", "--http-port=0", "--metrics-port=0", "--grpc-port=0"]
         command += ["--http-address=127.0.0.1", *options]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -38,6 +39,7 @@ class Server:
         self.lines = []
         self.host = "127.0.0.1"
         self.port = None
+        self.grpc_port = None  # None where gRPC is not allowed
         self.metrics_port = None
         self._news = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -73,6 +75,8 @@ class Server:
 
     def wait_started(self):
         """Until the models are loaded; learns the ports."""
+        grpc = self.wait_line(_GRPC.pattern + "|" + _HTTP.pattern)
+        self.grpc_port = int(grpc.group(2)) if grpc.group(2) else None
         self.port = int(self.wait_line(_HTTP.pattern).group(2))
         self.metrics_port = int(self.wait_line(_METRICS.pattern).group(2))
 
