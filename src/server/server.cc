@@ -186,7 +186,7 @@ class Server::Impl {
       http_metrics_ = std::make_unique<HttpMetrics>(*http_);
       front_end_.AddMetricSource(*http_metrics_);
       HEADRACE_ASSIGN_OR_RETURN(http_port_, Bind(*http_, "http", http_addresses, config_.http_port,
-                                                 front_end_.v2_handler()));
+                                                 front_end_.v2_handler(), &front_end_.grpc_handler()));
     }
     if (config_.allow_metrics) {
       HEADRACE_ASSIGN_OR_RETURN(metrics_,
@@ -251,7 +251,7 @@ class Server::Impl {
   // without IPv6 goes on without it.
   Result<std::uint16_t> Bind(net::HttpServer& server, const std::string& name,
                              const std::vector<ListenAddress>& addresses, std::uint64_t wanted_port,
-                             net::HttpHandler& handler) {
+                             net::HttpHandler& handler, net::GrpcHandler* grpc = nullptr) {
     auto port = static_cast<std::uint16_t>(wanted_port);
     bool bound = false;
     for (const ListenAddress& address : addresses) {
@@ -261,7 +261,7 @@ class Server::Impl {
       options.port = port;
       options.reuse_port = config_.reuse_http_port;
       options.limits = Limits(config_);
-      const auto result = server.AddListener(options, handler);
+      const auto result = server.AddListener(options, handler, grpc);
       if (!result.ok()) {
         if (bound && address.ipv6) {
           HEADRACE_LOG_WARNING("{}", result.status().message());

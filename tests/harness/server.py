@@ -10,6 +10,7 @@ import threading
 import time
 
 _HTTP = re.compile(r"Started HTTPService at (\S+):(\d+)")
+_GRPC = re.compile(r"Started GRPCInferenceService at (\S+):(\d+)")
 _METRICS = re.compile(r"Started Metrics Service at (\S+):(\d+)")
 START_LIMIT_S = 120
 STOP_LIMIT_S = 60
@@ -31,6 +32,7 @@ class Server:
 
     def __init__(self, repository, *options, wait=True):
         command = [program(), "serve", f"--model-repository={repository}", "--http-port=0", "--metrics-port=0"]
+        command += ["--grpc-port=0"]
         command += ["--http-address=127.0.0.1", *options]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -38,6 +40,7 @@ class Server:
         self.lines = []
         self.host = "127.0.0.1"
         self.port = None
+        self.grpc_port = None
         self.metrics_port = None
         self._news = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -75,6 +78,9 @@ class Server:
         """Until the models are loaded; learns the ports."""
         self.port = int(self.wait_line(_HTTP.pattern).group(2))
         self.metrics_port = int(self.wait_line(_METRICS.pattern).group(2))
+        grpc = [match for match in map(_GRPC.search, list(self.lines)) if match]
+        # Every listener for HTTP serves gRPC too.
+        self.grpc_port = int(grpc[0].group(2)) if grpc else self.port
 
     def output(self):
         return "\n".join(self.lines[-60:])
@@ -82,6 +88,10 @@ class Server:
     @property
     def url(self):
         return f"{self.host}:{self.port}"
+
+    @property
+    def grpc_url(self):
+        return f"{self.host}:{self.grpc_port}"
 
     @property
     def pid(self):
