@@ -82,7 +82,7 @@ def _with_contents(name, values, **options):
         (infer_request(raw=()), "unable to find data for input tensor 'INPUT0'"),
         (infer_request(raw=(bytes(16), bytes(16))), "unexpected additional input data"),
         (_with_contents("fp32_contents", [1.0] * 4), "contents field must not be specified when using raw"),
-        (_with_contents("int_contents", [1] * 4, raw=()), "unexpected contents field for datatype FP32"),
+        (_with_contents("int_contents", [1] * 4, raw=()), "datatype FP32 takes fp32_contents"),
         (_with_contents("fp32_contents", [1.0] * 3, raw=()), "unexpected number of elements 3"),
         (infer_request(raw=(bytes(15),)), "input byte size mismatch"),
         (_with_contents("uint_contents", [256], model="identity_uint8", dtype="UINT8", shape=(1,), raw=()), "range"),
