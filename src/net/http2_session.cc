@@ -333,7 +333,12 @@ void Http2Session::OnRequestHead(std::int32_t id, bool end_stream) {
 void Http2Session::OnData(std::int32_t id, std::string_view bytes) {
   data_left_ -= std::min(data_left_, bytes.size());
   Http2Stream* stream = ended_ ? nullptr : FindStream(id);
-  const std::size_t withheld = stream == nullptr ? 0 : stream->OnData(bytes);
+  std::size_t withheld = 0;
+  if (stream != nullptr && stream->answered()) {
+    stream->StopPeer();
+  } else if (stream != nullptr) {
+    withheld = stream->OnData(bytes);
+  }
   nghttp2_session_consume(session_.get(), id, bytes.size() - withheld);
   if (withheld > 0) {
     nghttp2_session_consume_connection(session_.get(), withheld);
@@ -368,11 +373,11 @@ void Http2Session::OnFrameSent(const nghttp2_frame& frame) {
     default:
       return;
   }
-  // The answer is out and the peer is still sending: nobody will read it (RFC 9113, 8.1).
   if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
       nghttp2_session_get_stream_remote_close(session_.get(), frame.hd.stream_id) == 0) {
-    nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, frame.hd.stream_id,
-                              NGHTTP2_NO_ERROR);
+    if (Http2Stream* stream = FindStream(frame.hd.stream_id); stream != nullptr) {
+      stream->OnAnswered();
+    }
   }
 }
 

@@ -70,6 +70,21 @@ void Http2Stream::ArmBodyTimeout() {
   listener_.http2_timers().stream_body.Arm(body_timeout_, listener_.loop().now());
 }
 
+void Http2Stream::OnAnswered() {
+  answered_ = true;
+  ArmBodyTimeout();
+}
+
+void Http2Stream::StopPeer() { Reset(NGHTTP2_NO_ERROR); }
+
+void Http2Stream::OnBodyTimer() {
+  if (answered_) {
+    StopPeer();
+  } else {
+    OnBodyTimeout();
+  }
+}
+
 void Http2Stream::ArmWriteTimeout() {
   Http2Timers& timers = listener_.http2_timers();
   taken_since_armed_ = 0;

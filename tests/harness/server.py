@@ -31,8 +31,7 @@ class Server:
     """A server on free ports. `with Server(repository) as server:` starts it and makes sure that it is gone."""
 
     def __init__(self, repository, *options, wait=True):
-        command = [program(), "serve", f"--model-repository={repository}", "--http-port=0", "--metrics-port=0"]
-        command += ["--grpc-port=0"]
+        command = [program(), "serve", f"--model-repository={repository}", "--http-port=0", "--metrics-port=0", "--grpc-port=0"]
         command += ["--http-address=127.0.0.1", *options]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -40,7 +39,7 @@ class Server:
         self.lines = []
         self.host = "127.0.0.1"
         self.port = None
-        self.grpc_port = None
+        self.grpc_port = None  # None where gRPC is not allowed
         self.metrics_port = None
         self._news = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -76,11 +75,10 @@ class Server:
 
     def wait_started(self):
         """Until the models are loaded; learns the ports."""
+        grpc = self.wait_line(_GRPC.pattern + "|" + _HTTP.pattern)
+        self.grpc_port = int(grpc.group(2)) if grpc.group(2) else None
         self.port = int(self.wait_line(_HTTP.pattern).group(2))
         self.metrics_port = int(self.wait_line(_METRICS.pattern).group(2))
-        grpc = [match for match in map(_GRPC.search, list(self.lines)) if match]
-        # Every listener for HTTP serves gRPC too.
-        self.grpc_port = int(grpc[0].group(2)) if grpc else self.port
 
     def output(self):
         return "\n".join(self.lines[-60:])
