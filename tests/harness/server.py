@@ -88,6 +88,10 @@ class Server:
         return f"{self.host}:{self.port}"
 
     @property
+    def grpc_url(self):
+        return f"{self.host}:{self.grpc_port}"
+
+    @property
     def pid(self):
         return self.process.pid
 
