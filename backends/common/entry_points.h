@@ -13,7 +13,11 @@
 //   };
 //   HEADRACE_BACKEND_ENTRY_POINTS("identity", Model, Instance)
 //
-// `static void Model::Describe(TRITONBACKEND_BackendAttribute*)` is optional. Exceptions end at
+// A decoupled backend has, in place of Execute,
+//   void ExecuteRequests(TRITONBACKEND_ModelInstance* handle,
+//                        std::span<TRITONBACKEND_Request* const> requests);
+// which answers and releases all requests itself. `static void
+// Model::Describe(TRITONBACKEND_BackendAttribute*)` is optional. Exceptions end at
 // these functions.
 #ifndef HEADRACE_BACKENDS_COMMON_ENTRY_POINTS_H_
 #define HEADRACE_BACKENDS_COMMON_ENTRY_POINTS_H_
@@ -100,12 +104,17 @@ struct EntryPoints {
     void* state = nullptr;
     HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ModelInstanceState(handle, &state));
     Kept& kept = *static_cast<Kept*>(state);
-    RequestBatch batch(kept.memory, handle, {requests, request_count});
-    Error error = Guarded("execution", [&] { return kept.instance->Execute(batch); });
-    if (!error.ok()) {
-      batch.FailAll(error);
+    const std::span<TRITONBACKEND_Request* const> all(requests, request_count);
+    if constexpr (requires { kept.instance->ExecuteRequests(handle, all); }) {
+      kept.instance->ExecuteRequests(handle, all);
+    } else {
+      RequestBatch batch(kept.memory, handle, all);
+      Error error = Guarded("execution", [&] { return kept.instance->Execute(batch); });
+      if (!error.ok()) {
+        batch.FailAll(error);
+      }
+      batch.Send();
     }
-    batch.Send();
     return {};
   }
 

@@ -55,9 +55,10 @@ def free_port():
 class Server:
     """A running server. A context manager: leaving it stops the server."""
 
-    def __init__(self, name, command, port, environment=None):
+    def __init__(self, name, command, port, environment=None, grpc_port=None):
         self.name = name
         self.port = port
+        self.grpc_port = grpc_port or port
         self.command = command
         self.started = time.monotonic()
         self._log = tempfile.NamedTemporaryFile(prefix=f"bench-{name.replace(' ', '-')}-")
@@ -126,16 +127,17 @@ def _model_flags(repository, port, backends):
     ]
 
 
-def triton(repository, *options, backends=None):
-    """The stock Triton, at its defaults, without gRPC."""
-    port = free_port()
+def triton(repository, *options, backends=None, grpc=False):
+    """The stock Triton, at its defaults, with or without gRPC."""
+    port, grpc_port = free_port(), free_port()
     command = [peer("tritonserver"), *_model_flags(repository, port, backends)]
-    command += ["--allow-grpc=false", "--disable-auto-complete-config", *options]
-    return Server("Triton", [str(part) for part in command], port)
+    command += [f"--grpc-port={grpc_port}", f"--grpc-address={HOST}"] if grpc else ["--allow-grpc=false"]
+    command += ["--disable-auto-complete-config", *options]
+    return Server("Triton", [str(part) for part in command], port, grpc_port=grpc_port)
 
 
 def headrace(repository, *options, name="Headrace", backends=None):
-    """Headrace, at its defaults."""
+    """Headrace, at its defaults: gRPC comes on the port for HTTP too."""
     port = free_port()
     command = [headrace_program(), "serve", *_model_flags(repository, port, backends), *options]
     return Server(name, [str(part) for part in command], port)

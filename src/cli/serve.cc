@@ -5,8 +5,11 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <thread>
+#include <utility>
 
 #include "base/log.h"
 #include "server/option_sources.h"
@@ -37,6 +40,12 @@ class SignalWatcher {
     }
   }
 
+  // What SIGHUP does; an empty function: nothing.
+  void OnReload(std::function<void()> reload) {
+    const std::lock_guard lock(mutex_);
+    reload_ = std::move(reload);
+  }
+
   // Ends the wait as a first signal would.
   void RequestStop() {
     const ssize_t written = write(pipe_[1], "x", 1);
@@ -63,7 +72,11 @@ class SignalWatcher {
         continue;
       }
       if (signal == SIGHUP) {
-        HEADRACE_LOG_INFO("SIGHUP: nothing to reload");
+        const std::lock_guard lock(mutex_);
+        if (reload_) {
+          HEADRACE_LOG_INFO("SIGHUP: reading the certificates again");
+          reload_();
+        }
         continue;
       }
       if (asked) {
@@ -78,6 +91,8 @@ class SignalWatcher {
 
   sigset_t signals_;
   int pipe_[2];
+  std::mutex mutex_;  // guards reload_, also while it runs
+  std::function<void()> reload_;
 };
 
 int Run(const server::ServerConfig& config) {
@@ -89,6 +104,8 @@ int Run(const server::ServerConfig& config) {
     return Fail(created.status());
   }
   std::unique_ptr<server::Server> server = std::move(created).value();
+
+  signals.OnReload([&server] { server->ReloadCertificates(); });
 
   // Loading may take long; a signal must not wait for it, so it runs beside the wait.
   Status loaded;
@@ -102,6 +119,7 @@ int Run(const server::ServerConfig& config) {
   });
   signals.Wait();
   const bool clean = server->Stop();
+  signals.OnReload({});
   if (!clean) {
     HEADRACE_LOG_ERROR("Exit timeout expired. Exiting immediately.");
     std::fflush(nullptr);

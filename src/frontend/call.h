@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "engine/registry.h"
 #include "frontend/front_end.h"
+#include "frontend/grpc_cells.h"
 #include "frontend/header_forwarder.h"
 #include "frontend/loop_contexts.h"
 #include "frontend/refusal_ledger.h"
@@ -36,6 +37,7 @@ struct Services {
   tracing::Tracer& tracer;
   const HeaderForwarder& http_headers;
   const HeaderForwarder& grpc_metadata;
+  GrpcCells& grpc_cells;
   const std::atomic<bool>& draining;
 
   // http_input_byte_size_max, with 0 turned into "no limit".

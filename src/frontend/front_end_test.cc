@@ -96,7 +96,8 @@ TEST_F(FrontEndTest, ServerMetadata_NamesServerAndExtensions) {
   EXPECT_EQ(response.body,
             R"json({"name":"triton","version":"2.0","extensions":["classification",)json"
             R"json("model_repository","model_repository(unload_dependents)",)json"
-            R"json("model_configuration","binary_tensor_data","parameters","statistics"]})json");
+            R"json("model_configuration","system_shared_memory","binary_tensor_data",)json"
+            R"json("parameters","statistics","trace","logging"]})json");
 }
 
 TEST_F(FrontEndTest, ModelMetadata_ListsReadyVersions_OrTheOneAskedFor) {

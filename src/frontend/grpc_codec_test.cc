@@ -182,8 +182,9 @@ TEST_F(GrpcCodecTest, DataThatDoesNotBelong_IsRefusedByName) {
 
   inference::ModelInferRequest other = none;
   other.mutable_inputs(0)->mutable_contents()->add_int_contents(1);
-  EXPECT_THAT(Error(other), HasSubstr("inputs[0].contents.int_contents: unexpected contents field "
-                                      "for datatype FP32"));
+  EXPECT_THAT(Error(other), HasSubstr("unexpected explicit tensor data for input tensor 'in0' "
+                                      "for model 'm': datatype FP32 takes fp32_contents "
+                                      "(inputs[0].contents.int_contents)"));
 
   inference::ModelInferRequest half = none;
   half.mutable_inputs(0)->set_datatype("FP16");

@@ -137,7 +137,13 @@ GrpcInferStream::GrpcInferStream(net::GrpcCall& call, const Services& services)
     : call_(&call),
       loop_(call.loop()),
       services_(services),
-      strict_(MetadataValue(call.head(), kStrictMetadata) == "true") {}
+      strict_(MetadataValue(call.head(), kStrictMetadata) == "true") {
+  services_.grpc_cells.streams.fetch_add(1, std::memory_order_relaxed);
+}
+
+GrpcInferStream::~GrpcInferStream() {
+  services_.grpc_cells.streams.fetch_sub(1, std::memory_order_relaxed);
+}
 
 void GrpcInferStream::OnRequest(GrpcContext& context) {
   PreparedInfer prepared;
@@ -154,6 +160,7 @@ void GrpcInferStream::OnRequest(GrpcContext& context) {
   request->plan.id = prepared.target.id;
   request->decoupled = prepared.model != nullptr && prepared.model->options().decoupled;
   ++in_flight_;
+  services_.grpc_cells.stream_requests.fetch_add(1, std::memory_order_relaxed);
   if (!request->decoupled) {
     request->slot = first_slot_ + slots_.size();
     slots_.emplace_back();
@@ -209,6 +216,7 @@ void GrpcInferStream::OnResponse(Request& request, engine::InferResponse respons
 
 void GrpcInferStream::OnFinish(Request& request, Status status) {
   --in_flight_;
+  services_.grpc_cells.stream_requests.fetch_sub(1, std::memory_order_relaxed);
   if (call_ == nullptr) {
     return;
   }
@@ -216,6 +224,7 @@ void GrpcInferStream::OnFinish(Request& request, Status status) {
     request.plan.trace->ReportCustom("INFER_RESPONSE_COMPLETE", services_.clock.Now());
   }
   if (request.overflowed.load(std::memory_order_relaxed)) {
+    services_.grpc_cells.stream_given_up.fetch_add(1, std::memory_order_relaxed);
     status = ResourceExhausted(
         "the responses to the request were not read: more than {} bytes of this stream were "
         "waiting, so it was given up; read faster, or see --grpc-stream-unsent-bytes-max",
@@ -326,6 +335,7 @@ void GrpcInferStream::Settle() {
   const bool full = in_flight_ >= services_.options.grpc_stream_request_count_max;
   if (!paused_ && !half_closed_ && (full || unsent > kUnsentPauseByteSize)) {
     paused_ = true;
+    services_.grpc_cells.stream_pauses.fetch_add(1, std::memory_order_relaxed);
     call_->PauseReading();
   } else if (paused_ && !full && unsent <= kUnsentPauseByteSize / 16) {
     paused_ = false;

@@ -37,6 +37,7 @@ class GrpcInferStream final : public GrpcSession,
 
   // `call` owns this.
   GrpcInferStream(net::GrpcCall& call, const Services& services);
+  ~GrpcInferStream() override;
 
   void OnRequest(GrpcContext& context);
   void OnHalfClose() override;

@@ -11,10 +11,16 @@ namespace headrace::frontend {
 namespace {
 
 // What this server does.
-constexpr std::string_view kExtensions[] = {
-    "classification",      "model_repository",   "model_repository(unload_dependents)",
-    "model_configuration", "binary_tensor_data", "parameters",
-    "statistics"};
+constexpr std::string_view kExtensions[] = {"classification",
+                                            "model_repository",
+                                            "model_repository(unload_dependents)",
+                                            "model_configuration",
+                                            "system_shared_memory",
+                                            "binary_tensor_data",
+                                            "parameters",
+                                            "statistics",
+                                            "trace",
+                                            "logging"};
 
 void AddReadyVersions(const engine::ModelEntry& entry, std::vector<engine::ModelHandle>& models) {
   for (const auto& [version, state] : entry.versions) {

@@ -15,6 +15,8 @@ namespace {
 
 // Messages below this are not worth compressing, nor their place in memory a thought.
 constexpr std::uint64_t kSmallMessageByteSize = 1024;
+// From here on a message comes in fewer pieces when frames may be larger.
+constexpr std::uint64_t kLargeMessageByteSize = 64 * 1024;
 constexpr std::string_view kAcceptEncoding = "identity,deflate,gzip";
 
 std::uint32_t ReadLength(const char* bytes) {
@@ -232,6 +234,9 @@ std::size_t GrpcServerCall::ParsePrefix(std::string_view bytes) {
             ? 0
             : handler_.AlignedOffset(head_, method_, bytes.substr(part), byte_size);
     body_.StartSized(listener().loop().pool(), byte_size, aligned);
+    if (byte_size >= kLargeMessageByteSize) {
+      session()->AllowLargeFrames();
+    }
   }
   return part;
 }

@@ -29,7 +29,6 @@ class GrpcServerCall final : public Http2Stream, public GrpcCall {
   std::size_t OnData(std::string_view bytes) override;
   std::span<char> ReceiveSpace() override;
   void OnEndStream() override;
-  void OnBodyTimeout() override;
   void OnDrained() override;
 
   // GrpcCall.
@@ -44,6 +43,7 @@ class GrpcServerCall final : public Http2Stream, public GrpcCall {
 
  protected:
   void OnClosed() override;
+  void OnBodyTimeout() override;
   bool IsStreaming() const override { return plan_.streaming; }
 
  private:

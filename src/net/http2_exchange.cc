@@ -13,6 +13,9 @@
 namespace headrace::net {
 namespace {
 
+// From here on a body comes in fewer pieces when frames may be larger.
+constexpr std::uint64_t kLargeBodyByteSize = 64 * 1024;
+
 HttpMethod MethodOf(std::string_view name) {
   for (int i = 0; i < static_cast<int>(HttpMethod::kOther); ++i) {
     if (HttpMethodName(static_cast<HttpMethod>(i)) == name) {
@@ -131,6 +134,9 @@ void Http2Exchange::StartBody(const BodyPlan& plan) {
   BlockPool& pool = listener().loop().pool();
   body_byte_size_max_ = plan.byte_size_max;
   if (exchange_->head_.content_length.has_value()) {
+    if (*exchange_->head_.content_length >= kLargeBodyByteSize) {
+      session()->AllowLargeFrames();
+    }
     body_.StartSized(pool, *exchange_->head_.content_length, plan.aligned_offset);
   } else {
     body_.StartChunked(pool, plan.aligned_offset);

@@ -21,12 +21,12 @@ class Http2Exchange final : public Http2Stream, public HttpResponder {
   std::size_t OnData(std::string_view bytes) override;
   std::span<char> ReceiveSpace() override;
   void OnEndStream() override;
-  void OnBodyTimeout() override;
   // The answer to the request (HttpExchange::Respond).
   void Respond(HttpResponse response) override;
 
  protected:
   void OnClosed() override;
+  void OnBodyTimeout() override;
 
  private:
   // The status that the head is refused with, 0 for none, and why.

@@ -54,7 +54,6 @@ bool Http2Session::Start() {
     return false;
   }
   nghttp2_option_set_no_auto_window_update(option, 1);
-  nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_max_continuations(option, limits.continuations_max);
   // Ours come first and say why; the library's stand behind them.
   nghttp2_option_set_stream_reset_rate_limit(option, 10 * limits.reset_burst,
@@ -70,7 +69,6 @@ bool Http2Session::Start() {
       nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
                              limits.concurrent_streams_max},
       nghttp2_settings_entry{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.stream_window_byte_size},
-      nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_FRAME_SIZE, limits.frame_byte_size_max},
       nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
                              static_cast<std::uint32_t>(limits.header_list_byte_size_max)}};
   if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings.data(), settings.size()) != 0 ||
@@ -182,6 +180,17 @@ void Http2Session::DrainedLater(Http2Stream& stream) {
   drained_.push_back(stream.shared_from_this());
 }
 
+void Http2Session::AllowLargeFrames() {
+  if (large_frames_) {
+    return;
+  }
+  large_frames_ = true;
+  const nghttp2_settings_entry setting{NGHTTP2_SETTINGS_MAX_FRAME_SIZE,
+                                       listener_.options().http2.frame_byte_size_max};
+  nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, &setting, 1);
+  listener_.FlushLater(connection_);
+}
+
 void Http2Session::GiveWindowBack(std::int32_t id, std::size_t byte_size) {
   nghttp2_session_consume_stream(session_.get(), id, byte_size);
   listener_.FlushLater(connection_);
@@ -221,6 +230,8 @@ void Http2Session::OnBeginFrame(const nghttp2_frame_hd& head) {
       }
       break;
     case NGHTTP2_HEADERS:
+      OnBeginHeadersFrame(head.stream_id);
+      break;
     case NGHTTP2_CONTINUATION:
       break;
     case NGHTTP2_RST_STREAM:
@@ -230,6 +241,27 @@ void Http2Session::OnBeginFrame(const nghttp2_frame_hd& head) {
       break;
     default:
       OnControlFrame();
+  }
+}
+
+// A stream of a smaller number than one that was opened is a fault of the connection (RFC 9113,
+// 5.1.1). The library lets it pass, because it cannot tell it from one that was closed.
+void Http2Session::OnBeginHeadersFrame(std::int32_t id) {
+  constexpr std::size_t kSkippedMax = 16;
+  if (id > newest_stream_) {
+    if (id > newest_stream_ + 2) {
+      skipped_.emplace_back(newest_stream_ + 2, id - 2);
+      if (skipped_.size() > kSkippedMax) {
+        skipped_.erase(skipped_.begin());
+      }
+    }
+    newest_stream_ = id;
+    return;
+  }
+  for (const auto& [first, last] : skipped_) {
+    if (id >= first && id <= last) {
+      EndForAbuse(Http2Abuse::kProtocol, NGHTTP2_PROTOCOL_ERROR, "stream numbers must grow");
+    }
   }
 }
 
@@ -301,7 +333,12 @@ void Http2Session::OnRequestHead(std::int32_t id, bool end_stream) {
 void Http2Session::OnData(std::int32_t id, std::string_view bytes) {
   data_left_ -= std::min(data_left_, bytes.size());
   Http2Stream* stream = ended_ ? nullptr : FindStream(id);
-  const std::size_t withheld = stream == nullptr ? 0 : stream->OnData(bytes);
+  std::size_t withheld = 0;
+  if (stream != nullptr && stream->answered()) {
+    stream->OnLateData(bytes.size());
+  } else if (stream != nullptr) {
+    withheld = stream->OnData(bytes);
+  }
   nghttp2_session_consume(session_.get(), id, bytes.size() - withheld);
   if (withheld > 0) {
     nghttp2_session_consume_connection(session_.get(), withheld);
@@ -336,11 +373,11 @@ void Http2Session::OnFrameSent(const nghttp2_frame& frame) {
     default:
       return;
   }
-  // The answer is out and the peer is still sending: nobody will read it (RFC 9113, 8.1).
   if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
       nghttp2_session_get_stream_remote_close(session_.get(), frame.hd.stream_id) == 0) {
-    nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, frame.hd.stream_id,
-                              NGHTTP2_NO_ERROR);
+    if (Http2Stream* stream = FindStream(frame.hd.stream_id); stream != nullptr) {
+      stream->OnAnswered();
+    }
   }
 }
 

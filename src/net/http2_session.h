@@ -70,6 +70,8 @@ class Http2Session {
   void ResetStream(std::int32_t id, std::uint32_t error_code);
   void Wake(Http2Stream& stream, bool deferred);
   void DrainedLater(Http2Stream& stream);
+  // A large body begins: from now on the peer may send larger frames.
+  void AllowLargeFrames();
   // Gives the stream's window back for bytes that OnData has withheld.
   void GiveWindowBack(std::int32_t id, std::size_t byte_size);
 
@@ -82,6 +84,7 @@ class Http2Session {
   void EndForAbuse(Http2Abuse abuse, std::uint32_t error_code, std::string_view text);
   Http2Stream* FindStream(std::int32_t id);
   void OnControlFrame();
+  void OnBeginHeadersFrame(std::int32_t id);
   void OnBeginFrame(const nghttp2_frame_hd& head);
   int OnHeader(std::int32_t id, std::string_view name, std::string_view value);
   void OnFrame(const nghttp2_frame& frame);
@@ -105,7 +108,11 @@ class Http2Session {
   bool ended_ = false;        // for abuse
   bool goaway_sent_ = false;  // that says so
   bool shutdown_answered_ = false;
+  bool large_frames_ = false;
   std::uint64_t data_frames_sent_ = 0;
+  std::int32_t newest_stream_ = -1;
+  // Numbers of streams that the peer has left out, oldest first: they may not come any more.
+  std::vector<std::pair<std::int32_t, std::int32_t>> skipped_;
   // The DATA frame that is being received.
   std::int32_t data_stream_ = 0;
   std::size_t data_left_ = 0;

@@ -10,6 +10,9 @@
 namespace headrace::net {
 namespace {
 
+// What a peer may still send when its answer is out before its stream is reset.
+constexpr std::uint64_t kLateByteSizeMax = 64 * 1024;
+
 nghttp2_nv Field(std::string_view name, std::string_view value, std::uint8_t flags) {
   return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
           reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(),
@@ -68,6 +71,26 @@ void Http2Stream::Reset(std::uint32_t error_code) { session_->ResetStream(id_, e
 
 void Http2Stream::ArmBodyTimeout() {
   listener_.http2_timers().stream_body.Arm(body_timeout_, listener_.loop().now());
+}
+
+void Http2Stream::OnAnswered() {
+  answered_ = true;
+  ArmBodyTimeout();
+}
+
+void Http2Stream::OnLateData(std::size_t byte_size) {
+  late_byte_size_ += byte_size;
+  if (late_byte_size_ > kLateByteSizeMax) {
+    Reset(NGHTTP2_NO_ERROR);
+  }
+}
+
+void Http2Stream::OnBodyTimer() {
+  if (answered_) {
+    Reset(NGHTTP2_NO_ERROR);
+  } else {
+    OnBodyTimeout();
+  }
 }
 
 void Http2Stream::ArmWriteTimeout() {

@@ -53,7 +53,13 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
   virtual void OnEndStream() = 0;
   // The peer, the connection or a timeout ended the stream; session() is null from here on.
   void Close();
-  virtual void OnBodyTimeout() = 0;
+  // The answer is out and the peer has not ended its side: it has the time of a body for that, and
+  // is cut short when it sends much more (RFC 9113, 8.1).
+  void OnAnswered();
+  bool answered() const { return answered_; }
+  void OnLateData(std::size_t byte_size);
+  // From Http2Timers.
+  void OnBodyTimer();
   void OnWriteTimeout();
   // Bytes have left, and what is left has fallen to the mark (WantDrained).
   virtual void OnDrained() {}
@@ -71,6 +77,8 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
 
  protected:
   virtual void OnClosed() = 0;
+  // The body stands still.
+  virtual void OnBodyTimeout() = 0;
   // A stall of what is sent is a matter of the streaming limit.
   virtual bool IsStreaming() const { return false; }
 
@@ -108,8 +116,10 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
   std::uint64_t queued_byte_size_ = 0;
   std::uint64_t drained_mark_ = 0;
   std::uint64_t taken_since_armed_ = 0;
+  std::uint64_t late_byte_size_ = 0;  // received since the answer was out
   Http2Fields trailers_;
   bool ended_ = false;     // QueueEnd was called
+  bool answered_ = false;  // and all is out
   bool deferred_ = false;  // the session waits for Wake
   TimeoutEntry body_timeout_{this};
   TimeoutEntry write_timeout_{this};

@@ -70,7 +70,7 @@ void Http2Timers::Run(Nanos now) {
     entry->Owner<Http2Connection>().OnWriteTimeout();
   }
   while (TimeoutEntry* entry = stream_body.PopExpired(now)) {
-    entry->Owner<Http2Stream>().OnBodyTimeout();
+    entry->Owner<Http2Stream>().OnBodyTimer();
   }
   for (TimeoutList* list : {&stream_write, &stream_stall}) {
     while (TimeoutEntry* entry = list->PopExpired(now)) {

@@ -23,13 +23,14 @@ struct Http2Limits {
   // window; the connection's window is given back as bytes are taken from the socket.
   std::uint32_t stream_window_byte_size = 1 << 20;
   std::uint32_t connection_window_byte_size = 16 << 20;
-  // Clients that honour it send a tensor of up to this size as one frame.
+  // Allowed once a connection has begun to send a large message (before, 16 KiB): clients that
+  // honour it send the next tensor of up to this size as one frame.
   std::uint32_t frame_byte_size_max = 1 << 20;
   std::uint32_t continuations_max = 8;  // CONTINUATION frames of one header block
   // Resets by the peer, and resets that its faults made us send: a bucket each.
   std::uint32_t reset_burst = 1000;
   std::uint32_t resets_per_second = 33;
-  // SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA and unknown frames: one bucket, which what
+  // SETTINGS, PING, PRIORITY, WINDOW_UPDATE and empty DATA frames: one bucket, which what
   // is sent to the peer fills as well.
   std::uint32_t control_frame_burst = 2000;
   std::uint32_t control_frames_per_second = 200;

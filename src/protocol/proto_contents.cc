@@ -103,10 +103,10 @@ class ContentsReader {
           HEADRACE_RETURN_IF_ERROR(list(part));
         } else if (part.field() <= kBytesList && !IsEmptyList(part)) {
           return InvalidArgument(
-              "inputs[{}].contents.{}: unexpected contents field for datatype {} of input '{}' for "
-              "model '{}', expecting {}",
-              contents_.input_index, kListNames[part.field()], DataTypeName(contents_.dtype),
-              contents_.input, contents_.model, kListNames[list_]);
+              "unexpected explicit tensor data for input tensor '{}' for model '{}': datatype {} "
+              "takes {} (inputs[{}].contents.{})",
+              contents_.input, contents_.model, DataTypeName(contents_.dtype), kListNames[list_],
+              contents_.input_index, kListNames[part.field()]);
         } else if (part.field() > kBytesList) {
           part.Skip();
         }

@@ -26,6 +26,9 @@ Option Text(std::string_view name, std::string_view group, std::string ServerCon
 // options_service.cc: what the services do with requests, whatever the transport.
 void AppendServiceOptions(std::vector<Option>& options);
 
+// options_transport.cc: gRPC's port and connections, HTTP/2, TLS.
+void AppendTransportOptions(std::vector<Option>& options);
+
 }  // namespace headrace::server
 
 #endif  // HEADRACE_SERVER_OPTION_ROWS_H_

@@ -475,13 +475,13 @@ std::vector<Option> MakeOptions() {
   AppendModelOptions(options);
   AppendPlacementOptions(options);
   AppendHttpOptions(options);
+  AppendTransportOptions(options);
   AppendServiceOptions(options);
   AppendSharedMemoryOptions(options);
   AppendGpuOptions(options);
   AppendOtherOptions(options);
   for (std::string_view name :
-       {"allow-grpc", "grpc-address", "grpc-port", "grpc-infer-thread-count",
-        "grpc-infer-allocation-pool-size", "grpc-max-response-pool-size",
+       {"grpc-infer-thread-count", "grpc-infer-allocation-pool-size", "grpc-max-response-pool-size",
         "buffer-manager-thread-count", "enable-peer-access", "model-load-gpu-limit",
         "allow-sagemaker", "allow-vertex-ai"}) {
     options.push_back(NotActedOn(name));

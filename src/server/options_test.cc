@@ -108,10 +108,10 @@ TEST_F(OptionsTest, File_UnknownKeyAndBadYamlAreErrors) {
 }
 
 TEST_F(OptionsTest, TritonFlags_WithoutEffectAreWarnedAboutByName) {
-  const auto resolved = Resolve({"--grpc-port=8001"});
+  const auto resolved = Resolve({"--grpc-infer-thread-count=4"});
   ASSERT_TRUE(resolved.ok()) << resolved.status().ToString();
   ASSERT_EQ(resolved->warnings.size(), 1u);
-  EXPECT_THAT(resolved->warnings[0], HasSubstr("--grpc-port"));
+  EXPECT_THAT(resolved->warnings[0], HasSubstr("--grpc-infer-thread-count"));
 }
 
 TEST_F(OptionsTest, BackendConfig_CollectsKeysByBackend) {

@@ -14,11 +14,10 @@
 #include "engine/instance_placer.h"
 #include "engine/registry.h"
 #include "frontend/front_end.h"
-#include "net/http_server.h"
 #include "plugin/plugin_host.h"
 #include "repository/model_manager.h"
 #include "server/in_process_control.h"
-#include "server/listen_address.h"
+#include "server/listeners.h"
 #include "server/process.h"
 #include "server/startup_report.h"
 #include "telemetry/gpu_metrics.h"
@@ -27,24 +26,6 @@
 
 namespace headrace::server {
 namespace {
-
-int LoopCount(const ServerConfig& config) {
-  if (config.http_thread_count > 0) {
-    return static_cast<int>(config.http_thread_count);
-  }
-  return std::max(1, Topology::Read().core_count() / 2);
-}
-
-net::HttpLimits Limits(const ServerConfig& config) {
-  net::HttpLimits limits;
-  limits.header_timeout = static_cast<Nanos>(config.http_header_timeout_ms) * kMillisecond;
-  limits.body_idle_timeout = static_cast<Nanos>(config.http_body_idle_timeout_ms) * kMillisecond;
-  limits.write_idle_timeout = static_cast<Nanos>(config.http_write_idle_timeout_ms) * kMillisecond;
-  limits.keep_alive_timeout = static_cast<Nanos>(config.http_keep_alive_timeout_ms) * kMillisecond;
-  limits.requests_per_connection_max = config.http_requests_per_connection_max;
-  limits.connection_count_max = config.http_connection_count_max;
-  return limits;
-}
 
 repository::ModelManagerOptions ManagerOptions(
     const ServerConfig& config, const std::shared_ptr<device::DeviceMemory>& device_memory,
@@ -143,16 +124,6 @@ frontend::FrontEndOptions FrontOptions(const ServerConfig& config) {
   return options;
 }
 
-// The HTTP servers' counters as a metric source.
-class HttpMetrics final : public telemetry::MetricSource {
- public:
-  explicit HttpMetrics(const net::HttpServer& server) : server_(server) {}
-  void Collect(telemetry::PrometheusWriter& writer) const override { server_.Collect(writer); }
-
- private:
-  const net::HttpServer& server_;
-};
-
 }  // namespace
 
 // Members in the order in which they are made; they end in the reverse order.
@@ -179,29 +150,12 @@ class Server::Impl {
   }
 
   Status Listen() {
-    HEADRACE_ASSIGN_OR_RETURN(const auto http_addresses,
-                              Addresses(config_.http_address, "http-address"));
-    const bool same = config_.metrics_address.empty();
-    HEADRACE_ASSIGN_OR_RETURN(
-        const auto metrics_addresses,
-        Addresses(same ? config_.http_address : config_.metrics_address, "metrics-address"));
-    if (config_.allow_http) {
-      HEADRACE_ASSIGN_OR_RETURN(
-          http_, net::HttpServer::Create(
-                     {.loop_count = LoopCount(config_), .pin_threads = config_.http_thread_pinning},
-                     pool_, clock_));
-      http_metrics_ = std::make_unique<HttpMetrics>(*http_);
-      front_end_.AddMetricSource(*http_metrics_);
-      HEADRACE_ASSIGN_OR_RETURN(http_port_, Bind(*http_, "http", http_addresses, config_.http_port,
-                                                 front_end_.v2_handler()));
-    }
-    if (config_.allow_metrics) {
-      HEADRACE_ASSIGN_OR_RETURN(metrics_,
-                                net::HttpServer::Create({.loop_count = 1}, pool_, clock_));
-      HEADRACE_ASSIGN_OR_RETURN(metrics_port_,
-                                Bind(*metrics_, "metrics", metrics_addresses, config_.metrics_port,
-                                     front_end_.metrics_handler()));
-    }
+    HEADRACE_ASSIGN_OR_RETURN(listeners_, Listeners::Open(config_,
+                                                          {.v2 = front_end_.v2_handler(),
+                                                           .grpc = front_end_.grpc_handler(),
+                                                           .metrics = front_end_.metrics_handler()},
+                                                          pool_, clock_));
+    front_end_.AddMetricSource(listeners_->metrics());
     return OkStatus();
   }
 
@@ -213,14 +167,7 @@ class Server::Impl {
           "failed to load all models; see the log, or use --exit-on-error=false to serve the "
           "others");
     }
-    if (http_ != nullptr) {
-      LogStarted("HTTPService", config_.http_address, http_port_);
-    }
-    if (metrics_ != nullptr) {
-      LogStarted("Metrics Service",
-                 config_.metrics_address.empty() ? config_.http_address : config_.metrics_address,
-                 metrics_port_);
-    }
+    listeners_->LogStarted();
     return OkStatus();
   }
 
@@ -228,66 +175,15 @@ class Server::Impl {
     const Nanos end = clock_.Now() + static_cast<Nanos>(config_.exit_timeout_s) * kSecond;
     const auto left = [&] { return std::max<Nanos>(0, end - clock_.Now()); };
     front_end_.SetDraining();
-    bool clean = true;
-    if (http_ != nullptr) {
-      http_->StopAccepting();
-      clean = http_->DrainConnections(left());
-    }
+    bool clean = listeners_->Drain(left());
     clean = models_.Shutdown(left()) && clean;
-    if (metrics_ != nullptr) {
-      metrics_->StopAccepting();
-    }
+    listeners_->StopMetrics();
     return clean;
   }
 
-  std::uint16_t http_port() const { return http_port_; }
-  std::uint16_t metrics_port() const { return metrics_port_; }
+  Listeners& listeners() { return *listeners_; }
 
  private:
-  Result<std::vector<ListenAddress>> Addresses(const std::string& text,
-                                               std::string_view option) const {
-    auto addresses = ParseListenAddresses(text);
-    if (!addresses.ok()) {
-      return addresses.status().WithPrefix(fmt::format("--{}: ", option));
-    }
-    HEADRACE_RETURN_IF_ERROR(CheckExposure(*addresses, config_.insecure_allow_remote, option));
-    return addresses;
-  }
-
-  // Binds every address to one port: the first one's, when any free port is asked for. A machine
-  // without IPv6 goes on without it.
-  Result<std::uint16_t> Bind(net::HttpServer& server, const std::string& name,
-                             const std::vector<ListenAddress>& addresses, std::uint64_t wanted_port,
-                             net::HttpHandler& handler) {
-    auto port = static_cast<std::uint16_t>(wanted_port);
-    bool bound = false;
-    for (const ListenAddress& address : addresses) {
-      net::ListenerOptions options;
-      options.name = name;
-      options.address = address.text;
-      options.port = port;
-      options.reuse_port = config_.reuse_http_port;
-      options.limits = Limits(config_);
-      const auto result = server.AddListener(options, handler);
-      if (!result.ok()) {
-        if (bound && address.ipv6) {
-          HEADRACE_LOG_WARNING("{}", result.status().message());
-          continue;
-        }
-        return result.status();
-      }
-      bound = true;
-      port = *result;
-    }
-    return port;
-  }
-
-  static void LogStarted(std::string_view service, const std::string& addresses,
-                         std::uint16_t port) {
-    const auto parsed = ParseListenAddresses(addresses);
-    HEADRACE_LOG_INFO("Started {} at {}", service, HostAndPort(parsed->front(), port));
-  }
-
   const ServerConfig config_;
   const Clock& clock_ = Clock::Real();
   const std::unique_ptr<tracing::Tracer> tracer_;
@@ -301,11 +197,7 @@ class Server::Impl {
   telemetry::ProcessMetrics process_metrics_{clock_};
   const std::unique_ptr<telemetry::GpuMetrics> gpu_metrics_ =
       MakeGpuMetrics(config_, device_memory_, clock_);
-  std::unique_ptr<HttpMetrics> http_metrics_;
-  std::unique_ptr<net::HttpServer> http_;
-  std::unique_ptr<net::HttpServer> metrics_;
-  std::uint16_t http_port_ = 0;
-  std::uint16_t metrics_port_ = 0;
+  std::unique_ptr<Listeners> listeners_;
 };
 
 Result<std::unique_ptr<Server>> Server::Create(const ServerConfig& config) {
@@ -322,7 +214,9 @@ Server::~Server() = default;
 
 Status Server::LoadModels() { return impl_->LoadModels(); }
 bool Server::Stop() { return impl_->Stop(); }
-std::uint16_t Server::http_port() const { return impl_->http_port(); }
-std::uint16_t Server::metrics_port() const { return impl_->metrics_port(); }
+void Server::ReloadCertificates() { impl_->listeners().ReloadCertificates(); }
+std::uint16_t Server::http_port() const { return impl_->listeners().http_port(); }
+std::uint16_t Server::grpc_port() const { return impl_->listeners().grpc_port(); }
+std::uint16_t Server::metrics_port() const { return impl_->listeners().metrics_port(); }
 
 }  // namespace headrace::server

@@ -28,7 +28,11 @@ class Server {
   // the end.
   bool Stop();
 
+  // Reads the certificates of TLS listeners anew, soon. Any thread.
+  void ReloadCertificates();
+
   std::uint16_t http_port() const;
+  std::uint16_t grpc_port() const;
   std::uint16_t metrics_port() const;
 
  private:

@@ -14,6 +14,13 @@
 
 namespace headrace::server {
 
+// TLS of one service.
+struct TlsFiles {
+  bool use = false;
+  bool mutual = false;  // `use` with client certificates
+  std::string certificate, key, root;
+};
+
 // Filled from defaults, the configuration file, the environment and flags (server/options.h says
 // what each field means to the user). Sizes are in bytes; durations carry their unit in the name.
 struct ServerConfig {
@@ -66,7 +73,33 @@ struct ServerConfig {
   std::uint64_t http_write_idle_timeout_ms = 30'000;
   std::uint64_t http_keep_alive_timeout_ms = 75'000;
   std::uint64_t http_requests_per_connection_max = 1000;
+  TlsFiles http_tls;
+  std::uint64_t tls_reload_ms = 10'000;
   bool insecure_allow_remote = false;
+
+  // HTTP/2.
+  std::uint64_t http2_concurrent_streams_max = 100;
+  std::uint64_t http2_header_list_byte_size_max = 16 * 1024;
+  std::uint64_t http2_stream_window_byte_size = std::uint64_t{1} << 20;
+  std::uint64_t http2_connection_window_byte_size = std::uint64_t{16} << 20;
+  std::uint64_t http2_idle_timeout_ms = 300'000;
+
+  // gRPC.
+  bool allow_grpc = true;
+  std::string grpc_address;  // empty: http_address
+  std::uint64_t grpc_port = 8001;
+  bool reuse_grpc_port = false;
+  TlsFiles grpc_tls;
+  std::uint64_t grpc_message_byte_size_max = std::uint64_t{64} << 20;
+  std::uint64_t grpc_keepalive_time_ms = 7'200'000;
+  std::uint64_t grpc_keepalive_timeout_ms = 20'000;
+  bool grpc_keepalive_permit_without_calls = false;
+  std::uint64_t grpc_pings_without_data_max = 2;
+  std::uint64_t grpc_received_ping_interval_min_ms = 300'000;
+  std::uint64_t grpc_ping_strikes_max = 2;
+  std::uint64_t grpc_connection_age_max_ms = 0;    // 0: none
+  std::uint64_t grpc_connection_age_grace_ms = 0;  // 0: none
+
   bool allow_client_shm = false;
   std::string client_shm_key_prefix;  // empty: any
   std::uint64_t client_shm_region_count_max = 1024;
@@ -90,6 +123,7 @@ struct ServerConfig {
   std::uint64_t metrics_interval_ms = 2000;
   std::string metrics_address;  // empty: http_address
   std::uint64_t metrics_port = 8002;
+  bool metrics_use_ssl = false;
 
   LogOptions log;
 

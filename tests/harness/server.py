@@ -10,6 +10,7 @@ import threading
 import time
 
 _HTTP = re.compile(r"Started HTTPService at (\S+):(\d+)")
+_GRPC = re.compile(r"Started GRPCInferenceService at (\S+):(\d+)")
 _METRICS = re.compile(r"Started Metrics Service at (\S+):(\d+)")
 START_LIMIT_S = 120
 STOP_LIMIT_S = 60
@@ -31,8 +32,8 @@ class Server:
 
     def __init__(self, repository, *options, wait=True, command=None, environment=None):
         """`command`: another program that takes the same options. `environment`: beside the test's own."""
-        command = [*(command or (program(), "serve")), f"--model-repository={repository}"]
-        command += ["--http-port=0", "--metrics-port=0", "--http-address=127.0.0.1", *options]
+        command = [*(command or (program(), "serve")), f"--model-repository={repository}", "--http-address=127.0.0.1"]
+        command += ["--http-port=0", "--metrics-port=0", "--grpc-port=0", *options]
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -44,6 +45,7 @@ class Server:
         self.lines = []
         self.host = "127.0.0.1"
         self.port = None
+        self.grpc_port = None  # None where gRPC is not allowed
         self.metrics_port = None
         self._news = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -79,6 +81,8 @@ class Server:
 
     def wait_started(self):
         """Until the models are loaded; learns the ports."""
+        grpc = self.wait_line(_GRPC.pattern + "|" + _HTTP.pattern)
+        self.grpc_port = int(grpc.group(2)) if grpc.group(2) else None
         self.port = int(self.wait_line(_HTTP.pattern).group(2))
         self.metrics_port = int(self.wait_line(_METRICS.pattern).group(2))
 
@@ -88,6 +92,10 @@ class Server:
     @property
     def url(self):
         return f"{self.host}:{self.port}"
+
+    @property
+    def grpc_url(self):
+        return f"{self.host}:{self.grpc_port}"
 
     @property
     def pid(self):

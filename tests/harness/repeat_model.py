@@ -1,0 +1,23 @@
+"""Decoupled models: the repeat backend answers once for each element of IN."""
+
+from harness import models
+
+_CONFIG = """
+backend: "repeat"
+max_batch_size: 0
+model_transaction_policy { decoupled: true }
+input { name: "IN" data_type: TYPE_INT32 dims: [ -1 ] }
+output { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] }
+output { name: "IDX" data_type: TYPE_UINT32 dims: [ 1 ] }
+"""
+
+
+def config(**parameters):
+    return _CONFIG + "".join(models.parameter(key, value) for key, value in parameters.items())
+
+
+def add(repository):
+    """`repeat`: the end comes by itself; `repeat_final`: the last response is the end; `repeat_slowly`."""
+    models.add(repository, "repeat", config())
+    models.add(repository, "repeat_final", config(last_is_final=1))
+    models.add(repository, "repeat_slowly", config(delay_ms=50))
