@@ -438,3 +438,17 @@ def test_models_are_loaded_and_unloaded(tmp_path):
                 with pytest.raises(InferenceServerException, match=text):
                     client.load_model(name)
         assert server.stop() == 0, server.output()
+
+
+def test_a_traced_call_leaves_its_way_through_the_server(tmp_path):
+    repository = models.standard(tmp_path / "repository")
+    trace_file = tmp_path / "trace.json"
+    options = [f"--trace-config=triton,file={trace_file}", "--trace-config=level=TIMESTAMPS", "--trace-config=rate=1"]
+    with server_module.Server(repository, *options) as server:
+        with client_module.InferenceServerClient(server.grpc_url) as client:
+            client.infer("fixed", [tensor(ZEROS, "FP32")], request_id="way")
+        assert server.stop() == 0, server.output()
+    entries = json.loads(trace_file.read_text(encoding="utf-8"))
+    names = [stamp["name"] for entry in entries for stamp in entry.get("timestamps", [])]
+    assert {"GRPC_WAITREAD_START", "GRPC_WAITREAD_END", "REQUEST_START", "COMPUTE_START"} <= set(names)
+    assert {"INFER_RESPONSE_COMPLETE", "GRPC_SEND_START", "GRPC_SEND_END"} <= set(names)
