@@ -77,6 +77,7 @@ plugin::PluginHostOptions HostOptions(const ServerConfig& config,
   plugin::PluginHostOptions options;
   options.backend_directory = config.backend_directory.empty() ? ProgramDirectory() + "/backends"
                                                                : config.backend_directory;
+  options.host_library_directory = config.host_library_directory;
   options.backend_config = config.backend_config;
   options.auto_complete_config = !config.disable_auto_complete_config;
   options.compute_capability_min = config.compute_capability_min;
@@ -214,8 +215,8 @@ class Server::Impl {
     return OkStatus();
   }
 
-  bool Stop() {
-    const Nanos end = clock_.Now() + static_cast<Nanos>(config_.exit_timeout_s) * kSecond;
+  bool Stop(std::uint64_t exit_timeout_s) {
+    const Nanos end = clock_.Now() + static_cast<Nanos>(exit_timeout_s) * kSecond;
     const auto left = [&] { return std::max<Nanos>(0, end - clock_.Now()); };
     front_end_.SetDraining();
     bool clean = true;
@@ -230,6 +231,8 @@ class Server::Impl {
     return clean;
   }
 
+  const ServerConfig& config() const { return config_; }
+  plugin::ServerControl& control() { return control_; }
   std::uint16_t http_port() const { return http_port_; }
   std::uint16_t metrics_port() const { return metrics_port_; }
 
@@ -310,7 +313,9 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
 Status Server::LoadModels() { return impl_->LoadModels(); }
-bool Server::Stop() { return impl_->Stop(); }
+bool Server::Stop() { return impl_->Stop(impl_->config().exit_timeout_s); }
+bool Server::Stop(std::uint64_t exit_timeout_s) { return impl_->Stop(exit_timeout_s); }
+plugin::ServerControl& Server::control() { return impl_->control(); }
 std::uint16_t Server::http_port() const { return impl_->http_port(); }
 std::uint16_t Server::metrics_port() const { return impl_->metrics_port(); }
 
