@@ -13,7 +13,6 @@
 
 using headrace::InvalidArgument;
 using headrace::Status;
-using headrace::Unimplemented;
 using headrace::plugin::Answer;
 using headrace::plugin::RefuseCall;
 using headrace::plugin::ToTriton;
@@ -129,27 +128,6 @@ TRITONSERVER_Error* TRITONSERVER_ServerSetExitTimeout(TRITONSERVER_Server* serve
   }
   own->exit_timeout_s = timeout;
   return nullptr;
-}
-
-// The repositories of a server are those that it was made with.
-TRITONSERVER_Error* TRITONSERVER_ServerRegisterModelRepository(
-    TRITONSERVER_Server* /*server*/, const char* repository_path,
-    const TRITONSERVER_Parameter** /*name_mapping*/, const uint32_t /*mapping_count*/) {
-  return Answer([&] {
-    return ToTriton(Unimplemented(
-        "repository '{}' cannot be added to a server that runs; name it in its options, or load "
-        "its models with their files (ServerLoadModelWithParameters)",
-        repository_path));
-  });
-}
-
-TRITONSERVER_Error* TRITONSERVER_ServerUnregisterModelRepository(TRITONSERVER_Server* /*server*/,
-                                                                 const char* repository_path) {
-  return Answer([&] {
-    return ToTriton(
-        Unimplemented("repository '{}' cannot be taken from a server that runs; unload its models",
-                      repository_path));
-  });
 }
 
 }  // extern "C"

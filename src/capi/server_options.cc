@@ -94,12 +94,6 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetRateLimiterMode(
                                              : Missing("a rate limiter in-process", "leave it off");
 }
 
-TRITONSERVER_Error* TRITONSERVER_ServerOptionsAddRateLimiterResource(
-    TRITONSERVER_ServerOptions* /*options*/, const char* /*resource_name*/,
-    size_t /*resource_count*/, int /*device*/) {
-  return Missing("a rate limiter in-process", "leave its resources out");
-}
-
 TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetPinnedMemoryPoolByteSize(
     TRITONSERVER_ServerOptions* options, uint64_t size) {
   return Set([&] { options->config.pinned_memory_pool_byte_size = size; });
@@ -121,12 +115,6 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetCudaVirtualAddressSize(
 TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetResponseCacheByteSize(
     TRITONSERVER_ServerOptions* /*options*/, uint64_t size) {
   return size == 0 ? nullptr : Missing("a response cache in-process", "leave it at 0 bytes");
-}
-
-TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetCacheConfig(
-    TRITONSERVER_ServerOptions* /*options*/, const char* /*cache_name*/,
-    const char* /*config_json*/) {
-  return Missing("a response cache in-process", "leave it out");
 }
 
 // Where caches would be looked for.
@@ -264,19 +252,6 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetBackendConfig(TRITONSERVER_Serv
                                                                const char* setting,
                                                                const char* value) {
   return Set([&] { options->config.backend_config[backend_name][setting] = value; });
-}
-
-TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetHostPolicy(TRITONSERVER_ServerOptions* /*options*/,
-                                                            const char* /*policy_name*/,
-                                                            const char* /*setting*/,
-                                                            const char* /*value*/) {
-  return Missing("a host policy in-process", "leave it out; instances run on all cores");
-}
-
-TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetMetricsConfig(
-    TRITONSERVER_ServerOptions* /*options*/, const char* /*name*/, const char* /*setting*/,
-    const char* /*value*/) {
-  return Missing("a setting of metrics", "leave it out");
 }
 
 }  // extern "C"

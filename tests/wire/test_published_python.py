@@ -99,7 +99,7 @@ def _http(server, path, body=None):
     """(status, body as JSON or text)"""
     data = None if body is None else json.dumps(body).encode()
     try:
-        with urllib.request.urlopen(f"http://{server.url}/v2/{path}", data=data, timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{server.url}/v2/{path}", data=data, timeout=60) as answer:
             text, status = answer.read(), answer.status
     except urllib.error.HTTPError as error:
         text, status = error.read(), error.code
@@ -280,6 +280,7 @@ def test_a_client_that_leaves_cancels_its_request(ours):
     with socket.create_connection((ours.host, ours.port)) as connection:
         head = f"POST /v2/models/patient/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
+        ours.wait_line("the patient model has begun")
     ours.wait_line("the request was cancelled: True")
     assert _infer(ours, "add_sub", [("INT32", [1], [1]), ("INT32", [1], [2])])[0] == 200
 
@@ -324,7 +325,7 @@ def test_metrics_of_a_model(both):
     assert status == 200 and (values["counter"], values["gauge"]) == (0.75, 0.75)
 
     def page(server):
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
         return sorted(line for line in lines if "check_" in line)
 

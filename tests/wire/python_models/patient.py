@@ -9,6 +9,7 @@ import triton_python_backend_utils as pb_utils
 class TritonPythonModel:
     def execute(self, requests):
         (request,) = requests
+        pb_utils.Logger.log_info("the patient model has begun")
         limit = time.monotonic() + 20
         while not request.is_cancelled() and time.monotonic() < limit:
             time.sleep(0.01)
