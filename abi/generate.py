@@ -6,6 +6,7 @@
 writes into OUTPUT_DIR:
     include/triton_abi.h       the C header (C99 and C++), for the host and for backends
     triton_abi.exports         for -Wl,--dynamic-list: the entries that the program exports
+    triton_abi.map             for -Wl,--version-script: the entries that libtritonserver.so exports, and nothing else
     triton_abi_stub.c          every server-provided entry, to link backends against; never called
     triton_abi_empty.c         nothing: the library that satisfies DT_NEEDED libtritonserver.so at run time
     triton_abi_unsupported.cc  answers of the entries that are not implemented
@@ -179,6 +180,9 @@ class Emitter:
     def exports(self):
         return ["{"] + [f"  {e.name};" for e in self.table.server_entries()] + ["};"]
 
+    def version_script(self):
+        return ["{", "global:"] + [f"  {e.name};" for e in self.table.server_entries()] + ["local: *;", "};"]
+
     def stub(self):
         out = ["/* Generated: symbols for the linker only. The host of a plug-in has the real ones. */",
                '#include "triton_abi.h"', ""]
@@ -261,6 +265,7 @@ def generate(table, out_dir):
     emitter = Emitter(table)
     write_if_changed(out_dir / "include" / "triton_abi.h", emitter.header())
     write_if_changed(out_dir / "triton_abi.exports", emitter.exports())
+    write_if_changed(out_dir / "triton_abi.map", emitter.version_script())
     write_if_changed(out_dir / "triton_abi_stub.c", emitter.stub())
     write_if_changed(out_dir / "triton_abi_empty.c",
                      ["/* Generated: satisfies DT_NEEDED libtritonserver.so; the program has the symbols. */",

@@ -17,7 +17,16 @@ find_library(LLHTTP_LIBRARY NAMES libllhttp.a llhttp PATHS "${HEADRACE_DEPS}/usr
 if(NOT LLHTTP_INCLUDE_DIR OR NOT LLHTTP_LIBRARY)
   message(FATAL_ERROR "llhttp not found; run tools/setup.sh (or `make build`), which unpacks it into ${HEADRACE_DEPS}")
 endif()
-add_library(llhttp::llhttp STATIC IMPORTED)
-set_target_properties(llhttp::llhttp PROPERTIES IMPORTED_LOCATION "${LLHTTP_LIBRARY}"
-                      INTERFACE_INCLUDE_DIRECTORIES "${LLHTTP_INCLUDE_DIR}")
+# The archive is made for programs: one reference, to stderr in a function for debugging that nobody calls, cannot go into
+# a shared object. For libtritonserver.so (src/capi) it gets a name that src/capi/llhttp_stderr.c defines.
+set(LLHTTP_SHARED_LIBRARY "${CMAKE_BINARY_DIR}/libllhttp_for_shared.a")
+if(NOT EXISTS "${LLHTTP_SHARED_LIBRARY}")
+  execute_process(COMMAND "${CMAKE_OBJCOPY}" --redefine-sym stderr=headrace_llhttp_stderr
+                          "${LLHTTP_LIBRARY}" "${LLHTTP_SHARED_LIBRARY}" COMMAND_ERROR_IS_FATAL ANY)
+endif()
+add_library(llhttp::llhttp INTERFACE IMPORTED)
+set_target_properties(llhttp::llhttp PROPERTIES
+  INTERFACE_LINK_LIBRARIES
+  "$<IF:$<STREQUAL:$<TARGET_PROPERTY:TYPE>,SHARED_LIBRARY>,${LLHTTP_SHARED_LIBRARY},${LLHTTP_LIBRARY}>"
+  INTERFACE_INCLUDE_DIRECTORIES "${LLHTTP_INCLUDE_DIR}")
 include(BackendDependencies)

@@ -12,6 +12,7 @@ import sys
 # From the top down. A folder of src/ that is missing here is an error, so that this list stays whole.
 _LAYERS = (
     "cli",
+    "capi",
     "server",
     "frontend",
     "handler",

@@ -19,6 +19,8 @@
 
 #pragma push_macro("__SANITIZE_THREAD__")
 #undef __SANITIZE_THREAD__
+// Not ours to hide: libtritonserver.so takes protobuf's symbols from the shared library.
+#pragma GCC visibility push(default)
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
@@ -26,6 +28,7 @@
 #include <google/protobuf/text_format.h>
 
 #include "repository/model_config.pb.h"
+#pragma GCC visibility pop
 #pragma pop_macro("__SANITIZE_THREAD__")
 
 #endif  // HEADRACE_REPOSITORY_PROTOBUF_MESSAGES_H_

@@ -63,6 +63,7 @@ plugin::PluginHostOptions HostOptions(const ServerConfig& config,
   plugin::PluginHostOptions options;
   options.backend_directory = config.backend_directory.empty() ? ProgramDirectory() + "/backends"
                                                                : config.backend_directory;
+  options.host_library_directory = config.host_library_directory;
   options.backend_config = config.backend_config;
   options.auto_complete_config = !config.disable_auto_complete_config;
   options.compute_capability_min = config.compute_capability_min;
@@ -171,8 +172,8 @@ class Server::Impl {
     return OkStatus();
   }
 
-  bool Stop() {
-    const Nanos end = clock_.Now() + static_cast<Nanos>(config_.exit_timeout_s) * kSecond;
+  bool Stop(std::uint64_t exit_timeout_s) {
+    const Nanos end = clock_.Now() + static_cast<Nanos>(exit_timeout_s) * kSecond;
     const auto left = [&] { return std::max<Nanos>(0, end - clock_.Now()); };
     front_end_.SetDraining();
     bool clean = listeners_->Drain(left());
@@ -181,6 +182,8 @@ class Server::Impl {
     return clean;
   }
 
+  const ServerConfig& config() const { return config_; }
+  plugin::ServerControl& control() { return control_; }
   Listeners& listeners() { return *listeners_; }
 
  private:
@@ -213,7 +216,9 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
 Status Server::LoadModels() { return impl_->LoadModels(); }
-bool Server::Stop() { return impl_->Stop(); }
+bool Server::Stop() { return impl_->Stop(impl_->config().exit_timeout_s); }
+bool Server::Stop(std::uint64_t exit_timeout_s) { return impl_->Stop(exit_timeout_s); }
+plugin::ServerControl& Server::control() { return impl_->control(); }
 void Server::ReloadCertificates() { impl_->listeners().ReloadCertificates(); }
 std::uint16_t Server::http_port() const { return impl_->listeners().http_port(); }
 std::uint16_t Server::grpc_port() const { return impl_->listeners().grpc_port(); }

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/result.h"
+#include "plugin/server_control.h"
 #include "server/server_config.h"
 
 namespace headrace::server {
@@ -27,6 +28,10 @@ class Server {
   // `exit_timeout_s` in all. False when the time ran out first. The metrics listener stays until
   // the end.
   bool Stop();
+  bool Stop(std::uint64_t exit_timeout_s);
+
+  // The server as the C interface sees it; lives as long as the server.
+  plugin::ServerControl& control();
 
   // Reads the certificates of TLS listeners anew, soon. Any thread.
   void ReloadCertificates();

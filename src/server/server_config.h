@@ -44,7 +44,8 @@ struct ServerConfig {
   std::uint64_t repository_poll_s = 15;
   bool allow_code_override = false;
   bool allow_links_outside_repository = false;
-  std::string backend_directory;  // empty: beside the program
+  std::string backend_directory;       // empty: beside the program
+  std::string host_library_directory;  // of libtritonserver.so; empty: beside the program
   std::map<std::string, std::map<std::string, std::string>>
       backend_config;  // backend ("" = all) -> key -> value
 

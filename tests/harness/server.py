@@ -41,6 +41,7 @@ class Server:
             text=True,
             errors="replace",
             env={**os.environ, **(environment or {})},
+            start_new_session=True,
         )
         self.lines = []
         self.host = "127.0.0.1"
@@ -124,5 +125,9 @@ class Server:
         if self.alive():
             self.process.kill()
         self.process.wait()
+        try:  # children that it left behind hold its output open
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         self._reader.join(5)
         self.process.stdout.close()

@@ -1,5 +1,6 @@
-"""What the program shows to the shared objects that it loads, and what it links itself."""
+"""What the program and libtritonserver.so show to others, and what the program links itself."""
 
+import pathlib
 import subprocess
 
 import pytest
@@ -35,3 +36,13 @@ def test_nothing_that_a_backend_may_bring_itself_is_exported(exported, prefix):
 def test_the_program_links_no_inference_runtime_and_no_shared_protobuf(runtime):
     linked = subprocess.run(["ldd", server_module.program()], check=True, capture_output=True, text=True).stdout
     assert runtime not in linked
+
+
+def test_the_library_for_programs_exports_the_interface_and_nothing_else():
+    library = pathlib.Path(server_module.program()).resolve().parent / "in-process" / "lib" / "libtritonserver.so"
+    if not library.exists():
+        pytest.skip("libtritonserver.so is not built: ninja tritonserver")
+    table = subprocess.run(["nm", "--dynamic", "--defined-only", library], check=True, capture_output=True, text=True)
+    names = [line.split()[-1] for line in table.stdout.splitlines()]
+    assert {"TRITONSERVER_ServerNew", "TRITONSERVER_ServerInferAsync", "TRITONBACKEND_ResponseSend"} <= set(names)
+    assert [name for name in names if not name.startswith("TRITON")] == []

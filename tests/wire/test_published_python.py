@@ -4,13 +4,13 @@ import concurrent.futures
 import json
 import pathlib
 import re
+import socket
 import urllib.error
 import urllib.request
 
 import numpy
 import pytest
 import tritonclient.http as client_module
-from tritonclient.utils import InferenceServerException
 
 from harness import peers
 from harness import server as server_module
@@ -50,7 +50,7 @@ _MODELS = {
         _config(["STRING"], ["STRING"], 'parameters { key: "shade" value { string_value: "blue" } }\n'),
     ),
     "count_down": ("count_down", _config(["INT32"], ["INT32"], _DECOUPLED)),
-    "endless": ("endless", _config(["INT32"], ["INT32"], _DECOUPLED)),
+    "patient": ("patient", _config(["INT32"], ["INT32"])),
     "sender": ("sender", _config(["INT32"], ["INT32"])),
     "caller": ("caller", _config(["STRING"], ["STRING"])),
     "controller": ("controller", _config(["STRING"], ["STRING"])),
@@ -58,9 +58,8 @@ _MODELS = {
     "instances": ("instances", _config(["INT32"], ["STRING"], "instance_group [ { kind: KIND_CPU count: 2 } ]\n")),
     "completed": ("completed", None),
     "late": ("echo", _config(["INT32"], ["INT32"])),
-    "broken": ("broken", _config(["INT32"], ["INT32"])),
 }
-_NOT_AT_START = ("late", "broken")
+_NOT_AT_START = ("late",)
 
 
 @pytest.fixture(scope="module", name="repository")
@@ -100,7 +99,7 @@ def _http(server, path, body=None):
     """(status, body as JSON or text)"""
     data = None if body is None else json.dumps(body).encode()
     try:
-        with urllib.request.urlopen(f"http://{server.url}/v2/{path}", data=data, timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{server.url}/v2/{path}", data=data, timeout=60) as answer:
             text, status = answer.read(), answer.status
     except urllib.error.HTTPError as error:
         text, status = error.read(), error.code
@@ -167,9 +166,10 @@ def test_every_datatype(both):
             inputs[-1].set_data_from_numpy(array)
         with client_module.InferenceServerClient(server.url) as client:
             result = client.infer("echo", inputs)
-        return [(output["datatype"], result.as_numpy(output["name"]).tolist()) for output in result.get_response()["outputs"]]
+        outputs = result.get_response()["outputs"]
+        return sorted(((output["datatype"], result.as_numpy(output["name"]).tolist()) for output in outputs), key=str)
 
-    answer = sorted(_alike(both, ask), key=str)
+    answer = _alike(both, ask)
     assert answer == sorted(((dtype, array.tolist()) for dtype, array in arrays.items()), key=str)
 
 
@@ -264,7 +264,7 @@ _CALLS = {
 
 
 def _without_places(answer):
-    """Texts without what differs from run to run: which instance threw, and where."""
+    """Without addresses and ids, which differ from run to run."""
     return re.sub(r"(0x[0-9a-f]+|<id_unknown>)", "#", json.dumps(answer))
 
 
@@ -274,13 +274,15 @@ def test_calls_of_other_models(both, name):
     assert text.startswith("[200, ")
 
 
-def test_a_stream_is_cancelled(both):
-    calls = [{"model": "endless", "decoupled": True, "inputs": {"INPUT0": ["int32", [1]]}, "cancel_after": 3}]
-    ask = lambda server: _text(server, "caller", json.dumps(calls))
-    answers = json.loads(_alike(both, ask)[1]["outputs"][0]["data"][0])
-    assert answers == [[{"OUTPUT0": [0]}] * 3]
-    for server in both:
-        server.wait_line("the endless model was cancelled")
+def test_a_client_that_leaves_cancels_its_request(ours):
+    """The stock Triton of this version tells its models of clients over gRPC only."""
+    body = json.dumps({"inputs": [{"name": "INPUT0", "datatype": "INT32", "shape": [1], "data": [1]}]}).encode()
+    with socket.create_connection((ours.host, ours.port)) as connection:
+        head = f"POST /v2/models/patient/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        ours.wait_line("the patient model has begun")
+    ours.wait_line("the request was cancelled: True")
+    assert _infer(ours, "add_sub", [("INT32", [1], [1]), ("INT32", [1], [2])])[0] == 200
 
 
 def test_models_are_loaded_and_unloaded_from_within(both):
@@ -290,16 +292,11 @@ def test_models_are_loaded_and_unloaded_from_within(both):
         ("ready", "late", "1"),
         ("ready", "late", "7"),
         ("unload", "nobody"),
-        ("load", "nobody"),
-        ("load", "broken"),
         ("load_config", "late", json.dumps({"backend": "python", "max_batch_size": 2, **_tensors_json("INT32")})),
     ]
     for step in steps:
         ask = lambda server: _text(server, "controller", *step)
-        # A failed load has more to say than the stock Triton's; that it failed is what counts.
-        tidy = lambda answer: re.sub(r"(?<=failed to load).*", "", json.dumps(answer))
-        text = _alike(both, ask, tidy)
-        assert "200" in str(text)
+        assert _alike(both, ask)[0] == 200
     assert _alike(both, lambda server: _http(server, "models/late/config")[1]["max_batch_size"]) == 2
     for server in both:
         _text(server, "controller", "unload", "late")
@@ -328,7 +325,7 @@ def test_metrics_of_a_model(both):
     assert status == 200 and (values["counter"], values["gauge"]) == (0.75, 0.75)
 
     def page(server):
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
         return sorted(line for line in lines if "check_" in line)
 
@@ -372,12 +369,3 @@ def test_the_statistics_count_calls_from_within(both):
     for server in both:
         _text(server, "caller", json.dumps([_ADD, _ADD]))
     assert [tuple(b - a for a, b in zip(old, counts(server))) for old, server in zip(before, both)] == [(2, 2, 0)] * 2
-
-
-def test_a_client_that_leaves_cancels_nothing_else(ours):
-    with client_module.InferenceServerClient(ours.url, network_timeout=0.001) as client:
-        tensor = client_module.InferInput("INPUT0", [1], "INT32")
-        tensor.set_data_from_numpy(numpy.zeros(1, numpy.int32))
-        with pytest.raises((InferenceServerException, OSError, Exception)):
-            client.infer("instances", [tensor])
-    assert _infer(ours, "add_sub", [("INT32", [1], [1]), ("INT32", [1], [2])])[0] == 200

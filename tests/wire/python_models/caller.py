@@ -11,7 +11,7 @@ _TYPES = {"int32": np.int32, "float32": np.float32, "text": np.object_}
 
 def _plain(response):
     if response.has_error():
-        return {"error": response.error().message(), "code": response.error().code()}
+        return {"error": response.error().message(), "code": str(response.error().code())}
     return {
         tensor.name(): [item.decode() if isinstance(item, bytes) else item for item in tensor.as_numpy().reshape(-1).tolist()]
         for tensor in response.output_tensors()
@@ -39,13 +39,7 @@ def _request(call):
 async def _call(call):
     if call.get("decoupled"):
         stream = await _request(call).async_exec(decoupled=True) if call.get("await") else _request(call).exec(decoupled=True)
-        answers = []
-        for response in stream:
-            answers.append(_plain(response))
-            if len(answers) == call.get("cancel_after", -1):
-                stream.cancel()
-                return answers
-        return answers
+        return [_plain(response) for response in stream]
     return _plain(await _request(call).async_exec() if call.get("await") else _request(call).exec())
 
 

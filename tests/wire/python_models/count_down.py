@@ -1,4 +1,4 @@
-"""Decoupled: answers N, N-1, ... 1. A negative N ends with an error; 0 ends without a response."""
+"""Decoupled: answers N, N-1, ... 1. A negative N brings an error at the end; 0 ends without a response."""
 
 import threading
 
@@ -26,9 +26,8 @@ class TritonPythonModel:
             tensor = pb_utils.Tensor("OUTPUT0", np.array([i], dtype=np.int32))
             sender.send(pb_utils.InferenceResponse([tensor]))
         if count < 0:
-            sender.send(pb_utils.InferenceResponse(error=pb_utils.TritonError("the count was negative")), flags=_FINAL)
-        else:
-            sender.send(flags=_FINAL)
+            sender.send(pb_utils.InferenceResponse(error=pb_utils.TritonError("the count was negative")))
+        sender.send(flags=_FINAL)
 
     def finalize(self):
         for thread in self._threads:
