@@ -1,7 +1,5 @@
 """Row 164: requests of any shape in one window."""
 
-import concurrent.futures
-
 import numpy
 import pytest
 import tritonclient.http as client_module
@@ -43,17 +41,17 @@ def mixed(tmp_path_factory):
 
 @pytest.mark.row(164)
 def test_a_window_is_split_by_rule_and_every_answer_is_right(mixed):
-    def ask(i):
-        inputs = []
+    def inputs(i):
+        tensors = []
         for name, array in _request(i).items():
             tensor = client_module.InferInput(name, list(array.shape), "INT32" if name == "INPUT1" else "FP32")
             tensor.set_data_from_numpy(array)
-            inputs.append(tensor)
-        return client.infer("mixed", inputs)
+            tensors.append(tensor)
+        return tensors
 
     with client_module.InferenceServerClient(mixed.url, concurrency=_COUNT) as client:
-        with concurrent.futures.ThreadPoolExecutor(_COUNT) as pool:
-            answers = list(pool.map(ask, range(_COUNT)))
+        pending = [client.async_infer("mixed", inputs(i)) for i in range(_COUNT)]
+        answers = [one.get_result() for one in pending]
         statistics = client.get_inference_statistics("mixed")["model_stats"][0]
     for i, answer in enumerate(answers):
         for name, array in _request(i).items():
