@@ -129,6 +129,29 @@ def test_threads_that_a_backend_starts_are_bound_too(tmp_path):
         assert server.stop() == 0
 
 
+_ONNX_RUNTIMES = [name for name in ("onnxruntime", "openvino") if backends.built(name)]
+
+
+@_TWO
+@pytest.mark.skipif(not _ONNX_RUNTIMES, reason="no runtime for ONNX is built")
+def test_instances_stay_where_they_are_while_they_run(tmp_path):
+    """Runtimes that bind threads themselves must not undo it."""
+    tensors = "".join(f'{kind} {{ name: "{name}" data_type: TYPE_FP32 dims: 256 }}\n' for kind, name in (("input", "X"), ("output", "Y")))
+    for runtime in _ONNX_RUNTIMES:
+        config = f'backend: "{runtime}"\ndefault_model_filename: "model.onnx"\nmax_batch_size: 64\n' + tensors
+        tensor_models.product(tmp_path, runtime, config + "instance_group { count: 1 kind: KIND_CPU }\n")
+    with server_module.Server(tmp_path, f"--host-policy=cpu,cpu-cores={_CPUS[-1]}") as server:
+        for runtime in _ONNX_RUNTIMES:
+            with client_module.InferenceServerClient(server.url) as client:
+                rows = numpy.ones((64, 256), numpy.float32)
+                tensor = client_module.InferInput("X", [64, 256], "FP32")
+                tensor.set_data_from_numpy(rows)
+                for _ in range(3):
+                    assert (client.infer(runtime, [tensor]).as_numpy("Y") == 256).all()
+            assert _threads(server.pid, f"{runtime}_0"[:15])[0] == {_CPUS[-1]}
+        assert server.stop() == 0
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
