@@ -76,7 +76,7 @@ def _compare(title, sides, results, options):
         title,
         {name: (lambda side=side: _sample(*side, options.seconds)) for name, side in sides.items()},
         options.rounds,
-        lambda name: _sample(*sides[name], 1),
+        lambda name: _sample(*sides[name], 2),
     )
     results.comparison(comparison, figures=("requests_per_s", "p50_us", "p99_us", "batch_size"))
     return comparison

@@ -103,6 +103,12 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
   HEADRACE_ASSIGN_OR_RETURN(engine::ModelOptions options,
                             BuildModelOptions(*config, version, options_.queue_limits));
   options.placer = options_.placer;
+  for (const std::string& backend : {config->backend(), std::string()}) {
+    const auto said = options_.thread_counts.find(backend);
+    if (options.thread_count == 0 && said != options_.thread_counts.end()) {
+      options.thread_count = said->second;
+    }
+  }
   if (config->has_ensemble_scheduling()) {
     // No instance groups: one instance takes its requests.
     options.placements = {{.name = config->name(), .kind = engine::InstanceKind::kModel}};
