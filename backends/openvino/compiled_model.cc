@@ -116,13 +116,14 @@ ov::Core& SharedCore() {
 }
 
 Error CompiledModel::Load(const ModelSource& source, const ModelConfig& config,
-                          const ModelProbe& probe, std::shared_ptr<CompiledModel>* model) {
+                          const ModelProbe& probe, std::int64_t bound_threads,
+                          std::shared_ptr<CompiledModel>* model) {
   return Guarded("openvino", [&]() -> Error {
     HEADRACE_BACKEND_RETURN_IF_ERROR(CheckModelFile(source));
     HEADRACE_BACKEND_RETURN_IF_ERROR(probe.Check(source.path));
     auto loaded = std::make_shared<CompiledModel>();
     try {
-      HEADRACE_BACKEND_RETURN_IF_ERROR(loaded->Compile(source, config));
+      HEADRACE_BACKEND_RETURN_IF_ERROR(loaded->Compile(source, config, bound_threads));
     } catch (const ov::Exception& failure) {
       return Internal("openvino: {}", FailureText(failure.what()));
     }
@@ -131,10 +132,16 @@ Error CompiledModel::Load(const ModelSource& source, const ModelConfig& config,
   });
 }
 
-Error CompiledModel::Compile(const ModelSource& source, const ModelConfig& config) {
+Error CompiledModel::Compile(const ModelSource& source, const ModelConfig& config,
+                             std::int64_t bound_threads) {
   ov::Core& core = SharedCore();
   OpenVinoSettings settings;
   HEADRACE_BACKEND_RETURN_IF_ERROR(OpenVinoSettings::Read(core, config, &settings));
+  if (bound_threads > 0) {
+    // What the configuration says itself stays.
+    settings.properties.emplace(ov::hint::enable_cpu_pinning.name(), false);
+    settings.properties.emplace(ov::inference_num_threads.name(), bound_threads);
+  }
   if (!settings.extension_path.empty()) {
     core.add_extension(settings.extension_path);
   }

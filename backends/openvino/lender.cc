@@ -38,7 +38,7 @@ extern "C" __attribute__((visibility("default"))) TRITONSERVER_Error* HEADRACE_L
                             std::shared_ptr<backend::CompiledModel> compiled;
                             HEADRACE_BACKEND_RETURN_IF_ERROR(backend::CompiledModel::Load(
                                 {request.path, request.model_directory}, request.config,
-                                backend::ModelProbe::In(request.library_directory), &compiled));
+                                backend::ModelProbe::In(request.library_directory), 0, &compiled));
                             *model = std::make_shared<backend::LentModel>(std::move(compiled));
                             return {};
                           })

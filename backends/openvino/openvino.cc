@@ -1,6 +1,7 @@
 // The openvino backend: OpenVINO IR, ONNX, TensorFlow and TensorFlow Lite models on the CPU.
 #include <array>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "common/backend_config.h"
 #include "common/batch_driver.h"
 #include "common/entry_points.h"
+#include "common/host_placement.h"
 #include "common/model_config.h"
 #include "common/model_file.h"
 #include "common/model_location.h"
@@ -58,30 +60,51 @@ class OpenVinoModel {
 
   static void Describe(TRITONBACKEND_BackendAttribute* attributes) { PreferCpu(attributes); }
 
-  const std::shared_ptr<CompiledModel>& compiled() const { return compiled_; }
   const ModelConfig& config() const { return config_; }
+
+  // What an instance with `placement` runs. Blocks where it is the first one that is bound.
+  Error CompiledFor(const HostPlacement& placement, std::shared_ptr<CompiledModel>* compiled) {
+    const std::lock_guard lock(mutex_);
+    if (placement.cpus.empty()) {
+      *compiled = compiled_ != nullptr ? compiled_ : bound_;
+      return {};
+    }
+    if (bound_ == nullptr) {
+      HEADRACE_BACKEND_RETURN_IF_ERROR(CompiledModel::Load(
+          source_, config_, probe_, placement.thread_count * config_.InstanceCount(), &bound_));
+    }
+    if (compiled_.use_count() == 1) {
+      compiled_.reset();  // no instance uses it, and its weights take memory
+    }
+    *compiled = bound_;
+    return {};
+  }
 
  private:
   Error Load(TRITONBACKEND_Model* handle) {
     HEADRACE_BACKEND_RETURN_IF_ERROR(ModelConfig::Read(handle, &config_));
     ModelLocation location;
     HEADRACE_BACKEND_RETURN_IF_ERROR(ModelLocation::Of(handle, &location));
-    ModelSource source{.path = {}, .model_directory = location.model_directory.string()};
-    HEADRACE_BACKEND_RETURN_IF_ERROR(FindModelFile(handle, FileNames(config_), &source.path));
-    ModelProbe probe;
-    HEADRACE_BACKEND_RETURN_IF_ERROR(FindProbe(handle, &probe));
-    HEADRACE_BACKEND_RETURN_IF_ERROR(CompiledModel::Load(source, config_, probe, &compiled_));
+    source_.model_directory = location.model_directory.string();
+    HEADRACE_BACKEND_RETURN_IF_ERROR(FindModelFile(handle, FileNames(config_), &source_.path));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(FindProbe(handle, &probe_));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(CompiledModel::Load(source_, config_, probe_, 0, &compiled_));
     return SettleConfig(handle, compiled_->tensors(), &config_);
   }
 
   ModelConfig config_;
-  std::shared_ptr<CompiledModel> compiled_;
+  ModelSource source_;
+  ModelProbe probe_;
+  std::mutex
+      mutex_;  // guards what follows; held while a model is compiled: others that want it wait
+  std::shared_ptr<CompiledModel> compiled_;  // null as soon as all instances turn out to be bound
+  std::shared_ptr<CompiledModel> bound_;     // for instances that are bound to cores; null: none is
 };
 
 class OpenVinoInstance {
  public:
-  explicit OpenVinoInstance(OpenVinoModel& model)
-      : driver_(model.compiled()->tensors(), model.config()), execution_(model.compiled()) {}
+  OpenVinoInstance(const ModelConfig& config, const std::shared_ptr<CompiledModel>& compiled)
+      : compiled_(compiled), driver_(compiled_->tensors(), config), execution_(compiled_) {}
 
   static Error Create(OpenVinoModel& model, TRITONBACKEND_ModelInstance* handle,
                       std::unique_ptr<OpenVinoInstance>* instance) {
@@ -91,8 +114,12 @@ class OpenVinoInstance {
       return Unsupported(
           "instance_group kind KIND_GPU: this backend serves on the CPU; use KIND_CPU");
     }
+    HostPlacement placement;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(HostPlacement::Of(handle, &placement));
+    std::shared_ptr<CompiledModel> compiled;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(model.CompiledFor(placement, &compiled));
     return Guarded("openvino", [&]() -> Error {
-      *instance = std::make_unique<OpenVinoInstance>(model);
+      *instance = std::make_unique<OpenVinoInstance>(model.config(), compiled);
       return {};
     });
   }
@@ -100,6 +127,7 @@ class OpenVinoInstance {
   Error Execute(RequestBatch& batch) { return driver_.Execute(batch, execution_); }
 
  private:
+  const std::shared_ptr<CompiledModel> compiled_;
   BatchDriver driver_;
   OpenVinoExecution execution_;
 };

@@ -37,7 +37,7 @@ class TorchModel {
   // An executor for one instance that should use so many threads (0: no opinion); the model
   // outlives it. `config`: as settled.
   virtual Error NewRun(const Placement& placement, const ModelConfig& config, int thread_count,
-                       std::unique_ptr<TorchRun>* run) = 0;
+                       std::unique_ptr<RuntimeRun>* run) = 0;
 };
 
 }  // namespace headrace::backend

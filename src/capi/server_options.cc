@@ -33,6 +33,7 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsNew(TRITONSERVER_ServerOptions** o
   return Answer([&]() -> TRITONSERVER_Error* {
     auto made = std::make_unique<TRITONSERVER_ServerOptions>();
     made->config.allow_http = false;
+    made->config.allow_grpc = false;
     made->config.allow_metrics = false;
     *options = made.release();
     return nullptr;

@@ -40,6 +40,8 @@ struct ModelManagerOptions {
   std::vector<int> gpu_ids = {};                              // GPUs that instances may use
   double compute_capability_min = 6.0;                        // shown where another is named
   std::shared_ptr<const engine::InstancePlacer> placer = {};  // null: no instance is bound
+  // Threads of an instance where the configuration says nothing, by backend; "" stands for all.
+  std::map<std::string, int> thread_counts = {};
   bool links_may_leave = false;        // follow links that lead outside of their repository
   Nanos poll_interval = 15 * kSecond;  // poll mode: between looks; 0 = only PollOnce looks
   bool allow_code_override = false;    // load requests may bring code with them (D5)

@@ -108,6 +108,12 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
   HEADRACE_ASSIGN_OR_RETURN(engine::ModelOptions options,
                             BuildModelOptions(*config, version, options_.queue_limits));
   options.placer = options_.placer;
+  for (const std::string& backend : {config->backend(), std::string()}) {
+    const auto said = options_.thread_counts.find(backend);
+    if (options.thread_count == 0 && said != options_.thread_counts.end()) {
+      options.thread_count = said->second;
+    }
+  }
   if (config->has_ensemble_scheduling()) {
     HEADRACE_ASSIGN_OR_RETURN(
         options.ensemble,

@@ -3,7 +3,9 @@
 #define HEADRACE_REPOSITORY_VERSION_LOADER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "base/clock.h"
@@ -24,6 +26,7 @@ class VersionLoader {
     engine::QueueLimits queue_limits;
     bool links_may_leave = false;                            // label files
     std::shared_ptr<const engine::InstancePlacer> placer{};  // null: no instance is bound
+    std::map<std::string, int> thread_counts{};              // see ModelManagerOptions
   };
   // What the models that it makes use.
   struct Parts {

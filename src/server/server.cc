@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/checked_math.h"
 #include "base/log.h"
 #include "base/topology.h"
 #include "device/device_memory.h"
@@ -44,6 +45,13 @@ repository::ModelManagerOptions ManagerOptions(
   }
   options.placer = std::make_shared<engine::InstancePlacer>(Topology::Read(), config.host_policies,
                                                             config.pin_instances);
+  for (const auto& [backend, settings] : config.backend_config) {
+    const auto count = settings.find("intra_op_thread_count");
+    if (count != settings.end()) {
+      // A number that makes no sense is the backend's to refuse.
+      options.thread_counts[backend] = ParseDecimal<std::uint16_t>(count->second).value_or(0);
+    }
+  }
   options.model_config_name = config.model_config_name;
   options.accelerators = {.openvino = config.enable_openvino, .tensorrt = config.enable_tensorrt};
   options.load_thread_count = config.model_load_thread_count;

@@ -117,3 +117,11 @@ def scale(repository, name, config, with_default):
     defaults = [_constant("SCALE", [1.0, 2.0, 3.0, 4.0], TensorProto.FLOAT)] if with_default else []
     nodes = [helper.make_node("Mul", ["X", "SCALE"], ["Y"])]
     _write(repository, name, _graph(name, nodes, inputs, [("Y", TensorProto.FLOAT, [4])], defaults), config)
+
+
+def product(repository, name, config):
+    """Y = X @ W, of rows of 256: work that a runtime would spread over its threads."""
+    weights = helper.make_tensor("W", TensorProto.FLOAT, [256, 256], [1.0] * 256 * 256)
+    tensors = [[(tensor, TensorProto.FLOAT, ["n", 256])] for tensor in "XY"]
+    graph = _graph(name, [helper.make_node("MatMul", ["X", "W"], ["Y"])], *tensors, [weights])
+    _write(repository, name, graph, config)

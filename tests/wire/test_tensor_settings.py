@@ -1,7 +1,6 @@
 """What a configuration can say of tensors, with each runtime: ragged and batch inputs, batch outputs, reshape, optional
 inputs."""
 
-import concurrent.futures
 import importlib.util
 import re
 
@@ -10,7 +9,7 @@ import pytest
 import tritonclient.http as client_module
 from tritonclient.utils import InferenceServerException
 
-from harness import backends, models, tensor_models
+from harness import backends, models, tensor_models, wait
 from harness import server as server_module
 
 # The wheel of torch alone does not import; sympy comes with what it takes to make models.
@@ -94,12 +93,19 @@ def _array(shape, start=0.0):
 @pytest.mark.parametrize("runtime", _RUNTIMES)
 def test_requests_of_different_shape_share_a_batch(client, runtime):
     model = f"{runtime}_batch_tensors"
-    before = client.get_inference_statistics(model)["model_stats"][0]["execution_count"]
+
+    def counts():
+        statistics = client.get_inference_statistics(model)["model_stats"][0]
+        return statistics["inference_count"], statistics["execution_count"]
+
+    before = counts()
     arrays = [_array((1, 1, 3), 1), _array((1, 2, 2), 10), _array((1, 5, 1), 100)]
     pending = [client.async_infer(model, [_input("X", array)]) for array in arrays]
     results = [one.get_result() for one in pending]
-    # A full batch does not wait for the long delay.
-    assert client.get_inference_statistics(model)["model_stats"][0]["execution_count"] == before + 1
+    # A full batch does not wait for the long delay. Backends report an execution after its answers.
+    wait.until(lambda: counts()[0] == before[0] + _ROWS, "the statistics of all requests")
+    wait.until(lambda: counts()[1] > before[1], "the statistics of the execution")
+    assert counts()[1] == before[1] + 1
     end = 0
     for array, result in sorted(zip(arrays, results), key=lambda pair: pair[1].as_numpy("end").item()):
         assert result.as_numpy("start").tolist() == [[end]]
@@ -199,9 +205,12 @@ def test_identity_keeps_requests_apart_and_answers_each(tmp_path):
     models.add(tmp_path, "ragged", config)
     with server_module.Server(tmp_path) as running, client_module.InferenceServerClient(running.url, concurrency=16) as made:
         arrays = [_array((1 + i % 2, i % 5), i) for i in range(16)]
-        with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            answers = list(pool.map(lambda array: made.infer("ragged", [_input("INPUT0", array)]).as_numpy("OUTPUT0"), arrays))
-        for array, answer in zip(arrays, answers):
-            numpy.testing.assert_array_equal(answer, array)
-        statistics = made.get_inference_statistics("ragged")["model_stats"][0]
-        assert statistics["execution_count"] < 16
+        pending = [made.async_infer("ragged", [_input("INPUT0", array)]) for array in arrays]
+        for array, one in zip(arrays, pending):
+            numpy.testing.assert_array_equal(one.get_result().as_numpy("OUTPUT0"), array)
+
+        def statistics():
+            return made.get_inference_statistics("ragged")["model_stats"][0]
+
+        wait.until(lambda: statistics()["inference_count"] == sum(1 + i % 2 for i in range(16)), "the statistics")
+        assert statistics()["execution_count"] < 16
