@@ -27,10 +27,11 @@ void TraceInputs(InferRequest& request) {
 }  // namespace
 
 Model::Runner::Runner(std::unique_ptr<Instance> instance, InstancePlacement placement,
-                      Target target)
+                      Target target, std::unique_ptr<RateLimiter::Seat> seat)
     : instance_(std::move(instance)),
       placement_(std::move(placement)),
-      target_(std::move(target)) {}
+      target_(std::move(target)),
+      seat_(std::move(seat)) {}
 
 Model::Runner::~Runner() {
   if (thread_.joinable()) {
@@ -88,6 +89,9 @@ void Model::Runner::Execute(Batch batch) {
   }
   target_.statistics->RecordBatchFormed(batch_size,
                                         batch.formed - batch.requests.front()->times.queued);
+  if (seat_ != nullptr) {
+    seat_->Acquire();
+  }
   // The root of the thread: a backend that throws loses its batch, whose requests end with INTERNAL
   // as they are destroyed.
   try {
@@ -98,6 +102,9 @@ void Model::Runner::Execute(Batch batch) {
   } catch (...) {
     HEADRACE_LOG_ERROR("an instance of model '{}' threw while it executed a batch",
                        target_.model_name);
+  }
+  if (seat_ != nullptr) {
+    seat_->Release();
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "engine/backend.h"
 #include "engine/model.h"
+#include "engine/rate_limiter.h"
 #include "engine/request_queue.h"
 #include "engine/statistics.h"
 
@@ -25,7 +26,9 @@ class Model::Runner {
     std::string model_name;
   };
 
-  Runner(std::unique_ptr<Instance> instance, InstancePlacement placement, Target target);
+  // `seat`: what the rate limiter lets it execute by; null: whenever it wants.
+  Runner(std::unique_ptr<Instance> instance, InstancePlacement placement, Target target,
+         std::unique_ptr<RateLimiter::Seat> seat);
   ~Runner();
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
@@ -47,6 +50,7 @@ class Model::Runner {
   std::unique_ptr<Instance> instance_;
   const InstancePlacement placement_;
   const Target target_;
+  const std::unique_ptr<RateLimiter::Seat> seat_;
   std::atomic<bool> retired_{false};
   std::atomic<bool> ended_{false};
   std::thread thread_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/option_text.h"
+#include "server/options_services.h"
 
 namespace headrace::server {
 namespace {
@@ -512,6 +513,7 @@ std::vector<Option> MakeOptions() {
   AppendHttpOptions(options);
   AppendSharedMemoryOptions(options);
   AppendGpuOptions(options);
+  AppendServiceOptions(options);
   AppendOtherOptions(options);
   for (std::string_view name :
        {"allow-grpc", "grpc-address", "grpc-port", "grpc-infer-thread-count",
