@@ -1,6 +1,7 @@
 #include "engine/rate_limiter.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/wake_batch.h"
 
@@ -28,21 +29,63 @@ RateLimiter::Seat::~Seat() {
 
 void RateLimiter::Seat::Acquire() {
   std::unique_lock lock(limiter_.mutex_);
+  expected_until_ = 0;
   limiter_.pool_.Request(id_);
   limiter_.GrantLocked();
-  if (!granted_) {
-    lock.unlock();
-    WakeBatch::FlushCurrent();  // this thread may sleep now
-    lock.lock();
-    granted_changed_.wait(lock, [this] { return granted_; });
+  if (granted_) {
+    return;
+  }
+  lock.unlock();
+  WakeBatch::FlushCurrent();  // this thread may sleep now
+  lock.lock();
+  while (!granted_) {
+    const Nanos until = limiter_.ForgetLateLocked();
+    if (granted_) {
+      return;
+    }
+    if (until == kNever) {
+      granted_changed_.wait(lock);
+    } else {
+      granted_changed_.wait_for(lock, std::chrono::nanoseconds(until - Clock::Real().Now()));
+    }
   }
 }
 
-void RateLimiter::Seat::Release() {
+void RateLimiter::Seat::Release(bool returns) {
   std::lock_guard lock(limiter_.mutex_);
   granted_ = false;
   limiter_.pool_.Release(id_);
+  if (returns) {
+    expected_until_ = Clock::Real().Now() + kReturnMax;
+    limiter_.pool_.Expect(id_);
+    // Whoever waits looks at the time now.
+    for (const auto& [id, seat] : limiter_.seats_) {
+      seat->granted_changed_.notify_one();
+    }
+  }
   limiter_.GrantLocked();
+}
+
+Nanos RateLimiter::ForgetLateLocked() {
+  const Nanos now = Clock::Real().Now();
+  Nanos next = kNever;
+  bool forgot = false;
+  for (const auto& [id, seat] : seats_) {
+    if (seat->expected_until_ == 0) {
+      continue;
+    }
+    if (seat->expected_until_ <= now) {
+      seat->expected_until_ = 0;
+      pool_.Forget(id);
+      forgot = true;
+    } else {
+      next = std::min(next, seat->expected_until_);
+    }
+  }
+  if (forgot) {
+    GrantLocked();
+  }
+  return next;
 }
 
 void RateLimiter::GrantLocked() {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "engine/resource_pool.h"
 #include "telemetry/prometheus.h"
@@ -18,6 +19,8 @@ namespace headrace::engine {
 // already (in a stock Triton the batch goes on growing).
 class RateLimiter final : public telemetry::MetricSource {
  public:
+  static constexpr Nanos kReturnMax = 2 * kMillisecond;
+
   explicit RateLimiter(std::vector<ResourceLimit> limits) : pool_(std::move(limits)) {}
 
   // One instance's place. Belongs to that instance's thread; borrows the limiter.
@@ -28,7 +31,9 @@ class RateLimiter final : public telemetry::MetricSource {
     Seat& operator=(const Seat&) = delete;
     // Blocks until the resources are there, and takes them.
     void Acquire();
-    void Release();
+    // `returns`: there is more to execute, and Acquire comes at once. Others that are behind it in
+    // turn wait for that, at most kReturnMax.
+    void Release(bool returns);
 
    private:
     friend class RateLimiter;
@@ -36,7 +41,8 @@ class RateLimiter final : public telemetry::MetricSource {
     RateLimiter& limiter_;
     const ResourcePool::Id id_;
     std::condition_variable granted_changed_;
-    bool granted_ = false;  // guarded by the limiter's mutex
+    bool granted_ = false;      // guarded by the limiter's mutex
+    Nanos expected_until_ = 0;  // the same; 0: not expected
   };
 
   // Null for an instance that needs nothing. The failure is ResourcePool's.
@@ -47,6 +53,8 @@ class RateLimiter final : public telemetry::MetricSource {
 
  private:
   void GrantLocked();
+  // Forgets those that did not come back in time; the time at which to look again.
+  Nanos ForgetLateLocked();
 
   mutable std::mutex mutex_;  // guards what follows
   ResourcePool pool_;

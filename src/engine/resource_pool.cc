@@ -51,9 +51,26 @@ Result<ResourcePool::Id> ResourcePool::Add(const InstancePlacement& placement) {
   return id;
 }
 
-void ResourcePool::Remove(Id id) { members_.erase(id); }
+void ResourcePool::Remove(Id id) {
+  Forget(id);
+  members_.erase(id);
+}
+
+void ResourcePool::Expect(Id id) {
+  Request(id);
+  expected_.insert(id);
+}
+
+void ResourcePool::Forget(Id id) {
+  if (expected_.erase(id) > 0) {
+    waiting_.erase({members_.at(id).turn, id});
+  }
+}
 
 void ResourcePool::Request(Id id) {
+  if (expected_.erase(id) > 0) {
+    return;  // it has its place already
+  }
   Member& member = members_.at(id);
   member.turn = std::max(member.turn, now_);
   waiting_.emplace(member.turn, id);
@@ -67,7 +84,7 @@ std::vector<ResourcePool::Id> ResourcePool::Grant() {
     const bool behind =
         std::any_of(member.needs.begin(), member.needs.end(),
                     [&](const auto& need) { return claimed.count(need.first) > 0; });
-    if (behind || !Fits(member.needs)) {
+    if (behind || expected_.count(it->second) > 0 || !Fits(member.needs)) {
       for (const auto& [key, count] : member.needs) {
         claimed.insert(key);
       }

@@ -48,7 +48,13 @@ class ResourcePool {
   std::vector<Id> Grant();
   void Release(Id id);
 
-  std::size_t waiting_count() const { return waiting_.size(); }
+  // The instance is about to Request again: until then, or until Forget, those behind it in turn
+  // wait for it as for one that waits. Otherwise two instances that share a resource would take
+  // turns whatever their priorities, since the one that releases never waits at that moment.
+  void Expect(Id id);
+  void Forget(Id id);
+
+  std::size_t waiting_count() const { return waiting_.size() - expected_.size(); }
   struct Figure {
     std::string name;
     std::string device;  // "global", "cpu" or the GPU's number
@@ -76,6 +82,7 @@ class ResourcePool {
   std::map<Id, Member> members_;
   std::map<Key, std::uint64_t> in_use_;
   std::set<std::pair<std::uint64_t, Id>> waiting_;  // by turn
+  std::set<Id> expected_;                           // in waiting_, but not waiting yet
   std::uint64_t now_ = 0;                           // the latest turn that was granted
   Id next_ = 1;
 };

@@ -104,7 +104,7 @@ void Model::Runner::Execute(Batch batch) {
                        target_.model_name);
   }
   if (seat_ != nullptr) {
-    seat_->Release();
+    seat_->Release(!retired_.load(std::memory_order_relaxed) && target_.queue->depth() > 0);
   }
 }
 
