@@ -63,7 +63,8 @@ void ResourcePool::Expect(Id id) {
 
 void ResourcePool::Forget(Id id) {
   if (expected_.erase(id) > 0) {
-    waiting_.erase({members_.at(id).turn, id});
+    const Member& member = members_.at(id);
+    waiting_.erase({member.turn, member.arrival});
   }
 }
 
@@ -73,7 +74,8 @@ void ResourcePool::Request(Id id) {
   }
   Member& member = members_.at(id);
   member.turn = std::max(member.turn, now_);
-  waiting_.emplace(member.turn, id);
+  member.arrival = ++arrivals_;
+  waiting_.emplace(std::pair(member.turn, member.arrival), id);
 }
 
 std::vector<ResourcePool::Id> ResourcePool::Grant() {

@@ -70,7 +70,8 @@ class ResourcePool {
   struct Member {
     Needs needs;
     std::uint64_t priority = 1;
-    std::uint64_t turn = 0;  // the sum of its executions' priorities
+    std::uint64_t turn = 0;     // the sum of its executions' priorities
+    std::uint64_t arrival = 0;  // of its last request: who came first goes first, at equal turns
   };
 
   static Needs NeedsOf(const InstancePlacement& placement);
@@ -81,9 +82,10 @@ class ResourcePool {
   const std::vector<ResourceLimit> limits_;
   std::map<Id, Member> members_;
   std::map<Key, std::uint64_t> in_use_;
-  std::set<std::pair<std::uint64_t, Id>> waiting_;  // by turn
+  std::map<std::pair<std::uint64_t, std::uint64_t>, Id> waiting_;  // by turn and arrival
   std::set<Id> expected_;                           // in waiting_, but not waiting yet
   std::uint64_t now_ = 0;                           // the latest turn that was granted
+  std::uint64_t arrivals_ = 0;
   Id next_ = 1;
 };
 
