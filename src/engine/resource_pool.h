@@ -83,8 +83,8 @@ class ResourcePool {
   std::map<Id, Member> members_;
   std::map<Key, std::uint64_t> in_use_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, Id> waiting_;  // by turn and arrival
-  std::set<Id> expected_;                           // in waiting_, but not waiting yet
-  std::uint64_t now_ = 0;                           // the latest turn that was granted
+  std::set<Id> expected_;  // in waiting_, but not waiting yet
+  std::uint64_t now_ = 0;  // the latest turn that was granted
   std::uint64_t arrivals_ = 0;
   Id next_ = 1;
 };
