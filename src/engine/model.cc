@@ -7,9 +7,12 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "engine/cached_answer.h"
 #include "engine/ensemble.h"
+#include "engine/rate_limiter.h"
 #include "engine/runner.h"
 #include "engine/validate.h"
+#include "engine/warmup.h"
 
 namespace headrace::engine {
 namespace {
@@ -60,6 +63,18 @@ Status CheckActive(const std::vector<InstancePlacement>& placements, const Model
   return InvalidArgument(
       "model '{}' version {} has no active instance: its instance groups are empty or passive",
       options.name, options.version);
+}
+
+// One for each placement; null where there is nothing to wait for.
+Result<std::vector<std::unique_ptr<RateLimiter::Seat>>> TakeSeats(
+    const ModelOptions& options, const std::vector<InstancePlacement>& placements) {
+  std::vector<std::unique_ptr<RateLimiter::Seat>> seats(placements.size());
+  for (std::size_t i = 0; options.limiter != nullptr && i < placements.size(); ++i) {
+    if (!placements[i].passive) {
+      HEADRACE_ASSIGN_OR_RETURN(seats[i], options.limiter->Join(placements[i]));
+    }
+  }
+  return seats;
 }
 
 }  // namespace
@@ -122,6 +137,13 @@ Status Model::AddRunners(const std::vector<InstancePlacement>& placements) {
       return instance.status();
     }
   }
+  HEADRACE_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<RateLimiter::Seat>> seats,
+                            TakeSeats(options_, placements));
+  for (std::size_t i = 0; options_.warmup != nullptr && i < created.size(); ++i) {
+    if (!placements[i].passive) {
+      HEADRACE_RETURN_IF_ERROR(options_.warmup->Run(**created[i], shared_from_this(), clock_));
+    }
+  }
   for (std::size_t i = 0; i < created.size(); ++i) {
     if (options_.placer != nullptr) {
       HEADRACE_LOG_INFO("instance '{}' of model '{}' version {} has {}", placements[i].name,
@@ -131,7 +153,8 @@ Status Model::AddRunners(const std::vector<InstancePlacement>& placements) {
     runners_.push_back(std::make_unique<Runner>(
         Runner::Placed{*std::move(created[i]), placements[i], std::move(leases[i])},
         Runner::Target{
-            .queue = queue_.get(), .statistics = &statistics_, .model_name = options_.name}));
+            .queue = queue_.get(), .statistics = &statistics_, .model_name = options_.name},
+        std::move(seats[i])));
     if (!placements[i].passive) {
       runners_.back()->Start(fmt::format("{}_{}", options_.name.substr(0, 12), runner_number_));
     }
@@ -234,6 +257,12 @@ void Model::Accept(std::unique_ptr<InferRequest> request,
   if (order_ != nullptr) {
     request->WrapSink(
         [this](std::unique_ptr<ResponseSink> sink) { return order_->Join(std::move(sink)); });
+  }
+  if (options_.cache != nullptr) {
+    AnswerFromCache(options_.cache, *this, clock_, request);
+    if (request == nullptr) {
+      return;
+    }
   }
   if (options_.ensemble != nullptr) {
     options_.ensemble->Start(std::move(request), std::move(parts));

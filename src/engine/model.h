@@ -24,6 +24,9 @@ namespace headrace::engine {
 
 class Ensemble;
 class EnsemblePins;
+class RateLimiter;
+class ResponseCache;
+class Warmup;
 
 // How many instances and on what; one per instance group entry after expansion.
 struct ModelOptions {
@@ -42,6 +45,9 @@ struct ModelOptions {
   std::vector<std::pair<std::string, std::string>>
       metric_tags;                       // config metric_tags: extra labels "_<tag>"
   std::shared_ptr<Ensemble> ensemble{};  // takes the requests in place of instances (no placements)
+  std::shared_ptr<ResponseCache> cache{};  // asked before the queue; null: none
+  std::shared_ptr<RateLimiter> limiter{};  // of executions; null: none
+  std::shared_ptr<const Warmup> warmup{};  // run on every instance before it serves; null: none
 };
 
 // Thread-safe. Created by Start; ends by Drain and destruction (the last ModelHandle). Owns one

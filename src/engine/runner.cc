@@ -26,11 +26,12 @@ void TraceInputs(InferRequest& request) {
 
 }  // namespace
 
-Model::Runner::Runner(Placed placed, Target target)
+Model::Runner::Runner(Placed placed, Target target, std::unique_ptr<RateLimiter::Seat> seat)
     : instance_(std::move(placed.instance)),
       placement_(std::move(placed.placement)),
       lease_(std::move(placed.lease)),
-      target_(std::move(target)) {}
+      target_(std::move(target)),
+      seat_(std::move(seat)) {}
 
 Model::Runner::~Runner() {
   if (thread_.joinable()) {
@@ -91,6 +92,9 @@ void Model::Runner::Execute(Batch batch) {
   }
   target_.statistics->RecordBatchFormed(batch_size,
                                         batch.formed - batch.requests.front()->times.queued);
+  if (seat_ != nullptr) {
+    seat_->Acquire();
+  }
   // The root of the thread: a backend that throws loses its batch, whose requests end with INTERNAL
   // as they are destroyed.
   try {
@@ -101,6 +105,9 @@ void Model::Runner::Execute(Batch batch) {
   } catch (...) {
     HEADRACE_LOG_ERROR("an instance of model '{}' threw while it executed a batch",
                        target_.model_name);
+  }
+  if (seat_ != nullptr) {
+    seat_->Release(!retired_.load(std::memory_order_relaxed) && target_.queue->depth() > 0);
   }
 }
 

@@ -10,6 +10,7 @@
 #include "engine/backend.h"
 #include "engine/instance_placer.h"
 #include "engine/model.h"
+#include "engine/rate_limiter.h"
 #include "engine/request_queue.h"
 #include "engine/statistics.h"
 
@@ -32,7 +33,8 @@ class Model::Runner {
     InstancePlacer::Lease lease;
   };
 
-  Runner(Placed placed, Target target);
+  // `seat`: what the rate limiter lets it execute by; null: whenever it wants.
+  Runner(Placed placed, Target target, std::unique_ptr<RateLimiter::Seat> seat);
   ~Runner();
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
@@ -56,6 +58,7 @@ class Model::Runner {
   const InstancePlacement placement_;
   InstancePlacer::Lease lease_;
   const Target target_;
+  const std::unique_ptr<RateLimiter::Seat> seat_;
   std::atomic<bool> retired_{false};
   std::atomic<bool> ended_{false};
   std::thread thread_;

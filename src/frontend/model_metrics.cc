@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
@@ -88,6 +89,28 @@ void WriteFailures(PrometheusWriter& writer, const std::vector<Row>& rows) {
                     row.statistics.failures_by_reason[static_cast<std::size_t>(reason)]);
     }
   }
+}
+
+// For models with a response cache only.
+void WriteCacheFamilies(PrometheusWriter& writer, const std::vector<Row>& rows) {
+  std::vector<Row> cached;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(cached),
+               [](const Row& row) { return row.model->options().cache != nullptr; });
+  if (cached.empty()) {
+    return;
+  }
+  Write(writer, cached, "nv_cache_num_hits_per_model", MetricKind::kCounter,
+        "Number of cache hits per model",
+        [](const Row& row) { return row.statistics.cache_hit.count; });
+  Write(writer, cached, "nv_cache_num_misses_per_model", MetricKind::kCounter,
+        "Number of cache misses per model",
+        [](const Row& row) { return row.statistics.cache_miss.count; });
+  Write(writer, cached, "nv_cache_hit_duration_per_model", MetricKind::kCounter,
+        "Total cache hit duration per model, in microseconds",
+        [](const Row& row) { return row.statistics.cache_hit.ns / 1000; });
+  Write(writer, cached, "nv_cache_miss_duration_per_model", MetricKind::kCounter,
+        "Total cache miss (insert+lookup) duration per model, in microseconds",
+        [](const Row& row) { return row.statistics.cache_miss.ns / 1000; });
 }
 
 void WriteTritonFamilies(PrometheusWriter& writer, const std::vector<Row>& rows) {
@@ -200,6 +223,7 @@ void CollectModelMetrics(const engine::RegistrySnapshot& models, const RefusalLe
                          PrometheusWriter& writer) {
   const std::vector<Row> rows = ReadRows(models);
   WriteTritonFamilies(writer, rows);
+  WriteCacheFamilies(writer, rows);
   WriteHeadraceFamilies(writer, rows, refusals);
 }
 

@@ -74,7 +74,10 @@ TEST(FieldVerdictsTest, Judge_PassesWhatIsActedOn) {
     name: "m" backend: "b" max_batch_size: 2 input { name: "a" data_type: TYPE_FP32 dims: 1 optional: true }
     dynamic_batching { preserve_ordering: true default_queue_policy { max_queue_size: 3 } }
     instance_group { count: 2 passive: true } parameters { key: "a" value { string_value: "b" } }
-    optimization { graph { level: 1 } } response_cache { })");
+    optimization { graph { level: 1 } } response_cache { enable: true }
+    instance_group { rate_limiter { priority: 2 resources { name: "r" count: 1 global: true } } }
+    model_warmup { name: "w" batch_size: 1 count: 2 inputs { key: "a" value {
+      data_type: TYPE_FP32 dims: 1 zero_data: true } } })");
   ASSERT_TRUE(judged.ok()) << judged.status().message();
   EXPECT_TRUE(judged->empty());
 }
@@ -101,13 +104,12 @@ TEST(FieldVerdictsTest, Judge_RefusesByName) {
 
 TEST(FieldVerdictsTest, Judge_WarnsByName_OncePerField) {
   const auto judged = Judge(R"(
-    model_warmup { name: "a" } model_warmup { name: "b" } response_cache { enable: true }
-    instance_group { rate_limiter { priority: 2 } } instance_group { rate_limiter { priority: 1 } })");
+    batch_input { } batch_input { } optimization { eager_batching: true priority: PRIORITY_MAX })");
   ASSERT_TRUE(judged.ok()) << judged.status().message();
   EXPECT_THAT(*judged, testing::UnorderedElementsAre(
-                           testing::StartsWith("field 'model_warmup' "),
-                           testing::StartsWith("field 'response_cache.enable' "),
-                           testing::StartsWith("field 'instance_group.rate_limiter' ")));
+                           testing::StartsWith("field 'batch_input' "),
+                           testing::StartsWith("field 'optimization.eager_batching' "),
+                           testing::StartsWith("field 'optimization.priority' ")));
 }
 
 }  // namespace

@@ -119,6 +119,8 @@ PlanOptions ModelManager::Impl::plan_options() const {
           .links_may_leave = options_.links_may_leave,
           .accelerators = options_.accelerators,
           .allow_code_override = options_.allow_code_override,
+          .has_response_cache = options_.cache != nullptr,
+          .has_rate_limiter = options_.limiter != nullptr,
           .gpus = {.ids = options_.gpu_ids,
                    .compute_capability_min = options_.compute_capability_min,
                    .wanted_by_backend = [this](const engine::LoadSpec& spec) {
@@ -140,7 +142,9 @@ VersionLoader::Parts ModelManager::Impl::version_parts() {
                 }
                 return board_.Find(name, version);
               },
-          .pool = options_.pool != nullptr ? *options_.pool : own_pool_};
+          .pool = options_.pool != nullptr ? *options_.pool : own_pool_,
+          .cache = options_.cache,
+          .limiter = options_.limiter};
 }
 
 // At start.

@@ -15,7 +15,9 @@
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/instance_placer.h"
+#include "engine/rate_limiter.h"
 #include "engine/registry.h"
+#include "engine/response_cache.h"
 #include "repository/accelerator_switches.h"
 #include "repository/load_override.h"
 #include "tensor/block_pool.h"
@@ -49,6 +51,8 @@ struct ModelManagerOptions {
                                        << 30;  // files of load requests, all together
   std::string temporary_directory;             // for them; empty = the system's
   BlockPool* pool = nullptr;  // of tensors between the steps of ensembles; null = one of its own
+  std::shared_ptr<engine::ResponseCache> cache = nullptr;  // of models that ask for it; null = none
+  std::shared_ptr<engine::RateLimiter> limiter = nullptr;  // of executions; null = off
 };
 
 struct IndexEntry {

@@ -69,6 +69,11 @@ engine::BatchPolicyOptions ToBatching(const inference::ModelConfig& config) {
 InstancePlacement ToPlacement(const ModelInstanceGroup& group) {
   InstancePlacement placement;
   placement.passive = group.passive();
+  for (const auto& resource : group.rate_limiter().resources()) {
+    placement.resources.push_back(
+        {.name = resource.name(), .global = resource.global(), .count = resource.count()});
+  }
+  placement.rate_priority = std::max(1u, group.rate_limiter().priority());
   switch (group.kind()) {
     case ModelInstanceGroup::KIND_GPU:
       placement.kind = InstanceKind::kGpu;

@@ -83,6 +83,24 @@ Status CheckNamedFiles(const ModelLocation& location, const inference::ModelConf
   return OkStatus();
 }
 
+// What the model asks for and the server was not started with.
+void WarnOfServices(const inference::ModelConfig& config, const PlanOptions& options,
+                    std::vector<std::string>& warnings) {
+  if (config.response_cache().enable() && !options.has_response_cache) {
+    warnings.emplace_back(
+        "field 'response_cache.enable' has no effect: there is no response cache; start the server "
+        "with --cache-config=local,size=BYTES");
+  }
+  const auto& groups = config.instance_group();
+  if (!options.has_rate_limiter && std::any_of(groups.begin(), groups.end(), [](const auto& group) {
+        return group.has_rate_limiter();
+      })) {
+    warnings.emplace_back(
+        "field 'instance_group.rate_limiter' has no effect: the rate limiter is off; start the "
+        "server with --rate-limit=execution_count");
+  }
+}
+
 // Those that instances of no named kind go to.
 std::vector<int> GpusFor(const ModelLocation& location, const VersionList& list,
                          const PlanOptions& options, const inference::ModelConfig& config) {
@@ -205,6 +223,7 @@ Result<ModelPlan> PlanModel(ModelSource source, const PlanOptions& options) {
   }
   HEADRACE_ASSIGN_OR_RETURN(std::vector<std::string> warnings, JudgeFields(written));
   plan.warnings.insert(plan.warnings.end(), warnings.begin(), warnings.end());
+  WarnOfServices(written, options, plan.warnings);
   HEADRACE_RETURN_IF_ERROR(CheckNamedFiles(location, config, options.links_may_leave));
   HEADRACE_RETURN_IF_ERROR(SelectPlanVersions(location.name, list, config, plan));
   plan.parts = PartsOf(config);

@@ -25,6 +25,8 @@ struct PlanOptions {
   bool links_may_leave = false;
   AcceleratorSwitches accelerators;
   bool allow_code_override = false;  // see override_rules.h
+  bool has_response_cache = false;   // otherwise models that ask for it are warned about
+  bool has_rate_limiter = false;     // the same
   UsableGpus gpus = {};
 };
 

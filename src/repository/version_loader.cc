@@ -11,6 +11,7 @@
 #include "repository/normalise.h"
 #include "repository/protobuf_messages.h"
 #include "repository/validate.h"
+#include "repository/warmup_samples.h"
 
 namespace headrace::repository {
 namespace {
@@ -91,6 +92,36 @@ Result<std::unique_ptr<engine::LoadedModel>> VersionLoader::LoadByBackend(
   return loaded;
 }
 
+Status VersionLoader::AddServices(const ModelPlan& plan, const inference::ModelConfig& config,
+                                  engine::ModelOptions& options) const {
+  if (config.has_ensemble_scheduling()) {
+    HEADRACE_ASSIGN_OR_RETURN(
+        options.ensemble,
+        BuildEnsemble(config, options.signature, parts_.find_part, parts_.registry, parts_.pool));
+    options.placements.clear();
+    options.decoupled = options.decoupled || options.ensemble->plan().decoupled;
+  }
+  if (config.response_cache().enable()) {
+    if (options.decoupled) {
+      return InvalidArgument(
+          "Response Cache does not currently support model {} with 'decoupled' transaction policy. "
+          "Please disable the response cache.",
+          config.name());
+    }
+    options.cache = parts_.cache;
+  }
+  options.limiter = parts_.limiter;
+  const ModelLocation& location = plan.source.location;
+  HEADRACE_ASSIGN_OR_RETURN(
+      std::vector<engine::WarmupSample> samples,
+      BuildWarmup(config, options_.links_may_leave ? "/" : location.repository,
+                  location.directory));
+  if (!samples.empty()) {
+    options.warmup = std::make_shared<const engine::Warmup>(std::move(samples), parts_.pool);
+  }
+  return OkStatus();
+}
+
 Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan,
                                                            std::int64_t version) const {
   const Nanos start = Clock::Real().Now();
@@ -114,13 +145,7 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
       options.thread_count = said->second;
     }
   }
-  if (config->has_ensemble_scheduling()) {
-    HEADRACE_ASSIGN_OR_RETURN(
-        options.ensemble,
-        BuildEnsemble(*config, options.signature, parts_.find_part, parts_.registry, parts_.pool));
-    options.placements.clear();
-    options.decoupled = options.decoupled || options.ensemble->plan().decoupled;
-  }
+  HEADRACE_RETURN_IF_ERROR(AddServices(plan, *config, options));
   const ModelLocation& location = plan.source.location;
   HEADRACE_RETURN_IF_ERROR(ReadLabels(*config, options_.links_may_leave ? "/" : location.repository,
                                       location.directory, options.signature));

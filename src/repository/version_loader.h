@@ -12,7 +12,9 @@
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/model.h"
+#include "engine/rate_limiter.h"
 #include "engine/registry.h"
+#include "engine/response_cache.h"
 #include "repository/ensemble_options.h"
 #include "repository/model_plan.h"
 #include "tensor/block_pool.h"
@@ -34,6 +36,8 @@ class VersionLoader {
     const engine::Registry& registry;  // where ensembles find their models
     PartFinder find_part;              // what serves, when it may not be in the registry yet
     BlockPool& pool;
+    std::shared_ptr<engine::ResponseCache> cache;  // null: none
+    std::shared_ptr<engine::RateLimiter> limiter;  // null: off
   };
   VersionLoader(Options options, Parts parts, const Clock& clock)
       : options_(options), parts_(std::move(parts)), clock_(clock) {}
@@ -43,6 +47,9 @@ class VersionLoader {
   Result<std::shared_ptr<engine::Model>> Load(const ModelPlan& plan, std::int64_t version) const;
 
  private:
+  // What the configuration asks of the engine beside instances and queue.
+  Status AddServices(const ModelPlan& plan, const inference::ModelConfig& config,
+                     engine::ModelOptions& options) const;
   Result<std::unique_ptr<engine::LoadedModel>> LoadByBackend(engine::LoadSpec spec,
                                                              const ModelPlan& plan) const;
 

@@ -23,6 +23,12 @@ Option Number(std::string_view name, std::string_view group, std::uint64_t Serve
 Option Text(std::string_view name, std::string_view group, std::string ServerConfig::*field,
             std::string_view value, std::string_view help);
 
+// options_placement.cc: host policies, and which instances are bound to cores.
+void AppendPlacementOptions(std::vector<Option>& options);
+
+// options_model_services.cc: the response cache and the rate limiter, which all models share.
+void AppendModelServiceOptions(std::vector<Option>& options);
+
 // options_service.cc: what the services do with requests, whatever the transport.
 void AppendServiceOptions(std::vector<Option>& options);
 

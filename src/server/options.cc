@@ -9,7 +9,6 @@
 
 #include "server/option_rows.h"
 #include "server/option_text.h"
-#include "server/options_placement.h"
 
 namespace headrace::server {
 namespace {
@@ -479,6 +478,7 @@ std::vector<Option> MakeOptions() {
   AppendServiceOptions(options);
   AppendSharedMemoryOptions(options);
   AppendGpuOptions(options);
+  AppendModelServiceOptions(options);
   AppendOtherOptions(options);
   for (std::string_view name :
        {"grpc-infer-thread-count", "grpc-infer-allocation-pool-size", "grpc-max-response-pool-size",

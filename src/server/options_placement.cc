@@ -1,4 +1,4 @@
-#include "server/options_placement.h"
+#include "server/option_rows.h"
 
 #include <fmt/format.h>
 

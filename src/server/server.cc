@@ -19,6 +19,7 @@
 #include "repository/model_manager.h"
 #include "server/in_process_control.h"
 #include "server/listeners.h"
+#include "server/model_services.h"
 #include "server/process.h"
 #include "server/startup_report.h"
 #include "telemetry/gpu_metrics.h"
@@ -30,9 +31,11 @@ namespace {
 
 repository::ModelManagerOptions ManagerOptions(
     const ServerConfig& config, const std::shared_ptr<device::DeviceMemory>& device_memory,
-    BlockPool& pool) {
+    BlockPool& pool, const ModelServices& services) {
   repository::ModelManagerOptions options;
   options.pool = &pool;
+  options.cache = services.cache;
+  options.limiter = services.limiter;
   options.repository_paths = config.model_repositories;
   options.control_mode = config.control_mode;
   options.startup_models = config.load_models;
@@ -138,18 +141,26 @@ frontend::FrontEndOptions FrontOptions(const ServerConfig& config) {
 // Members in the order in which they are made; they end in the reverse order.
 class Server::Impl {
  public:
-  Impl(const ServerConfig& config, std::unique_ptr<tracing::Tracer> tracer)
+  Impl(const ServerConfig& config, ModelServices services, std::unique_ptr<tracing::Tracer> tracer)
       : config_(config),
+        services_(std::move(services)),
         tracer_(std::move(tracer)),
         device_memory_(FindGpus(config)),
         pool_({.in_use_byte_size_max = config.memory_budget_byte_size,
                .idle_byte_size_max = config.memory_idle_byte_size,
                .device_memory = device_memory_}),
         plugins_(HostOptions(config, device_memory_)),
-        models_(ManagerOptions(config, device_memory_, pool_), plugins_, registry_, clock_),
+        models_(ManagerOptions(config, device_memory_, pool_, services_), plugins_, registry_,
+                clock_),
         front_end_(FrontOptions(config), registry_, models_, *tracer_, pool_, clock_) {
     plugins_.SetServer(control_);
     front_end_.AddMetricSource(plugins_.metrics());
+    if (services_.cache != nullptr) {
+      front_end_.AddMetricSource(*services_.cache);
+    }
+    if (services_.limiter != nullptr) {
+      front_end_.AddMetricSource(*services_.limiter);
+    }
     if (config.allow_cpu_metrics) {
       front_end_.AddMetricSource(process_metrics_);
     }
@@ -196,6 +207,7 @@ class Server::Impl {
 
  private:
   const ServerConfig config_;
+  const ModelServices services_;
   const Clock& clock_ = Clock::Real();
   const std::unique_ptr<tracing::Tracer> tracer_;
   const std::shared_ptr<device::DeviceMemory> device_memory_;  // null: no GPU
@@ -215,7 +227,8 @@ Result<std::unique_ptr<Server>> Server::Create(const ServerConfig& config) {
   HEADRACE_RETURN_IF_ERROR(engine::CheckHostPolicies(config.host_policies, Topology::Read()));
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<tracing::Tracer> tracer,
                             tracing::Tracer::Create(config.trace, config.trace_target));
-  auto impl = std::make_unique<Impl>(config, std::move(tracer));
+  HEADRACE_ASSIGN_OR_RETURN(ModelServices services, MakeModelServices(config));
+  auto impl = std::make_unique<Impl>(config, std::move(services), std::move(tracer));
   HEADRACE_RETURN_IF_ERROR(impl->Listen());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "engine/instance_placer.h"
+#include "engine/resource_pool.h"
 #include "repository/model_manager.h"
 #include "tracing/trace_settings.h"
 
@@ -111,6 +112,13 @@ struct ServerConfig {
   std::uint64_t queue_request_count_max = 65'536;
   std::uint64_t queue_byte_size_max = std::uint64_t{1} << 30;
   std::uint64_t override_byte_size_max = std::uint64_t{4} << 30;
+
+  // What models share.
+  std::string cache_name;  // empty: no --cache-config
+  std::map<std::string, std::string> cache_settings;
+  std::uint64_t response_cache_byte_size = 0;
+  bool rate_limit = false;
+  std::vector<engine::ResourceLimit> rate_limit_resources;
 
   // GPUs.
   double compute_capability_min = 6.0;

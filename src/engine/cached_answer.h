@@ -1,0 +1,23 @@
+// A request's way past the response cache.
+#ifndef HEADRACE_ENGINE_CACHED_ANSWER_H_
+#define HEADRACE_ENGINE_CACHED_ANSWER_H_
+
+#include <memory>
+
+#include "base/clock.h"
+#include "engine/model.h"
+#include "engine/request.h"
+#include "engine/response_cache.h"
+
+namespace headrace::engine {
+
+// Answers the request from `cache`, and takes it; or leaves it, with a sink that inserts the answer
+// when the request ends well with one response. Then requests that ask the same at the same time
+// all run, and the last one's answer stays. Requires: validated, nothing sent yet. Hits and misses
+// are counted in the model's statistics (contracts, Triton 4.7). Does not block.
+void AnswerFromCache(const std::shared_ptr<ResponseCache>& cache, Model& model, const Clock& clock,
+                     std::unique_ptr<InferRequest>& request);
+
+}  // namespace headrace::engine
+
+#endif  // HEADRACE_ENGINE_CACHED_ANSWER_H_
