@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,11 @@
 #include "engine/backend.h"
 #include "engine/batch_policy.h"
 #include "engine/ordering.h"
+#include "engine/queue_core.h"
+#include "engine/queue_policy.h"
 #include "engine/request.h"
-#include "engine/request_queue.h"
+#include "engine/scheduler.h"
+#include "engine/sequence_options.h"
 #include "engine/signature.h"
 #include "engine/statistics.h"
 
@@ -31,6 +35,8 @@ struct ModelOptions {
   bool decoupled = false;
   BatchPolicyOptions batching;
   QueueLimits queue_limits;
+  QueuePolicies queue_policies;
+  std::optional<SequenceOptions> sequences;  // set: sequence batching in place of `batching`
   bool preserve_ordering = false;
   std::vector<InstancePlacement> placements;
   std::vector<std::pair<std::string, std::string>>
@@ -77,6 +83,8 @@ class Model : public std::enable_shared_from_this<Model> {
   // released).
   std::size_t queue_depth() const;
   std::int64_t in_flight() const { return gate_.inside(); }
+  // Nothing unless the model batches sequences.
+  std::optional<SequenceFigures> sequence_figures() const { return queue_->sequence_figures(); }
 
   // Stops new requests, lets queued and running ones finish, stops the instance threads, and
   // destroys the instances and the loaded model: later the destructor has nothing left to wait for.
@@ -105,7 +113,7 @@ class Model : public std::enable_shared_from_this<Model> {
   const Clock& clock_;
   Gate gate_;
   ModelStatistics statistics_;
-  std::unique_ptr<RequestQueue> queue_;
+  std::unique_ptr<Scheduler> queue_;
   std::shared_ptr<ResponseOrder> order_;  // null unless preserve_ordering
   mutable std::mutex stop_mutex_;         // guards what follows once started
   std::unique_ptr<LoadedModel> loaded_;

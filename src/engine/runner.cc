@@ -39,6 +39,7 @@ Model::Runner::~Runner() {
 }
 
 void Model::Runner::Start(std::string name) {
+  seat_ = target_.queue->AddSeat();
   thread_ = std::thread([this, name = std::move(name)] {
     SetThreadName(name);
     Run();
@@ -63,7 +64,7 @@ void Model::Runner::Run() {
   WakeBatch wakes;  // PopBatch flushes it before it parks the thread
   wakes.SetGathering(false);
   Nanos row_start = 0;
-  while (std::optional<Batch> batch = target_.queue->PopBatch(&retired_)) {
+  while (std::optional<Batch> batch = target_.queue->PopBatch(seat_, &retired_)) {
     const Nanos start = clock.Now();
     if (wakes.empty()) {
       row_start = start;

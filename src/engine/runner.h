@@ -9,7 +9,7 @@
 
 #include "engine/backend.h"
 #include "engine/model.h"
-#include "engine/request_queue.h"
+#include "engine/scheduler.h"
 #include "engine/statistics.h"
 
 namespace headrace::engine {
@@ -20,7 +20,7 @@ namespace headrace::engine {
 class Model::Runner {
  public:
   struct Target {
-    RequestQueue* queue;
+    Scheduler* queue;
     ModelStatistics* statistics;
     std::string model_name;
   };
@@ -47,6 +47,7 @@ class Model::Runner {
   std::unique_ptr<Instance> instance_;
   const InstancePlacement placement_;
   const Target target_;
+  std::size_t seat_ = 0;  // in the queue
   std::atomic<bool> retired_{false};
   std::atomic<bool> ended_{false};
   std::thread thread_;
