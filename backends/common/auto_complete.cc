@@ -43,13 +43,17 @@ TensorConfig ConfigOf(const TensorInfo& info, bool batches) {
   return tensor;
 }
 
+// `skip(name)`: the tensor is the server's own.
+template <typename Skip>
 void Fill(const std::vector<TensorInfo>& tensors, bool batches,
-          std::vector<TensorConfig>* configured) {
+          std::vector<TensorConfig>* configured, Skip skip) {
   if (!configured->empty()) {
     return;
   }
   for (const TensorInfo& info : tensors) {
-    configured->push_back(ConfigOf(info, batches));
+    if (!skip(info.name)) {
+      configured->push_back(ConfigOf(info, batches));
+    }
   }
 }
 
@@ -103,6 +107,29 @@ Error CheckTensor(const std::string& model_name, const TensorInfo& info, const T
   return {};
 }
 
+// Controls and states against the model's tensors.
+Error CheckSequenceTensors(const std::string& model_name, const ModelTensors& tensors,
+                           const ModelConfig& config) {
+  const auto check = [&](const SequenceTensor& tensor, const TensorInfo* info, const char* what) {
+    if (info == nullptr) {
+      return InvalidArgument(
+          "unable to load model '{}': sequence_batching names '{}', which is no {} of the model",
+          model_name, tensor.name, what);
+    }
+    TensorConfig as_config;
+    as_config.dtype = tensor.dtype;
+    as_config.dims = tensor.dims;
+    return CheckTensor(model_name, *info, as_config, config.max_batch_size > 0);
+  };
+  for (const SequenceTensor& tensor : config.sequence.inputs) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(check(tensor, tensors.FindInput(tensor.name), "input"));
+  }
+  for (const SequenceTensor& tensor : config.sequence.state_outputs) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(check(tensor, tensors.FindOutput(tensor.name), "output"));
+  }
+  return {};
+}
+
 Error CheckInputs(const std::string& model_name, const ModelTensors& tensors,
                   const ModelConfig& config) {
   for (const TensorConfig& tensor : config.inputs) {
@@ -115,7 +142,7 @@ Error CheckInputs(const std::string& model_name, const ModelTensors& tensors,
         CheckTensor(model_name, *info, tensor, config.max_batch_size > 0));
   }
   for (const TensorInfo& info : tensors.inputs) {
-    if (config.FindInput(info.name) == nullptr) {
+    if (config.FindInput(info.name) == nullptr && !config.sequence.HasInput(info.name)) {
       return InvalidArgument(
           "unable to load model '{}', configuration expects {} inputs, model provides {}: input "
           "'{}' is missing",
@@ -150,8 +177,11 @@ Error CompleteConfig(const std::string& model_name, const ModelTensors& tensors,
   if (batches && config->max_batch_size == 0 && untouched) {
     config->max_batch_size = std::max<std::int64_t>(0, default_max_batch_size);
   }
-  Fill(tensors.inputs, config->max_batch_size > 0, &config->inputs);
-  Fill(tensors.outputs, config->max_batch_size > 0, &config->outputs);
+  const SequenceConfig& sequence = config->sequence;
+  Fill(tensors.inputs, config->max_batch_size > 0, &config->inputs,
+       [&sequence](const std::string& name) { return sequence.HasInput(name); });
+  Fill(tensors.outputs, config->max_batch_size > 0, &config->outputs,
+       [&sequence](const std::string& name) { return sequence.HasStateOutput(name); });
   *add_dynamic_batching = config->max_batch_size > 1;
   return {};
 }
@@ -159,6 +189,7 @@ Error CompleteConfig(const std::string& model_name, const ModelTensors& tensors,
 Error CheckConfig(const std::string& model_name, const ModelTensors& tensors,
                   const ModelConfig& config) {
   HEADRACE_BACKEND_RETURN_IF_ERROR(CheckInputs(model_name, tensors, config));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckSequenceTensors(model_name, tensors, config));
   for (const TensorConfig& tensor : config.outputs) {
     const TensorInfo* info = tensors.FindOutput(tensor.name);
     if (info == nullptr) {

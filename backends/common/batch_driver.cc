@@ -6,6 +6,8 @@
 #include <numeric>
 #include <utility>
 
+#include "common/state_writer.h"
+
 namespace headrace::backend {
 namespace {
 
@@ -27,7 +29,12 @@ BatchDriver::BatchDriver(const ModelTensors& tensors, const ModelConfig& config)
   for (const TensorConfig& tensor : config.outputs) {
     const TensorInfo* info = tensors_.FindOutput(tensor.name);
     outputs_.push_back({.index = static_cast<std::size_t>(info - tensors_.outputs.data()),
-                        .scalar = !batches_ && IsScalar(*info, &tensor)});
+                        .scalar = !batches_ && IsScalar(*info, &tensor),
+                        .state = config.sequence.HasStateOutput(tensor.name)});
+  }
+  for (const SequenceTensor& state : config.sequence.state_outputs) {
+    const TensorInfo* info = tensors_.FindOutput(state.name);
+    states_.push_back(static_cast<std::size_t>(info - tensors_.outputs.data()));
   }
   for (const TensorInfo& info : tensors_.inputs) {
     scalar_inputs_.push_back(!batches_ && IsScalar(info, config.FindInput(info.name)));
@@ -48,13 +55,26 @@ Error BatchDriver::ExecuteBound(RequestBatch& batch, RuntimeRun& run) {
   HEADRACE_BACKEND_RETURN_IF_ERROR(run.Run(wanted_));
   batch.MarkComputeEnd();
   for (const Output& output : outputs_) {
-    if (wanted_[output.index] && !output.in_place) {
+    if (output.wanted && !output.in_place) {
       RuntimeOutput produced;
       HEADRACE_BACKEND_RETURN_IF_ERROR(run.ReadOutput(output.index, &produced));
       HEADRACE_BACKEND_RETURN_IF_ERROR(Answer(batch, run, output, std::move(produced)));
     }
   }
-  return run.FinishOutputs();
+  return states_.empty() ? run.FinishOutputs() : WriteStates(batch, run);
+}
+
+Error BatchDriver::WriteStates(RequestBatch& batch, RuntimeRun& run) {
+  StateWriter writer(batch, run);
+  for (const std::size_t index : states_) {
+    RuntimeOutput produced;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(run.ReadOutput(index, &produced));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(
+        writer.Write(index, tensors_.outputs[index].name.c_str(), produced, batches_, rows_));
+  }
+  HEADRACE_BACKEND_RETURN_IF_ERROR(run.FinishOutputs());
+  writer.Commit();
+  return {};
 }
 
 Error BatchDriver::ReadRows(RequestBatch& batch) {
@@ -114,16 +134,20 @@ bool BatchDriver::KnownShape(const TensorInfo& info) {
 
 Error BatchDriver::BindOutputs(RequestBatch& batch, RuntimeRun& run) {
   wanted_.assign(tensors_.outputs.size(), false);
+  for (const std::size_t index : states_) {
+    wanted_[index] = true;
+  }
   for (Output& output : outputs_) {
     const TensorInfo& info = tensors_.outputs[output.index];
     output.in_place = false;
-    bool wanted = false;
-    for (std::size_t i = 0; i < batch.size() && !wanted; ++i) {
-      wanted = batch.Wants(i, info.name);
+    output.wanted = false;
+    for (std::size_t i = 0; i < batch.size() && !output.wanted; ++i) {
+      output.wanted = batch.Wants(i, info.name);
     }
-    wanted_[output.index] = wanted;
-    if (!wanted || batch.size() != 1 || info.dtype == TRITONSERVER_TYPE_BYTES ||
-        !run.CanBindOutput(output.index) || !KnownShape(info)) {
+    wanted_[output.index] = output.wanted || output.state;
+    if (!output.wanted || output.state || batch.size() != 1 ||
+        info.dtype == TRITONSERVER_TYPE_BYTES || !run.CanBindOutput(output.index) ||
+        !KnownShape(info)) {
       continue;
     }
     const std::size_t byte_size = ElementCount(shape_) * TRITONSERVER_DataTypeByteSize(info.dtype);

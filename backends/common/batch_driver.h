@@ -87,8 +87,10 @@ class BatchDriver {
  private:
   struct Output {
     std::size_t index = 0;  // in ModelTensors::outputs
+    bool wanted = false;    // by a request of the batch
     bool in_place = false;  // the runtime writes into the response
     bool scalar = false;    // of rank 0, which the protocol has as [1]
+    bool state = false;     // also kept as the state of a sequence: read after the run
   };
 
   Error ExecuteBound(RequestBatch& batch, RuntimeRun& run);
@@ -101,6 +103,7 @@ class BatchDriver {
   Error Answer(RequestBatch& batch, RuntimeRun& run, const Output& answered, RuntimeOutput output);
   Error AnswerFromDevice(RequestBatch& batch, RuntimeRun& run, std::size_t index,
                          const RuntimeOutput& output);
+  Error WriteStates(RequestBatch& batch, RuntimeRun& run);
   Error AnswerStrings(RequestBatch& batch, const TensorInfo& info, const RuntimeOutput& output);
 
   const ModelTensors& tensors_;
@@ -108,6 +111,7 @@ class BatchDriver {
   InputGatherer gatherer_;
   std::vector<bool> scalar_inputs_;  // by index
   std::vector<Output> outputs_;      // in the configuration's order
+  std::vector<std::size_t> states_;  // indices of outputs that sequences keep
 
   // Of the current batch; kept for their memory.
   std::vector<std::int64_t> rows_;  // of each request

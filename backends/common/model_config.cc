@@ -229,6 +229,7 @@ Error ModelConfig::Parse(std::string_view json, ModelConfig* config) {
   }
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadTensors(root, "input", &result.inputs));
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadTensors(root, "output", &result.outputs));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(SequenceConfig::Parse(json, &result.sequence));
   result.has_scheduling = root.contains("dynamic_batching") || root.contains("sequence_batching") ||
                           root.contains("ensemble_scheduling");
   result.default_model_filename = StringOr(root, "default_model_filename", "");

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/sequence_config.h"
 #include "triton_abi.h"
 
 namespace headrace::backend {
@@ -57,6 +58,7 @@ class ModelConfig {
   std::int64_t max_batch_size = 0;
   std::vector<TensorConfig> inputs;
   std::vector<TensorConfig> outputs;
+  SequenceConfig sequence;  // tensors beside `inputs` and `outputs`
   bool has_scheduling =
       false;  // dynamic_batching, sequence_batching or ensemble_scheduling is there
   std::string default_model_filename;
