@@ -50,11 +50,25 @@ def server(repository):
         assert running.stop() == 0, running.output()
 
 
+def _client_of(server):
+    """A client for one thread."""
+    return client_module.InferenceServerClient(server.url, network_timeout=120, connection_timeout=120)
+
+
+def _in_threads(server, work, arguments):
+    """work(client, argument) for all arguments at the same time; the results in their order."""
+
+    def with_client(argument):
+        with _client_of(server) as client:
+            return work(client, argument)
+
+    with concurrent.futures.ThreadPoolExecutor(len(arguments)) as pool:
+        return list(pool.map(with_client, arguments))
+
+
 @pytest.fixture(name="client")
 def _client(server):
-    with client_module.InferenceServerClient(
-        server.url, concurrency=96, network_timeout=120, connection_timeout=120
-    ) as client:
+    with _client_of(server) as client:
         yield client
     assert server.alive(), server.output()
 
@@ -90,15 +104,12 @@ def _metric(server, name, model, **labels):
 
 
 @pytest.mark.parametrize("model", ["direct", "oldest", "unbatched", "one_slot"])
-def test_interleaved_sequences_keep_their_own_sums(server, client, model):
+def test_interleaved_sequences_keep_their_own_sums(server, model):
     count, steps = 24, 6
     before = _metric(server, "headrace_sequences_ended_total", model, reason="END")
     values = {s: [float((s * 7 + i) % 11) for i in range(steps)] for s in range(1, count + 1)}
-    with concurrent.futures.ThreadPoolExecutor(count) as pool:
-        sums = dict(
-            zip(values, pool.map(lambda s: _run(client, model, s, values[s], model != "unbatched"), values), strict=True)
-        )
-    assert sums == {s: numpy.cumsum(values[s]).tolist() for s in values}
+    sums = _in_threads(server, lambda client, s: _run(client, model, s, values[s], model != "unbatched"), list(values))
+    assert sums == [numpy.cumsum(values[s]).tolist() for s in values]
     assert _metric(server, "headrace_sequences_ended_total", model, reason="END") == before + count
     assert _metric(server, "headrace_sequences_live", model) == 0
     assert _metric(server, "headrace_sequences_backlog", model) == 0
@@ -182,10 +193,10 @@ def test_a_request_in_the_backlog_expires(server, client):
     assert _metric(server, "headrace_sequences_ended_total", "one_slot", reason="TIMEOUT") == 1
 
 
-def test_direct_waits_for_its_utilization(client):
+def test_direct_waits_for_its_utilization(server, client):
     statistics = client.get_inference_statistics("waiting")["model_stats"][0]
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda s: _step(client, "waiting", s, 1.0, True, True)[0], range(1, 5))) == [1] * 4
+    sums = _in_threads(server, lambda one, s: _step(one, "waiting", s, 1.0, True, True)[0], range(1, 5))
+    assert sums == [1] * 4
     after = client.get_inference_statistics("waiting")["model_stats"][0]
     assert after["execution_count"] == statistics["execution_count"] + 1
     assert after["inference_count"] == statistics["inference_count"] + 4
@@ -205,18 +216,25 @@ def test_triton_s_hooks_hold_requests_back(tmp_path, monkeypatch):
     stateful_model.add(repository, "held", max_batch_size=2)
     monkeypatch.setenv("TRITONSERVER_DELAY_SCHEDULER", "4")
     monkeypatch.setenv("TRITONSERVER_BACKLOG_DELAY_SCHEDULER", "1")
-    with server_module.Server(repository) as running, client_module.InferenceServerClient(
-        running.url, concurrency=8, network_timeout=60
-    ) as client:
-        pending = [
-            client.async_infer("held", _inputs(1.0), sequence_id=s, sequence_start=True) for s in (1, 2)
-        ]
-        wait.until(lambda: _metric(running, "nv_inference_pending_request_count", "held") == 2, "both wait")
-        pending += [client.async_infer("held", _inputs(1.0), sequence_id=s, sequence_end=True) for s in (1, 2)]
-        wait.until(lambda: _metric(running, "nv_inference_pending_request_count", "held") == 4, "four wait")
-        pending.append(client.async_infer("held", _inputs(9.0), sequence_id=3, sequence_start=True, sequence_end=True))
-        assert [float(one.get_result().as_numpy("SUM")[0, 0]) for one in pending] == [1, 1, 2, 2, 9]
-        assert client.get_inference_statistics("held")["model_stats"][0]["execution_count"] == 3
+    with server_module.Server(repository) as running, concurrent.futures.ThreadPoolExecutor(5) as pool:
+
+        def ask(sequence, value, start, end):
+            with _client_of(running) as client:
+                return _step(client, "held", sequence, value, start, end)[0]
+
+        def wait_pending(count):
+            wait.until(
+                lambda: _metric(running, "nv_inference_pending_request_count", "held") == count, f"{count} wait"
+            )
+
+        answers = [pool.submit(ask, sequence, 1.0, True, False) for sequence in (1, 2)]
+        wait_pending(2)
+        answers += [pool.submit(ask, sequence, 1.0, False, True) for sequence in (1, 2)]
+        wait_pending(4)
+        answers.append(pool.submit(ask, 3, 9.0, True, True))
+        assert [one.result() for one in answers] == [1, 1, 2, 2, 9]
+        with _client_of(running) as client:
+            assert client.get_inference_statistics("held")["model_stats"][0]["execution_count"] == 3
         assert running.stop() == 0, running.output()
 
 
@@ -228,6 +246,7 @@ input { name: "sr" data_type: TYPE_INT64 dims: [ 1 ] }
 output { name: "output" data_type: TYPE_FP32 dims: [ -1, 1 ] }
 sequence_batching {
   oldest { max_candidate_sequences: 64 }
+  max_sequence_idle_microseconds: 600000000
   state { input_name: "state" output_name: "stateN" data_type: TYPE_FP32 dims: [ 2, -1, 128 ] }
 }
 instance_group { count: 2 kind: KIND_CPU }
@@ -240,7 +259,7 @@ def _speech(rate, pitch, seconds_of_silence):
     """Vowels, made of the harmonics of a voice behind three formants each, between silences."""
     parts = [numpy.zeros(int(rate * seconds_of_silence))]
     for formants in ((700, 1220, 2600), (300, 2300, 3000)):
-        times = numpy.arange(rate // 2) / rate
+        times = numpy.arange(rate * 3 // 10) / rate
         phase = 2 * numpy.pi * numpy.cumsum(pitch + 10 * numpy.sin(2 * numpy.pi * 5 * times)) / rate
         vowel = numpy.zeros_like(times)
         for harmonic in range(1, 30):
@@ -284,17 +303,13 @@ def test_silero_hears_64_interleaved_voices_as_the_package_does(tmp_path):
     alone = OnnxWrapper(str(file), force_onnx_cpu=True)
     expected = [alone.audio_forward(torch.from_numpy(wave), rate).numpy() for wave in waves]
 
-    with server_module.Server(tmp_path) as running, client_module.InferenceServerClient(
-        running.url, concurrency=count, network_timeout=120, connection_timeout=120
-    ) as client:
+    def served(client, i):
+        wrapper = OnnxWrapper(str(file), force_onnx_cpu=True)
+        wrapper.session = _Session(client, i + 1)
+        return wrapper.audio_forward(torch.from_numpy(waves[i]), rate).numpy()
 
-        def served(i):
-            wrapper = OnnxWrapper(str(file), force_onnx_cpu=True)
-            wrapper.session = _Session(client, i + 1)
-            return wrapper.audio_forward(torch.from_numpy(waves[i]), rate).numpy()
-
-        with concurrent.futures.ThreadPoolExecutor(count) as pool:
-            found = list(pool.map(served, range(count)))
+    with server_module.Server(tmp_path) as running:
+        found = _in_threads(running, served, range(count))
         assert _metric(running, "headrace_sequences_started_total", "silero") == count
         assert running.stop() == 0, running.output()
     for one, other in zip(found, expected, strict=True):
