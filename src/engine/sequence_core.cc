@@ -10,17 +10,6 @@ namespace {
 
 constexpr std::uint32_t kStart = 1, kEnd = 2;
 
-BatchPolicyOptions OldestPolicy(const SequenceOptions& options) {
-  return {.dynamic = true,
-          .batch_size_max = std::max<std::int64_t>(1, options.batch_size_max),
-          .preferred_sizes = options.preferred_sizes,
-          .queue_delay_max = options.queue_delay_max};
-}
-
-bool IsDead(const InferRequest& request, Nanos now) {
-  return request.deadline <= now || request.Cancelled();
-}
-
 std::string_view IdOf(const InferRequest& request) {
   return request.id.empty() ? std::string_view("<id_unknown>") : std::string_view(request.id);
 }
@@ -36,7 +25,6 @@ SequenceCore::SequenceCore(SequenceOptions options, QueueLimits limits, std::str
     : options_(std::move(options)),
       limits_(limits),
       model_name_(std::move(model_name)),
-      oldest_policy_(OldestPolicy(options_)),
       held_back_(limits.hold_until_count > 0 || limits.hold_until_backlog_count > 0) {}
 
 SequenceCore::~SequenceCore() {
@@ -81,10 +69,10 @@ SequenceCore::PushResult SequenceCore::Push(std::unique_ptr<InferRequest>& reque
   }
   const bool start = (request->sequence_flags & kStart) != 0;
   if (sequence == nullptr && !start) {
-    return refuse(InvalidArgument(
-        "[request id: {}] inference request for sequence {} to model '{}' must specify the START "
-        "flag on the first request of the sequence",
-        IdOf(*request), id.ToString(), model_name_));
+    return refuse(
+        InvalidArgument("inference request for sequence {} to model '{}' must specify the START "
+                        "flag on the first request of the sequence",
+                        id.ToString(), model_name_));
   }
   result.restarted = sequence != nullptr && start;
   if (sequence == nullptr) {
@@ -102,27 +90,26 @@ SequenceCore::PushResult SequenceCore::Push(std::unique_ptr<InferRequest>& reque
   return result;
 }
 
+// Without the request's id, as the stock server has it.
 Status SequenceCore::CheckRequest(const InferRequest& request, const SequenceId& id) const {
   if (request.batch_size > 1) {
     return InvalidArgument(
-        "[request id: {}] inference request to model '{}' must specify batch-size 1 due to "
-        "requirements of sequence batcher",
-        IdOf(request), model_name_);
+        "inference request to model '{}' must specify batch-size 1 due to requirements of sequence "
+        "batcher",
+        model_name_);
   }
   if (id.empty() && !options_.iterative) {
     return InvalidArgument(
-        "[request id: {}] inference request to model '{}' must specify a non-zero or non-empty "
-        "correlation ID",
-        IdOf(request), model_name_);
+        "inference request to model '{}' must specify a non-zero or non-empty correlation ID",
+        model_name_);
   }
   if (id.text.size() > SequenceId::kTextSizeMax) {
     return InvalidArgument(
-        "[request id: {}] string correlation ID cannot be longer than {} characters for model "
-        "'{}', but this one has {}",
-        IdOf(request), SequenceId::kTextSizeMax, model_name_, id.text.size());
+        "string correlation ID cannot be longer than {} characters; that of a request to model "
+        "'{}' has {}",
+        SequenceId::kTextSizeMax, model_name_, id.text.size());
   }
-  return CheckIdKind(options_, id, model_name_)
-      .WithPrefix(fmt::format("[request id: {}] ", IdOf(request)));
+  return CheckIdKind(options_, id, model_name_);
 }
 
 SequenceCore::Sequence* SequenceCore::Find(const SequenceId& id, Nanos now) {
@@ -195,111 +182,6 @@ void SequenceCore::Append(Sequence& sequence, InferRequest& request) {
     sequence.backlog_expiry = expiry;
     backlog_expiries_[expiry] = &sequence;
   }
-}
-
-void SequenceCore::TryPop(std::size_t seat, Nanos now, Popped& popped) {
-  if (held_back()) {
-    return;
-  }
-  Seat& own = seats_[seat];
-  DropDead(own, now, popped.dropped);
-  if (own.ready.empty()) {
-    return;
-  }
-  if (options_.direct) {
-    PopDirect(own, now, popped);
-  } else {
-    PopOldest(own, now, popped);
-  }
-}
-
-void SequenceCore::DropDead(Seat& seat, Nanos now, std::vector<Dropped>& dropped) {
-  for (auto at = seat.ready.begin(); at != seat.ready.end();) {
-    const Key key = at->first;
-    const std::size_t slot = at->second->slot;
-    bool ended = false;
-    // The end of one sequence may let another into its slot.
-    for (Sequence* next = at->second; next != nullptr && IsDead(next->pending.front(), now);
-         next = seat.slots[slot].get()) {
-      Finish(*next, End::kCancelled, &dropped);
-      ended = true;
-    }
-    at = ended ? seat.ready.upper_bound(key) : std::next(at);
-  }
-}
-
-void SequenceCore::PopDirect(Seat& seat, Nanos now, Popped& popped) {
-  const Nanos oldest = seat.ready.begin()->first.first;
-  const double wanted = options_.slot_utilization_min * static_cast<double>(options_.slot_count);
-  if (!closed_ && static_cast<double>(seat.ready.size()) < wanted &&
-      now - oldest < options_.queue_delay_max) {
-    popped.wait_until =
-        oldest > kNever - options_.queue_delay_max ? kNever : oldest + options_.queue_delay_max;
-    return;
-  }
-  const std::uint64_t shape = seat.ready.begin()->second->pending.front().shape_key;
-  std::size_t used = seat.slots.size();
-  while (seat.slots[used - 1] == nullptr) {
-    --used;
-  }
-  for (std::size_t slot = 0; slot < used; ++slot) {
-    Sequence* sequence = seat.slots[slot].get();
-    if (sequence != nullptr && !sequence->in_flight && !sequence->pending.empty() &&
-        sequence->pending.front().shape_key == shape) {
-      Give(*sequence, popped);
-    } else {
-      popped.batch.emplace_back();
-      popped.sequences.push_back(nullptr);
-    }
-  }
-}
-
-void SequenceCore::PopOldest(Seat& seat, Nanos now, Popped& popped) {
-  const std::uint64_t shape = seat.ready.begin()->second->pending.front().shape_key;
-  std::vector<Sequence*> candidates;
-  std::vector<std::int64_t> sizes;
-  for (const auto& [key, sequence] : seat.ready) {
-    // One more than fits, so that the policy sees that the batch is full.
-    if (static_cast<std::int64_t>(sizes.size()) > oldest_policy_.batch_size_max) {
-      break;
-    }
-    if (sequence->pending.front().shape_key == shape) {
-      candidates.push_back(sequence);
-      sizes.push_back(1);
-    }
-  }
-  BatchPolicyOptions policy = oldest_policy_;
-  if (closed_) {
-    policy.queue_delay_max = 0;
-  }
-  const Decision decision = DecideBatch(policy, {sizes, seat.ready.begin()->first.first}, now);
-  if (const auto* wait = std::get_if<WaitUntil>(&decision)) {
-    popped.wait_until = wait->time;
-    return;
-  }
-  candidates.resize(std::get<Dispatch>(decision).request_count);
-  for (Sequence* sequence : candidates) {
-    Give(*sequence, popped);
-  }
-}
-
-void SequenceCore::Give(Sequence& sequence, Popped& popped) {
-  SetReady(sequence, false);
-  std::unique_ptr<InferRequest> request = TakeHead(sequence);
-  sequence.in_flight = true;
-  sequence.ending = (request->sequence_flags & kEnd) != 0;
-  popped.batch.push_back(std::move(request));
-  popped.sequences.push_back(&sequence);
-}
-
-std::unique_ptr<InferRequest> SequenceCore::TakeHead(Sequence& sequence) {
-  std::unique_ptr<InferRequest> request(&sequence.pending.PopFront());
-  --depth_;
-  byte_size_ -= request->byte_size;
-  if (sequence.seat == kNoSeat) {
-    --backlog_depth_;
-  }
-  return request;
 }
 
 std::size_t SequenceCore::Released(Sequence& sequence, Nanos now,

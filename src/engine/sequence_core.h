@@ -165,7 +165,6 @@ class SequenceCore {
   const SequenceOptions options_;
   const QueueLimits limits_;
   const std::string model_name_;
-  const BatchPolicyOptions oldest_policy_;
 
   std::vector<Seat> seats_;
   std::list<std::unique_ptr<Sequence>> backlog_;  // longest waiting first

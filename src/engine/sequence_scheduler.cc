@@ -74,8 +74,11 @@ class SequenceScheduler::Impl {
       RouseAll();
     }
     if (pushed.restarted) {
-      HEADRACE_LOG_WARNING("sequence {} of model '{}' starts again before it has ended",
-                           id.ToString(), model_name_);
+      HEADRACE_LOG_WARNING(
+          "sequence {} for model '{}' has a conflict. The previous sequence did not end before "
+          "this "
+          "sequence start. Previous sequence will be terminated early.",
+          id.ToString(), model_name_);
     }
     if (!pushed.status.ok()) {
       request->Finish(std::move(pushed.status), pushed.reason);
