@@ -80,8 +80,7 @@ class SequenceStateTest : public ::testing::Test {
     void* buffer = nullptr;
     TRITONSERVER_MemoryType type = TRITONSERVER_MEMORY_GPU;
     std::int64_t id = 3;
-    EXPECT_EQ(nullptr,
-              TRITONBACKEND_StateBuffer(state, &buffer, values.size() * 8, &type, &id));
+    EXPECT_EQ(nullptr, TRITONBACKEND_StateBuffer(state, &buffer, values.size() * 8, &type, &id));
     EXPECT_EQ(type, TRITONSERVER_MEMORY_CPU);
     std::memcpy(buffer, values.data(), values.size() * 8);
     TRITONSERVER_BufferAttributes* attributes = nullptr;
@@ -97,8 +96,8 @@ class SequenceStateTest : public ::testing::Test {
   void Answer(TRITONBACKEND_Request* request) {
     TRITONBACKEND_Response* response = nullptr;
     EXPECT_EQ(nullptr, TRITONBACKEND_ResponseNew(&response, request));
-    EXPECT_EQ(nullptr, TRITONBACKEND_ResponseSend(
-                           response, TRITONSERVER_RESPONSE_COMPLETE_FINAL, nullptr));
+    EXPECT_EQ(nullptr,
+              TRITONBACKEND_ResponseSend(response, TRITONSERVER_RESPONSE_COMPLETE_FINAL, nullptr));
     EXPECT_EQ(nullptr, TRITONBACKEND_RequestRelease(request, TRITONSERVER_REQUEST_RELEASE_ALL));
   }
 

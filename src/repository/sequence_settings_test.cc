@@ -104,7 +104,8 @@ TEST(SequenceSettingsTest, InitialStates_ComeFromFilesOfTheModel) {
   const auto read = [&](const std::string& file, SequenceOptions& options) {
     const inference::ModelConfig config = Parse(R"(sequence_batching {
       state { input_name: "a" output_name: "b" data_type: TYPE_FP32 dims: [ 2 ]
-              initial_state { data_type: TYPE_FP32 dims: [ 2 ] data_file: ")" + file + "\" } } }");
+              initial_state { data_type: TYPE_FP32 dims: [ 2 ] data_file: ")" +
+                                                file + "\" } } }");
     options = BuildSequenceOptions(config)->value();
     return ReadInitialStates(config, files.path(), files.path("m"), options);
   };

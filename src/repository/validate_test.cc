@@ -144,9 +144,9 @@ INSTANTIATE_TEST_SUITE_P(
              "18446744073709551615 }",
              "sequence batching times must be at most"}));
 
-#define STATE(text)                                                                           \
-  "backend: \"b\" input { name: \"x\" } sequence_batching { state { output_name: \"o\" " text \
-  " } }"
+#define STATE(text)                                                                                \
+  "backend: \"b\" input { name: \"x\" } sequence_batching { state { output_name: \"o\" " text " }" \
+                                                                                              " }"
 #define INITIAL(text) \
   STATE("input_name: \"i\" data_type: TYPE_FP32 dims: [ -1, 2 ] initial_state { " text " }")
 INSTANTIATE_TEST_SUITE_P(
@@ -160,8 +160,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{STATE("input_name: \"i\" data_type: TYPE_FP32 dims: 0"), "dimension must be integer"},
         Case{INITIAL("name: \"n\" data_type: TYPE_FP32 dims: [ 3, 2 ] zero_data: true"), ""},
         Case{INITIAL("data_type: TYPE_INT32 dims: [ 3, 2 ] zero_data: true"), "another data type"},
-        Case{INITIAL("data_type: TYPE_FP32 dims: [ 3, 4 ] zero_data: true"), "whose 'dims' are not"},
-        Case{INITIAL("data_type: TYPE_FP32 dims: [ -1, 2 ] zero_data: true"), "whose 'dims' are not"},
+        Case{INITIAL("data_type: TYPE_FP32 dims: [ 3, 4 ] zero_data: true"),
+             "whose 'dims' are not"},
+        Case{INITIAL("data_type: TYPE_FP32 dims: [ -1, 2 ] zero_data: true"),
+             "whose 'dims' are not"},
         Case{INITIAL("data_type: TYPE_FP32 dims: [ 3, 2 ]"), "without 'zero_data' or 'data_file'"},
         Case{"backend: \"b\" sequence_batching { oldest { max_candidate_sequences: -1 } }",
              "'max_candidate_sequences' must be in range"}));
