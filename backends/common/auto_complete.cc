@@ -43,14 +43,16 @@ TensorConfig ConfigOf(const TensorInfo& info, bool batches) {
   return tensor;
 }
 
-void Fill(const std::vector<TensorInfo>& tensors, const ModelConfig& config,
-          std::vector<TensorConfig>* configured) {
+// `skip(info)`: requests do not carry the tensor.
+template <typename Skip>
+void Fill(const std::vector<TensorInfo>& tensors, bool batches,
+          std::vector<TensorConfig>* configured, Skip skip) {
   if (!configured->empty()) {
     return;
   }
   for (const TensorInfo& info : tensors) {
-    if (!info.has_default && config.FindBatchInput(info.name) == nullptr) {
-      configured->push_back(ConfigOf(info, config.max_batch_size > 0));
+    if (!skip(info)) {
+      configured->push_back(ConfigOf(info, batches));
     }
   }
 }
@@ -123,6 +125,29 @@ Error CheckRagged(const std::string& model_name, const TensorInfo& info,
   return {};
 }
 
+// Controls and states against the model's tensors.
+Error CheckSequenceTensors(const std::string& model_name, const ModelTensors& tensors,
+                           const ModelConfig& config) {
+  const auto check = [&](const SequenceTensor& tensor, const TensorInfo* info, const char* what) {
+    if (info == nullptr) {
+      return InvalidArgument(
+          "unable to load model '{}': sequence_batching names '{}', which is no {} of the model",
+          model_name, tensor.name, what);
+    }
+    TensorConfig as_config;
+    as_config.dtype = tensor.dtype;
+    as_config.dims = tensor.dims;
+    return CheckTensor(model_name, *info, as_config, config.max_batch_size > 0);
+  };
+  for (const SequenceTensor& tensor : config.sequence.inputs) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(check(tensor, tensors.FindInput(tensor.name), "input"));
+  }
+  for (const SequenceTensor& tensor : config.sequence.state_outputs) {
+    HEADRACE_BACKEND_RETURN_IF_ERROR(check(tensor, tensors.FindOutput(tensor.name), "output"));
+  }
+  return {};
+}
+
 Error CheckBatchInput(const std::string& model_name, const ModelTensors& tensors,
                       const BatchInputConfig& made, const std::string& target) {
   const TensorInfo* info = tensors.FindInput(target);
@@ -165,7 +190,7 @@ Error CheckInputs(const std::string& model_name, const ModelTensors& tensors,
   }
   for (const TensorInfo& info : tensors.inputs) {
     if (!info.has_default && config.FindInput(info.name) == nullptr &&
-        config.FindBatchInput(info.name) == nullptr) {
+        config.FindBatchInput(info.name) == nullptr && !config.sequence.HasInput(info.name)) {
       return InvalidArgument(
           "unable to load model '{}', configuration expects {} inputs, model provides {}: input "
           "'{}' is missing",
@@ -200,8 +225,12 @@ Error CompleteConfig(const std::string& model_name, const ModelTensors& tensors,
   if (batches && config->max_batch_size == 0 && untouched) {
     config->max_batch_size = std::max<std::int64_t>(0, default_max_batch_size);
   }
-  Fill(tensors.inputs, *config, &config->inputs);
-  Fill(tensors.outputs, *config, &config->outputs);
+  Fill(tensors.inputs, config->max_batch_size > 0, &config->inputs, [&](const TensorInfo& info) {
+    return info.has_default || config->FindBatchInput(info.name) != nullptr ||
+           config->sequence.HasInput(info.name);
+  });
+  Fill(tensors.outputs, config->max_batch_size > 0, &config->outputs,
+       [&](const TensorInfo& info) { return config->sequence.HasStateOutput(info.name); });
   *add_dynamic_batching = config->max_batch_size > 1;
   return {};
 }
@@ -209,6 +238,7 @@ Error CompleteConfig(const std::string& model_name, const ModelTensors& tensors,
 Error CheckConfig(const std::string& model_name, const ModelTensors& tensors,
                   const ModelConfig& config) {
   HEADRACE_BACKEND_RETURN_IF_ERROR(CheckInputs(model_name, tensors, config));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CheckSequenceTensors(model_name, tensors, config));
   for (const TensorConfig& tensor : config.outputs) {
     const TensorInfo* info = tensors.FindOutput(tensor.name);
     if (info == nullptr) {

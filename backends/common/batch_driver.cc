@@ -6,6 +6,8 @@
 #include <numeric>
 #include <utility>
 
+#include "common/state_writer.h"
+
 namespace headrace::backend {
 namespace {
 
@@ -33,11 +35,16 @@ BatchDriver::BatchDriver(const ModelTensors& tensors, const ModelConfig& config)
     Output& output = outputs_.emplace_back();
     output.index = static_cast<std::size_t>(info - tensors_.outputs.data());
     output.scalar = !batches_ && IsScalar(*info, &tensor);
+    output.state = config.sequence.HasStateOutput(tensor.name);
     const BatchOutputConfig* const cut = config.FindBatchOutput(tensor.name);
     if (cut != nullptr && batches_) {
       output.source = cut->source;
       output.dims = tensor.backend_dims();
     }
+  }
+  for (const SequenceTensor& state : config.sequence.state_outputs) {
+    const TensorInfo* info = tensors_.FindOutput(state.name);
+    states_.push_back(static_cast<std::size_t>(info - tensors_.outputs.data()));
   }
   for (std::size_t index = 0; index < tensors_.inputs.size(); ++index) {
     const TensorInfo& info = tensors_.inputs[index];
@@ -46,6 +53,8 @@ BatchDriver::BatchDriver(const ModelTensors& tensors, const ModelConfig& config)
                          .optional = tensor->optional,
                          .scalar = !batches_ && IsScalar(info, tensor),
                          .ragged = tensor->allow_ragged_batch && batches_});
+    } else if (config.sequence.HasInput(info.name)) {  // the server adds it to each request
+      inputs_.push_back({.index = index});
     }
   }
   for (const BatchInputConfig& made : config.batch_inputs) {
@@ -73,13 +82,26 @@ Error BatchDriver::ExecuteBound(RequestBatch& batch, RuntimeRun& run) {
   HEADRACE_BACKEND_RETURN_IF_ERROR(run.Run(wanted_));
   batch.MarkComputeEnd();
   for (const Output& output : outputs_) {
-    if (wanted_[output.index] && !output.in_place) {
+    if (output.wanted && !output.in_place) {
       RuntimeOutput produced;
       HEADRACE_BACKEND_RETURN_IF_ERROR(run.ReadOutput(output.index, &produced));
       HEADRACE_BACKEND_RETURN_IF_ERROR(Answer(batch, run, output, std::move(produced)));
     }
   }
-  return run.FinishOutputs();
+  return states_.empty() ? run.FinishOutputs() : WriteStates(batch, run);
+}
+
+Error BatchDriver::WriteStates(RequestBatch& batch, RuntimeRun& run) {
+  StateWriter writer(batch, run);
+  for (const std::size_t index : states_) {
+    RuntimeOutput produced;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(run.ReadOutput(index, &produced));
+    HEADRACE_BACKEND_RETURN_IF_ERROR(
+        writer.Write(index, tensors_.outputs[index].name.c_str(), produced, batches_, rows_));
+  }
+  HEADRACE_BACKEND_RETURN_IF_ERROR(run.FinishOutputs());
+  writer.Commit();
+  return {};
 }
 
 Error BatchDriver::ReadRows(RequestBatch& batch) {
@@ -190,16 +212,20 @@ bool BatchDriver::KnownShape(const TensorInfo& info) {
 
 Error BatchDriver::BindOutputs(RequestBatch& batch, RuntimeRun& run) {
   wanted_.assign(tensors_.outputs.size(), false);
+  for (const std::size_t index : states_) {
+    wanted_[index] = true;
+  }
   for (Output& output : outputs_) {
     const TensorInfo& info = tensors_.outputs[output.index];
     output.in_place = false;
-    bool wanted = false;
-    for (std::size_t i = 0; i < batch.size() && !wanted; ++i) {
-      wanted = batch.Wants(i, info.name);
+    output.wanted = false;
+    for (std::size_t i = 0; i < batch.size() && !output.wanted; ++i) {
+      output.wanted = batch.Wants(i, info.name);
     }
-    wanted_[output.index] = wanted;
-    if (!wanted || batch.size() != 1 || info.dtype == TRITONSERVER_TYPE_BYTES ||
-        !output.source.empty() || !run.CanBindOutput(output.index) || !KnownShape(info)) {
+    wanted_[output.index] = output.wanted || output.state;
+    if (!output.wanted || output.state || batch.size() != 1 ||
+        info.dtype == TRITONSERVER_TYPE_BYTES || !output.source.empty() ||
+        !run.CanBindOutput(output.index) || !KnownShape(info)) {
       continue;
     }
     const std::size_t byte_size = ElementCount(shape_) * TRITONSERVER_DataTypeByteSize(info.dtype);

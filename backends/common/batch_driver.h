@@ -109,8 +109,10 @@ class BatchDriver {
   };
   struct Output {
     std::size_t index = 0;           // in ModelTensors::outputs
+    bool wanted = false;             // by a request of the batch
     bool in_place = false;           // the runtime writes into the response
     bool scalar = false;             // of rank 0, which the protocol has as [1]
+    bool state = false;              // also kept as the state of a sequence: read after the run
     std::string source;              // of a batch output: the input that it is cut like
     std::vector<std::int64_t> dims;  // of a batch output, as the configuration has them
   };
@@ -137,13 +139,15 @@ class BatchDriver {
   // Gives request `i` its part; the error is that request's.
   Error AnswerOne(RequestBatch& batch, RuntimeRun& run, std::size_t i, std::size_t index,
                   const RuntimeOutput& output);
+  Error WriteStates(RequestBatch& batch, RuntimeRun& run);
 
   const ModelTensors& tensors_;
   const bool batches_;
   InputGatherer gatherer_;
   std::vector<Input> inputs_;  // in the runtime's order
   std::vector<BatchInput> batch_inputs_;
-  std::vector<Output> outputs_;  // in the configuration's order
+  std::vector<Output> outputs_;      // in the configuration's order
+  std::vector<std::size_t> states_;  // indices of outputs that sequences keep
 
   // Of the current batch; kept for their memory.
   std::vector<std::int64_t> rows_;  // of each request

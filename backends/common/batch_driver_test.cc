@@ -329,5 +329,62 @@ TEST_F(RaggedDriverTest, ModelMayNeedAnOptionalInput) {
   EXPECT_THAT(*request.error, HasSubstr("input 'mask' is missing: the model has no default"));
 }
 
+TEST_F(BatchDriverTest, AStateGoesToItsSequences_AndAnOutputOnlyToWhoWantsIt) {
+  config_.sequence.state_outputs.push_back({"y", TRITONSERVER_TYPE_FP32, {2}});
+  for (const bool on_device : {false, true}) {
+    requests_.clear();
+    TRITONBACKEND_Request& first = Add({{{1, 2}, {}}});
+    TRITONBACKEND_Request& second = Add({{{3, 4}, {}}});
+    second.wanted.clear();
+    CopyRun run(on_device);
+    Execute(run);
+    for (const TRITONBACKEND_Request* request : {&first, &second}) {
+      ASSERT_EQ(request->states.size(), 1u);
+      EXPECT_EQ(request->states[0].name, "y");
+      EXPECT_THAT(request->states[0].shape, ElementsAre(1, 2));
+      EXPECT_EQ(request->states[0].update_count, 1);
+    }
+    EXPECT_THAT(FloatsOf(first.states[0].bytes), ElementsAre(1, 2));
+    EXPECT_THAT(FloatsOf(second.states[0].bytes), ElementsAre(3, 4));
+    EXPECT_THAT(FloatsOf(first.outputs.at(0).bytes), ElementsAre(1, 2));
+    EXPECT_TRUE(second.outputs.empty());
+  }
+}
+
+TEST_F(BatchDriverTest, AStateOfAModelWithoutBatches_IsTheWholeOutput) {
+  config_.max_batch_size = 0;
+  config_.outputs.clear();
+  config_.sequence.state_outputs.push_back({"y", TRITONSERVER_TYPE_FP32, {-1, 2}});
+  TRITONBACKEND_Request& request = Add({{{1, 2, 3, 4}, {}}});
+  request.wanted.clear();
+  CopyRun run(/*on_device=*/false);
+  Execute(run);
+  ASSERT_EQ(request.states.size(), 1u);
+  EXPECT_THAT(request.states[0].shape, ElementsAre(2, 2));
+  EXPECT_THAT(FloatsOf(request.states[0].bytes), ElementsAre(1, 2, 3, 4));
+  EXPECT_TRUE(request.outputs.empty());
+}
+
+TEST(SequenceConfigTest, ReadsControlsAndStates) {
+  ModelConfig config;
+  ASSERT_TRUE(ModelConfig::Parse(R"({"sequence_batching": {
+      "control_input": [
+        {"name": "START", "control": [{"kind": "CONTROL_SEQUENCE_START", "fp32_false_true": [0, 1]}]},
+        {"name": "ID", "control": [{"kind": "CONTROL_SEQUENCE_CORRID", "data_type": "TYPE_UINT64"}]}],
+      "state": [{"input_name": "i", "output_name": "o", "data_type": "TYPE_FP16", "dims": ["2", -1]}]
+    }})",
+                                 &config)
+                  .ok());
+  ASSERT_EQ(config.sequence.inputs.size(), 3u);
+  EXPECT_EQ(config.sequence.inputs[0].dtype, TRITONSERVER_TYPE_FP32);
+  EXPECT_EQ(config.sequence.inputs[1].dtype, TRITONSERVER_TYPE_UINT64);
+  EXPECT_THAT(config.sequence.inputs[1].dims, ElementsAre(1));
+  EXPECT_EQ(config.sequence.inputs[2].dtype, TRITONSERVER_TYPE_FP16);
+  EXPECT_THAT(config.sequence.inputs[2].dims, ElementsAre(2, -1));
+  EXPECT_TRUE(config.sequence.HasInput("i"));
+  EXPECT_TRUE(config.sequence.HasStateOutput("o"));
+  EXPECT_FALSE(config.sequence.HasStateOutput("i"));
+}
+
 }  // namespace
 }  // namespace headrace::backend

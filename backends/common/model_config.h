@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/sequence_config.h"
 #include "triton_abi.h"
 
 namespace headrace::backend {
@@ -86,6 +87,7 @@ class ModelConfig {
   std::vector<TensorConfig> outputs;
   std::vector<BatchInputConfig> batch_inputs;
   std::vector<BatchOutputConfig> batch_outputs;
+  SequenceConfig sequence;  // tensors beside `inputs` and `outputs`
   bool has_scheduling =
       false;  // dynamic_batching, sequence_batching or ensemble_scheduling is there
   std::string default_model_filename;

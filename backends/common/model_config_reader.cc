@@ -209,6 +209,7 @@ Error ModelConfig::Parse(std::string_view json, ModelConfig* config) {
     HEADRACE_BACKEND_RETURN_IF_ERROR(
         ReadBatchOutput(element, &result.batch_outputs.emplace_back()));
   }
+  HEADRACE_BACKEND_RETURN_IF_ERROR(SequenceConfig::Parse(json, &result.sequence));
   result.has_scheduling = root.contains("dynamic_batching") || root.contains("sequence_batching") ||
                           root.contains("ensemble_scheduling");
   result.default_model_filename = StringOr(root, "default_model_filename", "");

@@ -10,7 +10,9 @@
 #include "engine/cached_answer.h"
 #include "engine/ensemble.h"
 #include "engine/rate_limiter.h"
+#include "engine/request_queue.h"
 #include "engine/runner.h"
+#include "engine/sequence_scheduler.h"
 #include "engine/validate.h"
 #include "engine/warmup.h"
 
@@ -77,6 +79,15 @@ Result<std::vector<std::unique_ptr<RateLimiter::Seat>>> TakeSeats(
   return seats;
 }
 
+std::unique_ptr<Scheduler> MakeScheduler(const ModelOptions& options, const Clock& clock) {
+  if (options.sequences) {
+    return std::make_unique<SequenceScheduler>(*options.sequences, options.queue_limits,
+                                               options.name, clock);
+  }
+  return std::make_unique<RequestQueue>(options.batching, options.queue_limits, clock,
+                                        options.queue_policies);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Model>> Model::Start(ModelOptions options,
@@ -95,7 +106,7 @@ Result<std::shared_ptr<Model>> Model::Start(ModelOptions options,
 Model::Model(Private, ModelOptions options, std::unique_ptr<LoadedModel> loaded, const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
-      queue_(std::make_unique<RequestQueue>(options_.batching, options_.queue_limits, clock)),
+      queue_(MakeScheduler(options_, clock)),
       loaded_(std::move(loaded)),
       config_json_(options_.config_json) {
   // A decoupled model answers any number of times: there is no order of answers to keep.
@@ -312,7 +323,7 @@ bool Model::Drain(Nanos timeout) {
 }
 
 void Model::Stop() {
-  queue_->Close();
+  queue_->Stop();
   std::lock_guard lock(stop_mutex_);
   runners_.clear();
   retired_.clear();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,11 @@
 #include "engine/batch_policy.h"
 #include "engine/instance_placer.h"
 #include "engine/ordering.h"
+#include "engine/queue_core.h"
+#include "engine/queue_policy.h"
 #include "engine/request.h"
-#include "engine/request_queue.h"
+#include "engine/scheduler.h"
+#include "engine/sequence_options.h"
 #include "engine/signature.h"
 #include "engine/statistics.h"
 
@@ -38,6 +42,8 @@ struct ModelOptions {
   bool decoupled = false;
   BatchPolicyOptions batching;
   QueueLimits queue_limits;
+  QueuePolicies queue_policies;
+  std::optional<SequenceOptions> sequences;  // set: sequence batching in place of `batching`
   bool preserve_ordering = false;
   std::vector<InstancePlacement> placements;
   std::shared_ptr<const InstancePlacer> placer{};  // null: instances run wherever the process may
@@ -101,6 +107,8 @@ class Model : public std::enable_shared_from_this<Model> {
   std::int64_t in_flight() const { return gate_.inside() - pins_.inside(); }
   // Requests that wait for an execution; of an ensemble, those that are under way.
   std::size_t pending_count() const;
+  // Nothing unless the model batches sequences.
+  std::optional<SequenceFigures> sequence_figures() const { return queue_->sequence_figures(); }
 
   // Stops new requests, lets queued and running ones finish, stops the instance threads, and
   // destroys the instances and the loaded model: later the destructor has nothing left to wait for.
@@ -134,7 +142,7 @@ class Model : public std::enable_shared_from_this<Model> {
   Gate gate_;
   Gate pins_;  // each pin is inside gate_ as well
   ModelStatistics statistics_;
-  std::unique_ptr<RequestQueue> queue_;
+  std::unique_ptr<Scheduler> queue_;
   std::shared_ptr<ResponseOrder> order_;  // null unless preserve_ordering
   mutable std::mutex stop_mutex_;         // guards what follows once started
   std::unique_ptr<LoadedModel> loaded_;

@@ -9,21 +9,32 @@
 // can be starved by another: an expired request has only older ones before it, and a group that
 // comes back with new requests lines up behind the other full groups.
 //
+// With priority levels or a policy that delays (QueuePolicies::Reorders), each level has two lanes:
+// what is in time, and behind it what has outstayed its timeout. Once anything is due, by time or
+// by size, the first request of the first lane goes, with all of its shape that fit, in the order
+// of lanes; so levels share batches, and a lower level never goes first, except in the turn that
+// QueuePolicies::passed_over_batches_max gives to the oldest of all.
+//
 // Cost: a push is one look-up of the shape key's group (none when the key is that of the last push)
 // and three list links; a pop costs the requests that it takes or drops, and looks at no more than
-// one batch of others. Neither depends on how many wait.
+// one batch of others. Neither depends on how many wait. A request with a timeout costs a node of a
+// map, one in a lane other than the first two nodes of maps.
 #ifndef HEADRACE_ENGINE_QUEUE_CORE_H_
 #define HEADRACE_ENGINE_QUEUE_CORE_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/intrusive_list.h"
 #include "engine/batch_policy.h"
+#include "engine/lane_list.h"
+#include "engine/queue_policy.h"
 #include "engine/request.h"
 
 namespace headrace::engine {
@@ -31,6 +42,12 @@ namespace headrace::engine {
 struct QueueLimits {
   std::size_t request_count_max = 65'536;  // beyond: UNAVAILABLE "Exceeds maximum queue size"
   std::size_t byte_size_max = std::size_t{1} << 30;  // of queued input tensors
+  std::uint32_t passed_over_batches_max = 9;         // of the models' QueuePolicies
+  // Triton's test hooks TRITONSERVER_DELAY_SCHEDULER and TRITONSERVER_BACKLOG_DELAY_SCHEDULER:
+  // nothing is given out before so many requests have waited at once, the second in the backlog of
+  // a sequence batcher. 0: at once.
+  std::size_t hold_until_count = 0;
+  std::size_t hold_until_backlog_count = 0;
 };
 
 class QueueCore {
@@ -41,15 +58,17 @@ class QueueCore {
   // What one TryPop took out. The caller owns what is in the lists (`Take`).
   struct Popped {
     RequestList batch;          // to execute together, oldest first
-    RequestList dropped;        // cancelled, or past their deadline: to be finished by the caller
+    RequestList dropped;        // cancelled, or past deadline or timeout: the caller finishes them
     Nanos wait_until = kNever;  // with an empty batch: look again then, or when something arrives
     ~Popped();
   };
 
   enum class PushResult : std::uint8_t { kAccepted, kClosed, kTooManyRequests, kTooManyBytes };
 
-  // `decide` is replaced by the simulator to prove that it catches a broken policy.
-  QueueCore(BatchPolicyOptions policy, QueueLimits limits, DecideFunction decide = &DecideBatch);
+  // `policies` count only with dynamic batching. `decide` is replaced by the simulator to prove
+  // that it catches a broken policy.
+  QueueCore(BatchPolicyOptions policy, QueueLimits limits, QueuePolicies policies = {},
+            DecideFunction decide = &DecideBatch);
   ~QueueCore();
 
   // Takes `request` only when it accepts it, and stamps times.queued (never before that of an
@@ -57,6 +76,10 @@ class QueueCore {
   PushResult Push(std::unique_ptr<InferRequest>& request, Nanos now);
   // Moves the batch that is due at `now`, if any, into `popped`, which must be fresh.
   void TryPop(Nanos now, Popped& popped);
+  // Moves what has outstayed its timeout: into popped.dropped, or behind its level.
+  void Expire(Nanos now, Popped& popped);
+  // When Expire has something to do next.
+  Nanos next_expiry() const { return expiries_.empty() ? kNever : expiries_.begin()->first.first; }
   // Moves everything into `out`.
   void TakeAll(RequestList& out);
   // Refuses later pushes, and lets TryPop give out what is left without waiting for company.
@@ -89,9 +112,9 @@ class QueueCore {
 
  private:
   struct ReadyTag;
-  // Requests with one shape key, oldest first.
+  // Requests with one shape key, in the order of service.
   struct Group : ListNode<ReadyTag> {
-    RequestList fifo;
+    LaneList<QueueTag> line;
     std::int64_t total = 0;  // of their batch sizes
     std::uint64_t key = 0;
   };
@@ -102,8 +125,22 @@ class QueueCore {
   void Drop(InferRequest& request, Popped& popped);
   // Drops cancelled requests at the head of the arrivals; the oldest live one, or null.
   InferRequest* OldestLive(Nanos now, Popped& popped);
+  // Whether the test hook holds everything back.
+  bool held_back() const { return hold_until_count_ > 0 && !closed_; }
+  // Drops dead requests at the head of the lanes; the first live one, or null.
+  InferRequest* FirstOfLanes(Nanos now, Popped& popped);
+  // Puts what a batch could take of the group, from `first` on, into candidates_, and drops what is
+  // dead among it.
+  void Collect(Group& group, InferRequest* first, Nanos now, Popped& popped);
+  Decision Ask(const BatchPolicyOptions& policy, Nanos now);
+  // Moves the first `count` candidates into the batch.
+  void Give(Group& group, std::size_t count, Popped& popped);
   // Lets the policy look at the group. True when it gave out a batch or dropped something.
   bool PopFrom(Group& group, Nanos now, Popped& popped);
+  // Whether a group of ready_ is dispatchable by size without its dead; unmarks it if it is not.
+  bool StillReady(Group& group, Nanos now, Popped& popped);
+  // Gives out the batch that is next by priority, if anything is due. `oldest` is alive.
+  void PopByLane(InferRequest& oldest, bool waited_out, Nanos now, Popped& popped);
   void SetReady(Group& group, bool ready);
   void ForgetIfIdle(Group& group);
   bool WaitedOut(const InferRequest& request, Nanos now) const;
@@ -111,14 +148,23 @@ class QueueCore {
   const BatchPolicyOptions policy_;
   const BatchPolicyOptions closing_policy_;  // the same without a delay
   const QueueLimits limits_;
+  const QueuePolicies policies_;
   const DecideFunction decide_;
   const bool tracks_ready_;  // batches may wait for company, so full groups must be found
+  const bool has_lanes_;     // more than one, so that lanes_ is kept
 
   IntrusiveList<InferRequest, ArrivalTag> arrivals_;
+  LaneList<LaneTag> lanes_;
+  std::map<std::pair<Nanos, std::uint64_t>, InferRequest*> expiries_;  // by time and ticket
+  std::vector<std::size_t> level_depths_;                              // by level, from 1
+  std::uint64_t last_ticket_ = 0;
+  std::uint32_t passed_over_ = 0;  // batches in a row without the oldest request of all
+  std::size_t hold_until_count_;   // 0 once so many have waited
   std::unordered_map<std::uint64_t, Group> groups_;
   Group* last_group_ = nullptr;            // of the last push; spares the look-up
   IntrusiveList<Group, ReadyTag> ready_;   // dispatchable by size, longest first
-  std::vector<std::int64_t> batch_sizes_;  // scratch of PopFrom
+  std::vector<InferRequest*> candidates_;  // scratch of Collect
+  std::vector<std::int64_t> batch_sizes_;  // theirs
   std::size_t byte_size_ = 0;
   std::int64_t batch_size_total_ = 0;
   Nanos last_queued_ = 0;

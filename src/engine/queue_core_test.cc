@@ -18,10 +18,17 @@ class QueueCoreTest : public ::testing::Test {
     std::uint64_t shape = 0;
     std::int64_t batch_size = 1;
     std::size_t byte_size = 0;
+    std::uint64_t priority = 0;
+    std::uint64_t timeout_us = 0;
   };
 
-  QueueCore& Make(BatchPolicyOptions policy, QueueLimits limits = {}) {
-    return core_.emplace(std::move(policy), limits);
+  QueueCore& Make(BatchPolicyOptions policy, QueueLimits limits = {}, QueuePolicies policies = {}) {
+    return core_.emplace(std::move(policy), limits, std::move(policies));
+  }
+  static QueuePolicies Levels(std::uint32_t count, std::uint32_t passed_over_batches_max = 0) {
+    return {.level_count = count,
+            .default_level = count,
+            .passed_over_batches_max = passed_over_batches_max};
   }
   static BatchPolicyOptions Dynamic(std::int64_t max = 4, Nanos delay = kDelay) {
     return {
@@ -38,6 +45,8 @@ class QueueCoreTest : public ::testing::Test {
     request->batch_size = spec.batch_size;
     request->byte_size = spec.byte_size;
     request->deadline = next_deadline_;
+    request->priority = spec.priority;
+    request->timeout_us = spec.timeout_us;
     return core_->Push(request, now);
   }
   QueueCore::PushResult Push(const std::string& id, Nanos now) { return Push(id, now, Spec()); }
@@ -214,6 +223,111 @@ TEST_F(QueueCoreTest, ForgetsShapes_ThatNobodySendsAnyMore) {
     EXPECT_EQ(Pop(1), std::to_string(i));
   }
   EXPECT_LE(core_->group_count(), QueueCore::kIdleGroupsMax);
+}
+
+TEST_F(QueueCoreTest, ServesLevelsInOrder_AndFillsABatchFromLowerOnes) {
+  Make(Dynamic(2, 0), {}, Levels(3));
+  Push("low", 1, {.priority = 3});
+  Push("middle", 2, {.priority = 2});
+  Push("default", 3);
+  Push("high", 4, {.priority = 1});
+  EXPECT_EQ(Pop(5), "high,middle");
+  EXPECT_EQ(Pop(5), "low,default");
+}
+
+TEST_F(QueueCoreTest, ALowerLevelOfAnotherShape_Waits) {
+  Make(Dynamic(4, 0), {}, Levels(2));
+  Push("low1", 1, {.shape = 1});
+  Push("high1", 2, {.shape = 2, .priority = 1});
+  Push("low2", 3, {.shape = 2});
+  Push("high2", 4, {.shape = 1, .priority = 1});
+  EXPECT_EQ(Pop(5), "high1,low2");
+  EXPECT_EQ(Pop(5), "high2,low1");
+}
+
+TEST_F(QueueCoreTest, AHigherLevelGoesFirst_WhenOnlyALowerOneIsDue) {
+  Make(Dynamic(2), {}, Levels(2));
+  Push("low", 1, {.shape = 1});
+  Push("high", 100, {.shape = 2, .priority = 1});
+  EXPECT_EQ(Pop(100), "@101");
+  EXPECT_EQ(Pop(101), "high");
+  EXPECT_EQ(Pop(101), "low");
+}
+
+TEST_F(QueueCoreTest, TheOldestOfAll_GetsATurn_AfterSoManyBatchesWithoutIt) {
+  Make(Dynamic(1, 0), {}, Levels(2, 2));
+  Push("low", 1);
+  for (int i = 0; i < 4; ++i) {
+    Push("high" + std::to_string(i), 2, {.priority = 1});
+  }
+  EXPECT_EQ(Pop(5), "high0");
+  EXPECT_EQ(Pop(5), "high1");
+  EXPECT_EQ(Pop(5), "low");
+  EXPECT_EQ(Pop(5), "high2");
+}
+
+TEST_F(QueueCoreTest, CancelledRequestsOfAHigherLevel_StopNobody) {
+  Make(Dynamic(2, 0), {}, Levels(2));
+  Push("low", 1);
+  Push("high", 2, {.priority = 1});
+  answers_["high"]->Cancel();
+  EXPECT_EQ(Pop(5), "low-high");
+}
+
+TEST_F(QueueCoreTest, RejectsWhatHasOutstayedItsTimeout_ShorterOnlyWhereAllowed) {
+  QueuePolicies policies{.default_policy = {.timeout = 50 * kMicrosecond}};
+  Make(Dynamic(2, kNever / 2), {}, policies);
+  Push("a", 0, {.timeout_us = 10});
+  EXPECT_EQ(core_->next_expiry(), 50 * kMicrosecond);
+  EXPECT_EQ(Pop(50 * kMicrosecond), "-a");
+
+  policies.default_policy.allow_timeout_override = true;
+  Make(Dynamic(2, kNever / 2), {}, policies);
+  Push("b", 0);
+  Push("c", 0, {.timeout_us = 10});
+  EXPECT_EQ(core_->next_expiry(), 10 * kMicrosecond);
+  QueueCore::Popped popped;
+  core_->Expire(10 * kMicrosecond, popped);
+  EXPECT_EQ(Take(popped.dropped).front()->id, "c");
+  EXPECT_EQ(core_->next_expiry(), 50 * kMicrosecond);
+  EXPECT_EQ(core_->depth(), 1u);
+}
+
+TEST_F(QueueCoreTest, DelaysWhatHasOutstayedItsTimeout_BehindItsLevel) {
+  Make(Dynamic(1, 0), {},
+       {.default_policy = {.timeout_action = TimeoutAction::kDelay,
+                           .timeout = 50 * kMicrosecond,
+                           .allow_timeout_override = true}});
+  Push("late2", 1, {.timeout_us = 2});
+  Push("late1", 1, {.timeout_us = 1});
+  Push("in time", 1);
+  const Nanos now = 10 * kMicrosecond;
+  EXPECT_EQ(Pop(now), "in time");
+  EXPECT_EQ(Pop(now), "late1");
+  EXPECT_EQ(Pop(now), "late2");
+}
+
+TEST_F(QueueCoreTest, ALevelHasALimitOfItsOwn) {
+  QueuePolicies policies = Levels(2);
+  policies.of_level[1].request_count_max = 1;
+  Make(Dynamic(4), {.request_count_max = 3}, policies);
+  EXPECT_EQ(Push("a", 1, {.priority = 1}), QueueCore::PushResult::kAccepted);
+  EXPECT_EQ(Push("b", 1, {.priority = 1}), QueueCore::PushResult::kTooManyRequests);
+  EXPECT_EQ(Push("c", 1), QueueCore::PushResult::kAccepted);
+  EXPECT_EQ(Push("d", 1), QueueCore::PushResult::kAccepted);
+  EXPECT_EQ(Push("e", 1), QueueCore::PushResult::kTooManyRequests);
+}
+
+TEST_F(QueueCoreTest, HoldsEverythingBack_UntilSoManyHaveWaitedOnce) {
+  Make(Dynamic(1, 0), {.hold_until_count = 2});
+  Push("a", 1);
+  EXPECT_FALSE(core_->Due(1));
+  EXPECT_EQ(Pop(1), "");
+  Push("b", 2);
+  EXPECT_EQ(Pop(2), "a");
+  EXPECT_EQ(Pop(2), "b");
+  Push("c", 3);
+  EXPECT_EQ(Pop(3), "c");
 }
 
 TEST_F(QueueCoreTest, TakeAllEmptiesIt) {

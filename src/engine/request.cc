@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "engine/model.h"
+#include "engine/sequence_step.h"
 
 namespace headrace::engine {
 

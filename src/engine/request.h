@@ -35,11 +35,16 @@ struct RequestTimes {
 
 struct QueueTag;    // the requests that may share a batch, or a batch that is being formed
 struct ArrivalTag;  // all queued requests of a model, oldest first
+struct LaneTag;     // all queued requests of a model, in the order of their priorities
+
+class SequenceStep;
 
 // Move-only in effect: held by one std::unique_ptr at any time (front end -> queue -> instance). It
 // ends exactly once, by Finish; destroying one that has not ended finishes it with INTERNAL. Not
 // thread-safe: one owner, one thread at a time.
-class InferRequest : public ListNode<QueueTag>, public ListNode<ArrivalTag> {
+class InferRequest : public ListNode<QueueTag>,
+                     public ListNode<ArrivalTag>,
+                     public ListNode<LaneTag> {
  public:
   // `handle` may be null only where no model is involved (tests of the queue): nothing is counted
   // then.
@@ -67,6 +72,13 @@ class InferRequest : public ListNode<QueueTag>, public ListNode<ArrivalTag> {
   RequestTimes times;
   std::shared_ptr<RequestTrace> trace;          // null: not traced
   std::shared_ptr<ExecutionObserver> observer;  // null: only the model's statistics count
+  std::uint32_t lane = 0;                       // of the queue, by priority; 0 is served first
+  Nanos queue_expiry = kNever;                  // the model's queue policy lets it wait until then
+  std::uint64_t queue_ticket = 0;               // counts what came into the queue
+  bool placeholder = false;  // fills a slot of a sequence batch that has no request
+  // Set while it executes as a step of a sequence; its end tells the scheduler that the request was
+  // released (sequence_step.h).
+  std::unique_ptr<SequenceStep> step;
 
   const ModelHandle& model() const { return model_; }
   ResponseSink& sink() { return *sink_; }

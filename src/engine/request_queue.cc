@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/wake_batch.h"
 #include "engine/dispatcher.h"
+#include "engine/expiry_thread.h"
 #include "engine/parker.h"
 #include "engine/queue_core.h"
 #include "engine/runner_lot.h"
@@ -49,19 +50,21 @@ void Refuse(InferRequest& request, QueueCore::PushResult why) {
                  FailureReason::kRejected);
 }
 
-void FinishDropped(QueueCore::RequestList& dropped) {
+void FinishDropped(QueueCore::RequestList& dropped, Nanos now) {
   if (dropped.empty()) {
     return;
   }
   for (const auto& request : Take(dropped)) {
-    if (request->Cancelled()) {
+    if (request->queue_expiry <= now) {
+      request->Finish(Unavailable("Request timeout expired"), FailureReason::kRejected);
+    } else if (request->Cancelled()) {
       request->Finish(Cancelled("[request id: {}] the client has gone before the execution began",
                                 IdOf(*request)),
                       FailureReason::kCanceled);
     } else {
-      request->Finish(
-          DeadlineExceeded("[request id: {}] the deadline passed in the queue", IdOf(*request)),
-          FailureReason::kRejected);
+      request->Finish(DeadlineExceeded("[request id: {}] the client's deadline passed in the queue",
+                                       IdOf(*request)),
+                      FailureReason::kCanceled);
     }
   }
 }
@@ -70,18 +73,30 @@ void FinishDropped(QueueCore::RequestList& dropped) {
 
 class RequestQueue::Impl {
  public:
-  Impl(BatchPolicyOptions policy, QueueLimits limits, const Clock& clock)
-      : clock_(clock), core_(std::move(policy), limits), dispatcher_(core_) {}
-  ~Impl() { HEADRACE_CHECK(core_.closed() || core_.empty()); }
+  Impl(BatchPolicyOptions policy, QueueLimits limits, const Clock& clock, QueuePolicies policies)
+      : clock_(clock), core_(policy, limits, policies), dispatcher_(core_) {
+    if (policy.dynamic && policies.Rejects()) {
+      expiry_.emplace("queue_expiry", clock, [this](Nanos now) { return Expire(now); });
+    }
+  }
+  ~Impl() {
+    expiry_.reset();
+    HEADRACE_CHECK(core_.closed() || core_.empty());
+  }
 
   void Push(std::unique_ptr<InferRequest> request) {
     const Nanos now = clock_.Now();
     QueueDispatcher::Pushed pushed;
+    Nanos next_expiry = kNever;
     {
       std::lock_guard lock(mutex_);
       pushed = dispatcher_.Push(request, now);
+      next_expiry = core_.next_expiry();
     }
     Wake(pushed.wake);
+    if (expiry_) {
+      expiry_->LookBy(next_expiry);
+    }
     if (pushed.result != QueueCore::PushResult::kAccepted) {
       Refuse(*request, pushed.result);
     }
@@ -104,7 +119,7 @@ class RequestQueue::Impl {
         }
       }
       WakeNow(step.wake);  // it shall run beside what this thread executes next
-      FinishDropped(popped.dropped);
+      FinishDropped(popped.dropped, now);
       if (!popped.batch.empty()) {
         return Batch{.requests = Take(popped.batch), .formed = now};
       }
@@ -164,6 +179,19 @@ class RequestQueue::Impl {
   }
 
  private:
+  // Answers what has outstayed its timeout; when to look next.
+  Nanos Expire(Nanos now) {
+    QueueCore::Popped popped;
+    Nanos next;
+    {
+      std::lock_guard lock(mutex_);
+      core_.Expire(now, popped);
+      next = core_.next_expiry();
+    }
+    FinishDropped(popped.dropped, now);
+    return next;
+  }
+
   // True when another thread woke this one, which then counts as waking; false when its timer ran
   // out.
   bool Sleep(ParkedThread& self, Nanos until) {
@@ -189,10 +217,12 @@ class RequestQueue::Impl {
   mutable std::mutex mutex_;  // guards core_ and dispatcher_
   QueueCore core_;
   QueueDispatcher dispatcher_;
+  std::optional<ExpiryThread> expiry_;  // only where requests can expire
 };
 
-RequestQueue::RequestQueue(BatchPolicyOptions policy, QueueLimits limits, const Clock& clock)
-    : impl_(std::make_unique<Impl>(std::move(policy), limits, clock)) {}
+RequestQueue::RequestQueue(BatchPolicyOptions policy, QueueLimits limits, const Clock& clock,
+                           QueuePolicies policies)
+    : impl_(std::make_unique<Impl>(std::move(policy), limits, clock, std::move(policies))) {}
 RequestQueue::~RequestQueue() = default;
 
 void RequestQueue::Push(std::unique_ptr<InferRequest> request) { impl_->Push(std::move(request)); }

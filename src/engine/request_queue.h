@@ -12,13 +12,17 @@
 #include "engine/backend.h"
 #include "engine/batch_policy.h"
 #include "engine/queue_core.h"
+#include "engine/queue_policy.h"
 #include "engine/request.h"
+#include "engine/scheduler.h"
 
 namespace headrace::engine {
 
 // Thread-safe. Requests are FIFO per shape key, and requests of different shape do not break each
-// other's batches (queue_core.h says which key goes next). Requests whose client has gone are
-// dropped (CANCELLED) at pop, before execution, and never count into a batch.
+// other's batches (queue_core.h says which key goes next, and what priorities change). Requests
+// whose client has gone are dropped (CANCELLED) at pop, before execution, and never count into a
+// batch. What outstays its timeout under a policy that rejects is answered when it expires, also
+// while every instance is busy: by a thread of the queue's own, which only such policies have.
 //
 // Instance threads pull: PopBatch parks the thread until the policy dispatches. A push takes one
 // short mutex and wakes at most one parked thread, and only if the policy can dispatch or a thread
@@ -31,31 +35,29 @@ namespace headrace::engine {
 //
 // The decisions are QueueCore's (which requests) and RunnerLot's (which runner), put together by
 // Dispatcher; here are the mutex and the sleeping.
-class RequestQueue {
+class RequestQueue final : public Scheduler {
  public:
-  RequestQueue(BatchPolicyOptions policy, QueueLimits limits, const Clock& clock);
-  ~RequestQueue();  // requires: closed or empty
+  RequestQueue(BatchPolicyOptions policy, QueueLimits limits, const Clock& clock,
+               QueuePolicies policies = {});
+  ~RequestQueue() override;  // requires: closed or empty
 
-  // Takes the request; when refused (full, closed) finishes it with the reason. Stamps
-  // times.queued.
-  void Push(std::unique_ptr<InferRequest> request);
+  void Push(std::unique_ptr<InferRequest> request) override;
 
-  // Blocks until a batch is due. Nothing once the queue is closed and empty, or once `retired` (may
-  // be null) is true: set it, then call RouseAll. Cancelled requests are finished here, outside the
-  // lock.
+  // Every instance takes from the same queue: there are no seats. Cancelled requests are finished
+  // here, outside the lock.
+  std::size_t AddSeat() override { return 0; }
+  std::optional<Batch> PopBatch(std::size_t, const std::atomic<bool>* retired) override {
+    return PopBatch(retired);
+  }
   std::optional<Batch> PopBatch(const std::atomic<bool>* retired = nullptr);
-  // Makes every thread that is parked in PopBatch look at its `retired`.
-  void RouseAll();
+  void RouseAll() override;
 
-  // No more pushes; PopBatch hands out what is left without waiting for company, then returns
-  // nothing.
-  void Close();
-  // Removes and finishes everything still queued with UNAVAILABLE `reason`; for a drain that ran
-  // out of time.
-  void Abandon(const std::string& reason);
+  void Close() override;
+  void Stop() override { Close(); }
+  void Abandon(const std::string& reason) override;
 
-  std::size_t depth() const;      // requests queued
-  std::size_t byte_size() const;  // of their inputs
+  std::size_t depth() const override;
+  std::size_t byte_size() const override;
 
  private:
   class Impl;

@@ -78,6 +78,18 @@ TEST(RequestQueueTest, DropsCancelledRequestsAtPop) {
   EXPECT_EQ(queue.depth(), 0u);
 }
 
+TEST(RequestQueueTest, AnswersWhatOutstaysItsTimeout_WhileNobodyPops) {
+  RequestQueue queue(Dynamic(4, 0), {}, Clock::Real(),
+                     {.default_policy = {.timeout = kMillisecond}});
+  auto first = std::make_shared<Answer>(), second = std::make_shared<Answer>();
+  queue.Push(Request(first));
+  EXPECT_EQ(first->Wait().ToString(), "UNAVAILABLE: Request timeout expired");
+  queue.Push(Request(second));
+  EXPECT_EQ(second->Wait().ToString(), "UNAVAILABLE: Request timeout expired");
+  EXPECT_EQ(queue.depth(), 0u);
+  queue.Close();
+}
+
 TEST(RequestQueueTest, Close_LetsEveryThreadGo_AndRefusesPushes) {
   RequestQueue queue(Dynamic(4, 0), {}, Clock::Real());
   std::vector<std::future<std::optional<Batch>>> popped;

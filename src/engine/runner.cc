@@ -26,12 +26,12 @@ void TraceInputs(InferRequest& request) {
 
 }  // namespace
 
-Model::Runner::Runner(Placed placed, Target target, std::unique_ptr<RateLimiter::Seat> seat)
+Model::Runner::Runner(Placed placed, Target target, std::unique_ptr<RateLimiter::Seat> turns)
     : instance_(std::move(placed.instance)),
       placement_(std::move(placed.placement)),
       lease_(std::move(placed.lease)),
       target_(std::move(target)),
-      seat_(std::move(seat)) {}
+      turns_(std::move(turns)) {}
 
 Model::Runner::~Runner() {
   if (thread_.joinable()) {
@@ -40,6 +40,7 @@ Model::Runner::~Runner() {
 }
 
 void Model::Runner::Start(std::string name) {
+  seat_ = target_.queue->AddSeat();
   thread_ = std::thread([this, name = std::move(name)] {
     SetThreadName(name);
     BindThread(lease_.binding());
@@ -67,7 +68,7 @@ void Model::Runner::Run() {
   WakeBatch wakes;  // PopBatch flushes it before it parks the thread
   wakes.SetGathering(false);
   Nanos row_start = 0;
-  while (std::optional<Batch> batch = target_.queue->PopBatch(&retired_)) {
+  while (std::optional<Batch> batch = target_.queue->PopBatch(seat_, &retired_)) {
     const Nanos start = clock.Now();
     if (wakes.empty()) {
       row_start = start;
@@ -92,8 +93,8 @@ void Model::Runner::Execute(Batch batch) {
   }
   target_.statistics->RecordBatchFormed(batch_size,
                                         batch.formed - batch.requests.front()->times.queued);
-  if (seat_ != nullptr) {
-    seat_->Acquire();
+  if (turns_ != nullptr) {
+    turns_->Acquire();
   }
   // The root of the thread: a backend that throws loses its batch, whose requests end with INTERNAL
   // as they are destroyed.
@@ -106,8 +107,8 @@ void Model::Runner::Execute(Batch batch) {
     HEADRACE_LOG_ERROR("an instance of model '{}' threw while it executed a batch",
                        target_.model_name);
   }
-  if (seat_ != nullptr) {
-    seat_->Release(!retired_.load(std::memory_order_relaxed) && target_.queue->depth() > 0);
+  if (turns_ != nullptr) {
+    turns_->Release(!retired_.load(std::memory_order_relaxed) && target_.queue->depth() > 0);
   }
 }
 

@@ -11,7 +11,7 @@
 #include "engine/instance_placer.h"
 #include "engine/model.h"
 #include "engine/rate_limiter.h"
-#include "engine/request_queue.h"
+#include "engine/scheduler.h"
 #include "engine/statistics.h"
 
 namespace headrace::engine {
@@ -22,7 +22,7 @@ namespace headrace::engine {
 class Model::Runner {
  public:
   struct Target {
-    RequestQueue* queue;
+    Scheduler* queue;
     ModelStatistics* statistics;
     std::string model_name;
   };
@@ -33,8 +33,8 @@ class Model::Runner {
     InstancePlacer::Lease lease;
   };
 
-  // `seat`: what the rate limiter lets it execute by; null: whenever it wants.
-  Runner(Placed placed, Target target, std::unique_ptr<RateLimiter::Seat> seat);
+  // `turns`: what the rate limiter lets it execute by; null: whenever it wants.
+  Runner(Placed placed, Target target, std::unique_ptr<RateLimiter::Seat> turns);
   ~Runner();
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
@@ -58,7 +58,8 @@ class Model::Runner {
   const InstancePlacement placement_;
   InstancePlacer::Lease lease_;
   const Target target_;
-  const std::unique_ptr<RateLimiter::Seat> seat_;
+  const std::unique_ptr<RateLimiter::Seat> turns_;  // null: it executes whenever it wants
+  std::size_t seat_ = 0;                            // in the queue
   std::atomic<bool> retired_{false};
   std::atomic<bool> ended_{false};
   std::thread thread_;

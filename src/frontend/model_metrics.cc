@@ -152,6 +152,39 @@ void WriteTritonFamilies(PrometheusWriter& writer, const std::vector<Row>& rows)
   }
 }
 
+// Only of models that batch sequences.
+void WriteSequences(PrometheusWriter& writer, const std::vector<Row>& rows) {
+  std::vector<std::pair<const Row*, engine::SequenceFigures>> figures;
+  for (const Row& row : rows) {
+    if (const auto of_row = row.model->sequence_figures()) {
+      figures.emplace_back(&row, *of_row);
+    }
+  }
+  if (figures.empty()) {
+    return;
+  }
+  writer.Family("headrace_sequences_live", MetricKind::kGauge, "Sequences that have a slot");
+  for (const auto& [row, of_row] : figures) {
+    writer.Sample(row->labels, of_row.live);
+  }
+  writer.Family("headrace_sequences_backlog", MetricKind::kGauge, "Sequences that wait for a slot");
+  for (const auto& [row, of_row] : figures) {
+    writer.Sample(row->labels, of_row.backlog);
+  }
+  writer.Family("headrace_sequences_started_total", MetricKind::kCounter, "Sequences begun");
+  for (const auto& [row, of_row] : figures) {
+    writer.Sample(row->labels, of_row.started);
+  }
+  writer.Family("headrace_sequences_ended_total", MetricKind::kCounter,
+                "Sequences over, by what ended them");
+  for (const auto& [row, of_row] : figures) {
+    writer.Sample(With(row->labels, "reason", "END"), of_row.ended);
+    writer.Sample(With(row->labels, "reason", "IDLE"), of_row.idled);
+    writer.Sample(With(row->labels, "reason", "CANCELED"), of_row.cancelled);
+    writer.Sample(With(row->labels, "reason", "TIMEOUT"), of_row.expired);
+  }
+}
+
 using HistogramOf = const telemetry::Histogram& (engine::ModelStatistics::*)() const;
 
 void WriteHistogram(PrometheusWriter& writer, const std::vector<Row>& rows, std::string_view name,
@@ -224,6 +257,7 @@ void CollectModelMetrics(const engine::RegistrySnapshot& models, const RefusalLe
   const std::vector<Row> rows = ReadRows(models);
   WriteTritonFamilies(writer, rows);
   WriteCacheFamilies(writer, rows);
+  WriteSequences(writer, rows);
   WriteHeadraceFamilies(writer, rows, refusals);
 }
 

@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 #include "engine/model.h"
+#include "engine/sequence_step.h"
+#include "tensor/heap_buffer.h"
 
 namespace headrace::plugin {
 namespace {
@@ -118,6 +120,7 @@ void TRITONBACKEND_Request::Begin(std::unique_ptr<headrace::engine::InferRequest
   pool_ = std::move(pool);
   references_ = 1;
   responses_begun_ = 0;
+  rescheduled_ = false;
   BindInputs();
   held_.store(true, std::memory_order_release);
 }
@@ -177,8 +180,93 @@ Status TRITONBACKEND_Request::Release() {
   return OkStatus();
 }
 
+Status TRITONBACKEND_Request::Reschedule() {
+  Lock lock(mutex_);
+  if (!held()) {
+    return InvalidArgument("the request was released before");
+  }
+  if (request_->step == nullptr || !request_->step->MayReschedule()) {
+    return InvalidArgument(
+        "a request is rescheduled only for a model whose sequence_batching says "
+        "iterative_sequence: true");
+  }
+  if (request_->finished()) {
+    return InvalidArgument("a request that has had its final response cannot be rescheduled");
+  }
+  rescheduled_ = true;
+  held_.store(false, std::memory_order_release);
+  Unreference(std::move(lock));
+  return OkStatus();
+}
+
+Result<TRITONBACKEND_State*> TRITONBACKEND_Request::NewState(const char* name,
+                                                             headrace::DataType dtype,
+                                                             const Shape& shape) {
+  Lock lock(mutex_);
+  if (!held()) {
+    return InvalidArgument("a state for a request that was released");
+  }
+  if (request_->step == nullptr || !request_->step->HasState(name)) {
+    return headrace::Unavailable(
+        "the model has no state with the output '{}' in its sequence_batching", name);
+  }
+  TRITONBACKEND_State* state = nullptr;
+  for (TRITONBACKEND_State& made : states_) {
+    state = made.name == name ? &made : state;
+  }
+  if (state == nullptr) {
+    state = &states_.emplace_back();
+  }
+  state->request = this;
+  state->name = name;
+  state->dtype = dtype;
+  state->shape = shape;
+  state->buffer = headrace::MutableBuffer();
+  return state;
+}
+
+Result<std::byte*> TRITONBACKEND_Request::AllocateState(TRITONBACKEND_State* state,
+                                                        std::uint64_t byte_size) {
+  HEADRACE_ASSIGN_OR_RETURN(state->buffer, headrace::NewHeapBuffer(byte_size));
+  state->attributes = {};
+  state->attributes.byte_size = byte_size;
+  return state->buffer.data();
+}
+
+Status TRITONBACKEND_Request::UpdateState(TRITONBACKEND_State* state) {
+  TRITONBACKEND_Request& self = *state->request;
+  Lock lock(self.mutex_);
+  if (!self.held()) {
+    return InvalidArgument("a state of a request that was released");
+  }
+  const auto count = state->shape.ElementCount();
+  const auto byte_size = count ? headrace::CheckedMultiply(static_cast<std::size_t>(*count),
+                                                           headrace::DataTypeByteSize(state->dtype))
+                               : std::nullopt;
+  const bool fixed_size = state->dtype != headrace::DataType::kBytes;
+  if (!byte_size || (fixed_size && *byte_size != state->buffer.size())) {
+    return InvalidArgument("state '{}' of shape {} was given {} bytes", state->name,
+                           state->shape.ToString(), state->buffer.size());
+  }
+  headrace::Tensor value;
+  value.dtype = state->dtype;
+  value.shape = state->shape;
+  value.data = std::move(state->buffer).Freeze();
+  return self.request_->step->UpdateState(state->name, std::move(value));
+}
+
 void TRITONBACKEND_Request::Unreference(Lock lock) {
   if (--references_ > 0) {
+    return;
+  }
+  states_.clear();
+  if (rescheduled_ && !request_->finished()) {
+    headrace::engine::SequenceStep& step = *request_->step;
+    std::unique_ptr<headrace::engine::InferRequest> again = std::move(request_);
+    const std::shared_ptr<RequestPool> pool = std::move(pool_);
+    lock.unlock();
+    pool->Return(this);
+    step.Reschedule(std::move(again));
     return;
   }
   if (!request_->finished()) {

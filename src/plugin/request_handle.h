@@ -56,6 +56,16 @@ struct TRITONBACKEND_ResponseFactory {
   TRITONBACKEND_Request* request = nullptr;
 };
 
+// The next value of an implicit state, while the backend writes it. Belongs to its request.
+struct TRITONBACKEND_State {
+  TRITONBACKEND_Request* request = nullptr;
+  std::string name;  // of the state's output
+  headrace::DataType dtype = headrace::DataType::kInvalid;
+  headrace::Shape shape;
+  headrace::MutableBuffer buffer;
+  TRITONSERVER_BufferAttributes attributes;
+};
+
 namespace headrace::plugin {
 
 class RequestPool;
@@ -92,6 +102,9 @@ struct TRITONBACKEND_Request {
 
   // Each of these is refused with INVALID_ARGUMENT when its object is not the caller's to use.
   headrace::Status Release();
+  // The same, but the request is executed once more, as the next step of its sequence, when nothing
+  // refers to it any more.
+  headrace::Status Reschedule();
   headrace::Result<TRITONBACKEND_Response*> NewResponse(bool from_factory);
   // Takes the response in every case. `error` ends the request, unless the model is decoupled and
   // more may follow.
@@ -107,6 +120,15 @@ struct TRITONBACKEND_Request {
                                                            const headrace::Shape& shape);
   static headrace::Result<std::byte*> AllocateOutput(TRITONBACKEND_Output* output,
                                                      std::uint64_t byte_size);
+
+  // The state whose output is `name`: UNAVAILABLE if the model has none of that name.
+  headrace::Result<TRITONBACKEND_State*> NewState(const char* name, headrace::DataType dtype,
+                                                  const headrace::Shape& shape);
+  // Memory for the state's value; a second call gives other memory.
+  static headrace::Result<std::byte*> AllocateState(TRITONBACKEND_State* state,
+                                                    std::uint64_t byte_size);
+  // Makes what was written the state's value.
+  static headrace::Status UpdateState(TRITONBACKEND_State* state);
 
   // Ends the request with `status` if it has not ended, and takes it back from the backend if it is
   // still held.
@@ -131,7 +153,9 @@ struct TRITONBACKEND_Request {
   int references_ = 0;  // the backend's hold, live responses, factories
   std::vector<std::unique_ptr<TRITONBACKEND_Response>> responses_;
   std::size_t next_response_ = 0;
-  std::size_t responses_begun_ = 0;  // in this execution
+  std::size_t responses_begun_ = 0;         // in this execution
+  std::deque<TRITONBACKEND_State> states_;  // a deque: addresses stay
+  bool rescheduled_ = false;
 };
 
 namespace headrace::plugin {

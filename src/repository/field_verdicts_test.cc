@@ -72,7 +72,8 @@ Result<std::vector<std::string>> Judge(const char* text) {
 TEST(FieldVerdictsTest, Judge_PassesWhatIsActedOn) {
   const auto judged = Judge(R"(
     name: "m" backend: "b" max_batch_size: 2 input { name: "a" data_type: TYPE_FP32 dims: 1 optional: true }
-    dynamic_batching { preserve_ordering: true default_queue_policy { max_queue_size: 3 } }
+    dynamic_batching { preserve_ordering: true default_queue_policy { max_queue_size: 3 default_timeout_microseconds: 1 }
+      priority_levels: 2 priority_queue_policy { key: 1 value { timeout_action: DELAY } } }
     instance_group { count: 2 passive: true } parameters { key: "a" value { string_value: "b" } }
     optimization { graph { level: 1 } } response_cache { enable: true }
     instance_group { rate_limiter { priority: 2 resources { name: "r" count: 1 global: true } } }
@@ -84,12 +85,8 @@ TEST(FieldVerdictsTest, Judge_PassesWhatIsActedOn) {
 
 TEST(FieldVerdictsTest, Judge_RefusesByName) {
   for (const auto& [text, field] : std::vector<std::pair<const char*, std::string>>{
-           {"sequence_batching { }", "sequence_batching"},
-           {"dynamic_batching { priority_levels: 2 }", "dynamic_batching.priority_levels"},
-           {"dynamic_batching { default_queue_policy { default_timeout_microseconds: 1 } }",
-            "dynamic_batching.default_queue_policy.default_timeout_microseconds"},
-           {"dynamic_batching { priority_queue_policy { key: 1 value { } } }",
-            "dynamic_batching.priority_queue_policy"},
+           {"sequence_batching { state { use_growable_memory: true } }",
+            "sequence_batching.state.use_growable_memory"},
            {"model_repository_agents { agents { name: \"a\" } }", "model_repository_agents"},
            {"input { is_shape_tensor: true }", "input.is_shape_tensor"},
            {"instance_group { secondary_devices { } }", "instance_group.secondary_devices"}}) {

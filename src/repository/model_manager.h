@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/instance_placer.h"
+#include "engine/queue_core.h"
 #include "engine/rate_limiter.h"
 #include "engine/registry.h"
 #include "engine/response_cache.h"
@@ -35,8 +36,7 @@ struct ModelManagerOptions {
   std::size_t load_thread_count = 4;
   std::size_t load_retry_count = 0;
   std::int64_t default_max_batch_size = 4;  // for auto-completion
-  std::size_t queue_request_count_max = 65'536;
-  std::size_t queue_byte_size_max = std::size_t{1} << 30;
+  engine::QueueLimits queue_limits;
   Nanos unload_timeout = 30 * kSecond;
   AcceleratorSwitches accelerators;
   std::vector<int> gpu_ids = {};                              // GPUs that instances may use

@@ -6,6 +6,7 @@
 #include "repository/config_json.h"
 #include "repository/protobuf_messages.h"
 #include "repository/repository_files.h"
+#include "repository/sequence_settings.h"
 
 namespace headrace::repository {
 namespace {
@@ -64,6 +65,30 @@ engine::BatchPolicyOptions ToBatching(const inference::ModelConfig& config) {
         static_cast<Nanos>(dynamic.max_queue_delay_microseconds()) * kMicrosecond;
   }
   return batching;
+}
+
+engine::QueuePolicy ToQueuePolicy(const inference::ModelQueuePolicy& policy) {
+  return {.timeout_action = policy.timeout_action() == inference::ModelQueuePolicy::DELAY
+                                ? engine::TimeoutAction::kDelay
+                                : engine::TimeoutAction::kReject,
+          .timeout = static_cast<Nanos>(policy.default_timeout_microseconds()) * kMicrosecond,
+          .allow_timeout_override = policy.allow_timeout_override(),
+          .request_count_max = policy.max_queue_size()};
+}
+
+// ValidateGeneral keeps levels and times in their ranges.
+engine::QueuePolicies ToQueuePolicies(const inference::ModelConfig& config) {
+  engine::QueuePolicies policies;
+  const auto& dynamic = config.dynamic_batching();
+  policies.default_policy = ToQueuePolicy(dynamic.default_queue_policy());
+  if (dynamic.priority_levels() > 0) {
+    policies.level_count = static_cast<std::uint32_t>(dynamic.priority_levels());
+    policies.default_level = static_cast<std::uint32_t>(dynamic.default_priority_level());
+    for (const auto& [level, policy] : dynamic.priority_queue_policy()) {
+      policies.of_level.emplace(static_cast<std::uint32_t>(level), ToQueuePolicy(policy));
+    }
+  }
+  return policies;
 }
 
 InstancePlacement ToPlacement(const ModelInstanceGroup& group) {
@@ -140,11 +165,11 @@ Result<engine::ModelOptions> BuildModelOptions(const inference::ModelConfig& con
   options.decoupled = config.model_transaction_policy().decoupled();
   options.batching = ToBatching(config);
   options.queue_limits = limits;
-  const std::size_t own_limit = config.dynamic_batching().default_queue_policy().max_queue_size();
-  if (own_limit > 0) {
-    options.queue_limits.request_count_max = std::min(limits.request_count_max, own_limit);
-  }
-  options.preserve_ordering = config.dynamic_batching().preserve_ordering();
+  options.queue_policies = ToQueuePolicies(config);
+  options.queue_policies.passed_over_batches_max = limits.passed_over_batches_max;
+  HEADRACE_ASSIGN_OR_RETURN(options.sequences, BuildSequenceOptions(config));
+  options.preserve_ordering = config.dynamic_batching().preserve_ordering() ||
+                              config.sequence_batching().oldest().preserve_ordering();
   options.placements = BuildPlacements(config);
   options.thread_count = ThreadCountAsked(config);
   options.metric_tags.assign(config.metric_tags().begin(), config.metric_tags().end());

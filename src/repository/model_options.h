@@ -15,8 +15,8 @@ namespace headrace::repository {
 
 inline constexpr std::size_t kLabelFileByteSizeMax = std::size_t{64} << 20;
 
-// Requires: `config` is normalised and valid. `limits` are the server's; the model's own
-// max_queue_size can only lower them. Labels are left empty.
+// Requires: `config` is normalised and valid. `limits` are the server's, which hold beside the
+// max_queue_size of the model's queue policies. Labels are left empty.
 Result<engine::ModelOptions> BuildModelOptions(const inference::ModelConfig& config,
                                                std::int64_t version,
                                                const engine::QueueLimits& limits);

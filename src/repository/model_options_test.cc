@@ -65,13 +65,25 @@ TEST(ModelOptionsTest, Build_CarriesBatchingAndLimits) {
   EXPECT_THAT(options->batching.preferred_sizes, ElementsAre(4, 8));
   EXPECT_EQ(options->batching.queue_delay_max, 250 * kMicrosecond);
   EXPECT_TRUE(options->preserve_ordering);
-  EXPECT_EQ(options->queue_limits.request_count_max, 7U);
+  EXPECT_EQ(options->queue_limits.request_count_max, 100U);
   EXPECT_EQ(options->queue_limits.byte_size_max, 1000U);
+  EXPECT_EQ(options->queue_policies.default_policy.request_count_max, 7U);
+}
 
-  const auto larger = BuildModelOptions(
-      Parse("dynamic_batching { default_queue_policy { max_queue_size: 4000 } }"), 1, server);
-  EXPECT_EQ(larger->queue_limits.request_count_max, 100U);
-  EXPECT_EQ(larger->batching.batch_size_max, 1);
+TEST(ModelOptionsTest, Build_CarriesQueuePoliciesAndPriorities) {
+  const auto options =
+      BuildModelOptions(Parse(R"(dynamic_batching { priority_levels: 3 default_priority_level: 2
+        default_queue_policy { default_timeout_microseconds: 5 allow_timeout_override: true }
+        priority_queue_policy { key: 3 value { timeout_action: DELAY max_queue_size: 9 } } })"),
+                        1, {});
+  const engine::QueuePolicies& policies = options->queue_policies;
+  EXPECT_EQ(policies.level_count, 3U);
+  EXPECT_EQ(policies.default_level, 2U);
+  EXPECT_EQ(policies.Of(1).timeout, 5 * kMicrosecond);
+  EXPECT_TRUE(policies.Of(1).allow_timeout_override);
+  EXPECT_EQ(policies.Of(3).timeout_action, engine::TimeoutAction::kDelay);
+  EXPECT_EQ(policies.Of(3).request_count_max, 9U);
+  EXPECT_EQ(policies.Of(3).timeout, 0);
 }
 
 TEST(ModelOptionsTest, BuildPlacements_ExpandsGroups) {

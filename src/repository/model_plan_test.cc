@@ -68,8 +68,9 @@ TEST_F(ModelPlanTest, Plan_NamesFileLineAndField) {
   files_.Directory("directory/config.pbtxt");
   files_.Directory("directory/1");
   EXPECT_EQ(Error("directory"), "'config.pbtxt' is not a regular file");
-  files_.Model("refused", "backend: \"b\" sequence_batching { }");
-  EXPECT_EQ(Error("refused"), "field 'sequence_batching' is not supported yet");
+  files_.Model("refused", "backend: \"b\" instance_group { secondary_devices { } }");
+  EXPECT_EQ(Error("refused"),
+            "field 'instance_group.secondary_devices' is not supported: no such device is known");
   files_.Model("labels", "backend: \"b\" output { name: \"o\" label_filename: \"../x\" }");
   EXPECT_THAT(Error("labels"),
               StartsWith("label file of output 'o': '../x' must be a path inside"));

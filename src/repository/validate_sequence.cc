@@ -3,6 +3,7 @@
 #include <string>
 
 #include "repository/protobuf_messages.h"
+#include "repository/sequence_settings.h"
 #include "repository/validate.h"
 
 namespace headrace::repository {
@@ -86,6 +87,68 @@ Status CheckControls(const Sequence& sequence, const std::string& model) {
   return OkStatus();
 }
 
+Status CheckInitialState(const Sequence::State& state, const std::string& who) {
+  if (state.initial_state_size() > 1) {
+    return InvalidArgument("{} must have at most one 'initial_state'", who);
+  }
+  for (const auto& initial : state.initial_state()) {
+    if (initial.data_type() != state.data_type()) {
+      return InvalidArgument("{} has an initial state '{}' of another data type: {}, not {}", who,
+                             initial.name(), inference::DataType_Name(initial.data_type()),
+                             inference::DataType_Name(state.data_type()));
+    }
+    bool fits = initial.dims_size() == state.dims_size();
+    for (int i = 0; fits && i < initial.dims_size(); ++i) {
+      fits = initial.dims(i) >= 0 && (state.dims(i) == -1 || initial.dims(i) == state.dims(i));
+    }
+    if (!fits) {
+      return InvalidArgument(
+          "{} has an initial state '{}' whose 'dims' are not those of the state, with a number in "
+          "place of each -1",
+          who, initial.name());
+    }
+    if (initial.state_data_case() == Sequence::InitialState::STATE_DATA_NOT_SET) {
+      return InvalidArgument("{} has an initial state '{}' without 'zero_data' or 'data_file'", who,
+                             initial.name());
+    }
+  }
+  return OkStatus();
+}
+
+Status CheckStates(const inference::ModelConfig& config) {
+  std::set<std::string> inputs, outputs;
+  for (const auto& input : config.input()) {
+    inputs.insert(input.name());
+  }
+  for (const auto& control : config.sequence_batching().control_input()) {
+    inputs.insert(control.name());
+  }
+  for (const auto& state : config.sequence_batching().state()) {
+    const std::string who =
+        fmt::format("sequence batching state '{}' for {}", state.output_name(), config.name());
+    if (state.input_name().empty() || state.output_name().empty()) {
+      return InvalidArgument("{} must specify 'input_name' and 'output_name'", who);
+    }
+    if (!inputs.insert(state.input_name()).second || !outputs.insert(state.output_name()).second) {
+      return InvalidArgument("{} has an 'input_name' or 'output_name' that is used before", who);
+    }
+    if (state.data_type() == inference::TYPE_INVALID) {
+      return InvalidArgument("{} must specify 'data_type'", who);
+    }
+    for (const std::int64_t dim : state.dims()) {
+      if (dim < 1 && dim != -1) {
+        return InvalidArgument(
+            "{}: dimension must be integer >= 1, or -1 to indicate a variable-size dimension", who);
+      }
+    }
+    if (state.dims().empty()) {
+      return InvalidArgument("{} must specify 'dims'", who);
+    }
+    HEADRACE_RETURN_IF_ERROR(CheckInitialState(state, who));
+  }
+  return OkStatus();
+}
+
 Status CheckStrategy(const Sequence& sequence, const inference::ModelConfig& config) {
   if (sequence.has_direct()) {
     const float utilization = sequence.direct().minimum_slot_utilization();
@@ -94,6 +157,12 @@ Status CheckStrategy(const Sequence& sequence, const inference::ModelConfig& con
           "sequence batching minimum slot utilization must be in range (0.0, 1.0] for {}",
           config.name());
     }
+  }
+  const int candidates = sequence.oldest().max_candidate_sequences();
+  if (candidates < 0 || candidates > kCandidateSequencesMax) {
+    return InvalidArgument(
+        "sequence batching 'max_candidate_sequences' must be in range [0, {}] for {}",
+        kCandidateSequencesMax, config.name());
   }
   for (const auto size : sequence.oldest().preferred_batch_size()) {
     if (size <= 0) {
@@ -124,6 +193,7 @@ Status ValidateSequenceBatching(const inference::ModelConfig& config) {
     }
   }
   HEADRACE_RETURN_IF_ERROR(CheckControls(sequence, config.name()));
+  HEADRACE_RETURN_IF_ERROR(CheckStates(config));
   return CheckStrategy(sequence, config);
 }
 

@@ -144,6 +144,31 @@ INSTANTIATE_TEST_SUITE_P(
              "18446744073709551615 }",
              "sequence batching times must be at most"}));
 
+#define STATE(text)                                                                           \
+  "backend: \"b\" input { name: \"x\" } sequence_batching { state { output_name: \"o\" " text \
+  " }"                                                                                        \
+  " }"
+#define INITIAL(text) \
+  STATE("input_name: \"i\" data_type: TYPE_FP32 dims: [ -1, 2 ] initial_state { " text " }")
+INSTANTIATE_TEST_SUITE_P(
+    SequenceState, GeneralTest,
+    testing::Values(
+        Case{STATE("input_name: \"i\" data_type: TYPE_FP32 dims: [ -1, 2 ]"), ""},
+        Case{STATE("data_type: TYPE_FP32 dims: 1"), "must specify 'input_name' and 'output_name'"},
+        Case{STATE("input_name: \"x\" data_type: TYPE_FP32 dims: 1"), "that is used before"},
+        Case{STATE("input_name: \"i\" dims: 1"), "must specify 'data_type'"},
+        Case{STATE("input_name: \"i\" data_type: TYPE_FP32"), "must specify 'dims'"},
+        Case{STATE("input_name: \"i\" data_type: TYPE_FP32 dims: 0"), "dimension must be integer"},
+        Case{INITIAL("name: \"n\" data_type: TYPE_FP32 dims: [ 3, 2 ] zero_data: true"), ""},
+        Case{INITIAL("data_type: TYPE_INT32 dims: [ 3, 2 ] zero_data: true"), "another data type"},
+        Case{INITIAL("data_type: TYPE_FP32 dims: [ 3, 4 ] zero_data: true"),
+             "whose 'dims' are not"},
+        Case{INITIAL("data_type: TYPE_FP32 dims: [ -1, 2 ] zero_data: true"),
+             "whose 'dims' are not"},
+        Case{INITIAL("data_type: TYPE_FP32 dims: [ 3, 2 ]"), "without 'zero_data' or 'data_file'"},
+        Case{"backend: \"b\" sequence_batching { oldest { max_candidate_sequences: -1 } }",
+             "'max_candidate_sequences' must be in range"}));
+
 INSTANTIATE_TEST_SUITE_P(
     Rest, GeneralTest,
     testing::Values(

@@ -10,6 +10,7 @@
 #include "repository/model_options.h"
 #include "repository/normalise.h"
 #include "repository/protobuf_messages.h"
+#include "repository/sequence_settings.h"
 #include "repository/validate.h"
 #include "repository/warmup_samples.h"
 
@@ -147,8 +148,12 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
   }
   HEADRACE_RETURN_IF_ERROR(AddServices(plan, *config, options));
   const ModelLocation& location = plan.source.location;
-  HEADRACE_RETURN_IF_ERROR(ReadLabels(*config, options_.links_may_leave ? "/" : location.repository,
-                                      location.directory, options.signature));
+  const std::string root = options_.links_may_leave ? "/" : location.repository;
+  HEADRACE_RETURN_IF_ERROR(ReadLabels(*config, root, location.directory, options.signature));
+  if (options.sequences) {
+    HEADRACE_RETURN_IF_ERROR(
+        ReadInitialStates(*config, root, location.directory, *options.sequences));
+  }
   loaded->SetFinalConfig(options.config_json);
   HEADRACE_ASSIGN_OR_RETURN(std::shared_ptr<engine::Model> model,
                             engine::Model::Start(std::move(options), std::move(loaded), clock_));

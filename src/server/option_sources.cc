@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
+
+#include "server/option_text.h"
 
 namespace headrace::server {
 namespace {
@@ -88,6 +91,28 @@ Status ApplyEnvironment(Resolver& resolver, const Environment& environment) {
     if (const char* value = environment(name.c_str()); value != nullptr) {
       HEADRACE_RETURN_IF_ERROR(resolver.Apply(option, value, fmt::format("environment {}", name)));
     }
+  }
+  return OkStatus();
+}
+
+// Triton's hooks for tests of its schedulers (contracts, Triton 4.2), under its own names.
+Status ApplyTestHooks(Resolver& resolver, const Environment& environment) {
+  ServerConfig& config = resolver.resolved().config;
+  for (const auto& [name, field] :
+       {std::pair("TRITONSERVER_DELAY_SCHEDULER", &ServerConfig::hold_until_count),
+        std::pair("TRITONSERVER_BACKLOG_DELAY_SCHEDULER",
+                  &ServerConfig::hold_until_backlog_count)}) {
+    const char* value = environment(name);
+    if (value == nullptr) {
+      continue;
+    }
+    auto count = ParseNumber(value, 0, 1'000'000);
+    if (!count.ok()) {
+      return InvalidArgument("environment {}: {}", name, count.status().message());
+    }
+    config.*field = *count;
+    resolver.resolved().warnings.push_back(
+        fmt::format("environment {}: requests are held back until {} wait", name, *count));
   }
   return OkStatus();
 }
@@ -191,6 +216,7 @@ Result<ResolvedConfig> ResolveConfig(const std::vector<std::string>& arguments,
     HEADRACE_RETURN_IF_ERROR(ApplyFile(resolver, flags.config_file));
   }
   HEADRACE_RETURN_IF_ERROR(ApplyEnvironment(resolver, environment));
+  HEADRACE_RETURN_IF_ERROR(ApplyTestHooks(resolver, environment));
   for (const auto& [entry, text] : flags.values) {
     HEADRACE_RETURN_IF_ERROR(resolver.Apply(*entry, text, "flag"));
   }

@@ -405,6 +405,11 @@ void AppendOtherOptions(std::vector<Option>& options) {
   options.push_back(Number("queue-byte-size-max", "Limits", &ServerConfig::queue_byte_size_max,
                            "BYTES", {1, std::uint64_t{1} << 50},
                            "Bytes of the inputs that wait for one model."));
+  options.push_back(Number(
+      "priority-passed-over-max", "Limits", &ServerConfig::priority_passed_over_max, "COUNT",
+      {0, 1'000'000},
+      "Of a model with priority levels: after so many batches without the request that waits "
+      "longest, the next batch begins with it. 0: strictly by level."));
   options.push_back(
       Bool("allow-metrics", "Metrics", &ServerConfig::allow_metrics, "Serve GET /metrics."));
   options.push_back(Bool("allow-cpu-metrics", "Metrics", &ServerConfig::allow_cpu_metrics,

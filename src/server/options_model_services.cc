@@ -1,11 +1,10 @@
-#include "server/option_rows.h"
-
 #include <fmt/format.h>
 
 #include <cstdint>
 #include <limits>
 #include <string>
 
+#include "server/option_rows.h"
 #include "server/option_text.h"
 
 namespace headrace::server {

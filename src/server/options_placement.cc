@@ -1,5 +1,3 @@
-#include "server/option_rows.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +5,7 @@
 #include <string>
 
 #include "base/thread.h"
+#include "server/option_rows.h"
 #include "server/option_text.h"
 
 namespace headrace::server {

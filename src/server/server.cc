@@ -59,8 +59,12 @@ repository::ModelManagerOptions ManagerOptions(
   options.accelerators = {.openvino = config.enable_openvino, .tensorrt = config.enable_tensorrt};
   options.load_thread_count = config.model_load_thread_count;
   options.load_retry_count = config.model_load_retry_count;
-  options.queue_request_count_max = config.queue_request_count_max;
-  options.queue_byte_size_max = config.queue_byte_size_max;
+  options.queue_limits = {
+      .request_count_max = config.queue_request_count_max,
+      .byte_size_max = config.queue_byte_size_max,
+      .passed_over_batches_max = static_cast<std::uint32_t>(config.priority_passed_over_max),
+      .hold_until_count = config.hold_until_count,
+      .hold_until_backlog_count = config.hold_until_backlog_count};
   options.links_may_leave = config.allow_links_outside_repository;
   options.poll_interval = static_cast<Nanos>(config.repository_poll_s) * kSecond;
   options.allow_code_override = config.allow_code_override;

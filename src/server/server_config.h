@@ -111,6 +111,9 @@ struct ServerConfig {
   std::uint64_t memory_idle_byte_size = std::uint64_t{256} << 20;
   std::uint64_t queue_request_count_max = 65'536;
   std::uint64_t queue_byte_size_max = std::uint64_t{1} << 30;
+  std::uint64_t priority_passed_over_max = 9;
+  std::uint64_t hold_until_count = 0;          // TRITONSERVER_DELAY_SCHEDULER, for tests
+  std::uint64_t hold_until_backlog_count = 0;  // TRITONSERVER_BACKLOG_DELAY_SCHEDULER, for tests
   std::uint64_t override_byte_size_max = std::uint64_t{4} << 30;
 
   // What models share.

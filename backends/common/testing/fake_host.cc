@@ -165,6 +165,31 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseSend(TRITONBACKEND_Response* response,
   return nullptr;
 }
 
+TRITONSERVER_Error* TRITONBACKEND_StateNew(TRITONBACKEND_State** state,
+                                           TRITONBACKEND_Request* request, const char* name,
+                                           const TRITONSERVER_DataType dtype, const int64_t* shape,
+                                           const uint32_t rank) {
+  *state = &request->states.emplace_back();
+  (*state)->name = name;
+  (*state)->dtype = dtype;
+  (*state)->shape.assign(shape, shape + rank);
+  return nullptr;
+}
+TRITONSERVER_Error* TRITONBACKEND_StateBuffer(TRITONBACKEND_State* state, void** buffer,
+                                              const uint64_t byte_size,
+                                              TRITONSERVER_MemoryType* memory_type,
+                                              int64_t* memory_type_id) {
+  state->bytes.resize(byte_size);
+  *buffer = state->bytes.data();
+  *memory_type = TRITONSERVER_MEMORY_CPU;
+  *memory_type_id = 0;
+  return nullptr;
+}
+TRITONSERVER_Error* TRITONBACKEND_StateUpdate(TRITONBACKEND_State* state) {
+  ++state->update_count;
+  return nullptr;
+}
+
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportStatistics(TRITONBACKEND_ModelInstance*,
                                                                 TRITONBACKEND_Request*, const bool,
                                                                 const uint64_t, const uint64_t,

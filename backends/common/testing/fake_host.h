@@ -43,6 +43,14 @@ struct TRITONBACKEND_Output {
   headrace::backend::MemoryPlace place;      // what it got
 };
 
+struct TRITONBACKEND_State {
+  std::string name;
+  TRITONSERVER_DataType dtype = TRITONSERVER_TYPE_INVALID;
+  std::vector<std::int64_t> shape;
+  std::vector<std::byte> bytes;
+  int update_count = 0;
+};
+
 struct TRITONBACKEND_Response {
   TRITONBACKEND_Request* request = nullptr;
 };
@@ -55,6 +63,7 @@ struct TRITONBACKEND_Request {
 
   // What became of it.
   std::deque<TRITONBACKEND_Output> outputs;
+  std::deque<TRITONBACKEND_State> states;
   std::optional<std::string> error;
   int answer_count = 0;
   int release_count = 0;

@@ -19,6 +19,22 @@ Checker::Record& Checker::NewRequest() {
   return records_.back();
 }
 
+void Checker::SetPolicy(Record& record, std::uint64_t priority, std::uint64_t timeout_us,
+                        Nanos now) {
+  const std::uint32_t levels = scenario_.policies.level_count;
+  record.level = priority >= 1 && priority <= levels ? static_cast<std::uint32_t>(priority)
+                                                     : scenario_.policies.default_level;
+  const auto own = scenario_.policies.of_level.find(record.level);
+  const QueuePolicy& policy =
+      own == scenario_.policies.of_level.end() ? scenario_.policies.default_policy : own->second;
+  record.delays = policy.timeout_action == TimeoutAction::kDelay;
+  if (policy.timeout > 0) {
+    const Nanos asked = static_cast<Nanos>(timeout_us) * kMicrosecond;
+    const bool shorter = policy.allow_timeout_override && asked > 0 && asked < policy.timeout;
+    record.expiry = now + (shorter ? asked : policy.timeout);
+  }
+}
+
 void Checker::Accepted(Record& record, Nanos now) {
   record.place = Place::kQueued;
   record.queued = now;
@@ -26,13 +42,17 @@ void Checker::Accepted(Record& record, Nanos now) {
 }
 
 void Checker::Refused(Record& record, QueueCore::PushResult result, bool closed) {
-  std::size_t bytes = 0;
+  std::size_t bytes = 0, of_level = 0;
   for (const Record* queued : queued_) {
     bytes += queued->byte_size;
+    of_level += queued->level == record.level ? 1 : 0;
   }
-  const bool justified = closed ? result == QueueCore::PushResult::kClosed
-                                : queued_.size() >= scenario_.limits.request_count_max ||
-                                      bytes + record.byte_size > scenario_.limits.byte_size_max;
+  const std::size_t level_max = scenario_.policies.Of(record.level).request_count_max;
+  const bool level_full = level_max > 0 && of_level >= level_max;
+  const bool justified = closed
+                             ? result == QueueCore::PushResult::kClosed
+                             : level_full || queued_.size() >= scenario_.limits.request_count_max ||
+                                   bytes + record.byte_size > scenario_.limits.byte_size_max;
   if (!justified) {
     Fail(fmt::format("request {} was refused with room in the queue", record.number));
   }
@@ -51,11 +71,8 @@ void Checker::Dispatched(const std::vector<Record*>& batch, bool closed, Nanos n
                        record->number));
     }
   }
-  const auto oldest =
-      std::find_if(queued_.begin(), queued_.end(), [now](const Record* r) { return r->live(now); });
-  if (scenario_.policy.dynamic && oldest != queued_.end() && (closed || WaitedOut(**oldest, now)) &&
-      std::find(batch.begin(), batch.end(), *oldest) == batch.end()) {
-    Fail(fmt::format("request {} has waited out the delay and was passed over", (*oldest)->number));
+  if (scenario_.policy.dynamic) {
+    CheckFirst(batch, closed, now);
   }
   CheckComposition(batch, total, now);
   for (Record* record : batch) {
@@ -63,7 +80,7 @@ void Checker::Dispatched(const std::vector<Record*>& batch, bool closed, Nanos n
     record->executed = true;
     record->place = Place::kExecuting;
   }
-  if (scenario_.policy.dynamic && !closed) {
+  if (scenario_.policy.dynamic && !closed && !scenario_.policies.Reorders()) {
     CheckDue(batch, total, now);
   }
 }
@@ -81,19 +98,72 @@ void Checker::CheckComposition(const std::vector<Record*>& batch, std::int64_t t
                        record->number));
     }
   }
-  std::size_t next = 0;
-  for (const Record* queued : queued_) {
-    const bool same_line = !scenario_.policy.dynamic || queued->shape == batch.front()->shape;
-    if (next == batch.size() || !same_line || !queued->live(now)) {
-      continue;
-    }
-    if (queued != batch[next]) {
-      Fail(fmt::format("request {} was dispatched before the older request {}", batch[next]->number,
-                       queued->number));
+  std::vector<Record*> line = InOrder(now);
+  if (scenario_.policy.dynamic) {
+    std::erase_if(line, [&](const Record* r) { return r->shape != batch.front()->shape; });
+  }
+  // CheckFirst says whether it may begin where it does.
+  auto next = scenario_.policies.Reorders() ? std::find(line.begin(), line.end(), batch.front())
+                                            : line.begin();
+  for (const Record* record : batch) {
+    if (next == line.end() || *next != record) {
+      Fail(fmt::format("request {} was dispatched out of turn", record->number));
       return;
     }
     ++next;
   }
+}
+
+void Checker::CheckFirst(const std::vector<Record*>& batch, bool closed, Nanos now) {
+  const auto oldest =
+      std::find_if(queued_.begin(), queued_.end(), [now](const Record* r) { return r->live(now); });
+  if (oldest == queued_.end()) {
+    return;
+  }
+  const auto in_batch = [&batch](const Record* record) {
+    return std::find(batch.begin(), batch.end(), record) != batch.end();
+  };
+  const QueuePolicies& policies = scenario_.policies;
+  if (!policies.Reorders()) {
+    if ((closed || WaitedOut(**oldest, now)) && !in_batch(*oldest)) {
+      Fail(fmt::format("request {} has waited out the delay and was passed over",
+                       (*oldest)->number));
+    }
+    return;
+  }
+  const bool turn_of_oldest = policies.level_count > 1 && policies.passed_over_batches_max > 0 &&
+                              passed_over_ >= policies.passed_over_batches_max;
+  const Record* first = turn_of_oldest ? *oldest : InOrder(now).front();
+  if (batch.front() != first) {
+    Fail(fmt::format("a batch began with request {} where it was the turn of {}",
+                     batch.front()->number, first->number));
+  }
+  passed_over_ = in_batch(*oldest) ? 0 : passed_over_ + 1;
+  if (!closed && !SomethingIsDue(now)) {
+    Fail(fmt::format("request {} went out before anything was due", batch.front()->number));
+  }
+}
+
+std::vector<Checker::Record*> Checker::InOrder(Nanos now) const {
+  std::vector<Record*> line;
+  std::copy_if(queued_.begin(), queued_.end(), std::back_inserter(line),
+               [now](const Record* r) { return r->live(now); });
+  // By lane; within one in the order in which they came into it.
+  std::stable_sort(line.begin(), line.end(), [now](const Record* a, const Record* b) {
+    const std::uint32_t lane_a = a->lane(now), lane_b = b->lane(now);
+    const bool late = a->delays && a->expiry <= now;
+    return lane_a != lane_b ? lane_a < lane_b : late && a->expiry < b->expiry;
+  });
+  return line;
+}
+
+bool Checker::SomethingIsDue(Nanos now) const {
+  std::map<std::uint64_t, std::int64_t> waiting;
+  const auto& sizes = scenario_.policy.preferred_sizes;
+  const std::int64_t smallest = sizes.empty() ? scenario_.policy.batch_size_max : sizes.front();
+  return std::any_of(queued_.begin(), queued_.end(), [&](const Record* r) {
+    return r->live(now) && (WaitedOut(*r, now) || (waiting[r->shape] += r->batch_size) >= smallest);
+  });
 }
 
 void Checker::CheckDue(const std::vector<Record*>& batch, std::int64_t total, Nanos now) {
@@ -148,9 +218,22 @@ void Checker::CheckPlaces(const QueueUnderTest& queue) {
       bytes > scenario_.limits.byte_size_max) {
     Fail("the queue has passed a limit");
   }
+  std::map<std::uint32_t, std::size_t> of_level;
+  for (const Record* record : queued_) {
+    const std::size_t max = scenario_.policies.Of(record->level).request_count_max;
+    if (++of_level[record->level] > max && max > 0) {
+      Fail(fmt::format("level {} of the queue has passed its limit", record->level));
+    }
+  }
 }
 
 void Checker::CheckBeforeTimeMoves(Nanos now, bool closed, std::size_t parked, std::size_t waking) {
+  for (const Record* record : queued_) {
+    if (record->rejected(now)) {
+      Fail(fmt::format("request {} waits though its timeout is over", record->number));
+      return;
+    }
+  }
   if (parked == 0 || waking > 0) {
     return;
   }

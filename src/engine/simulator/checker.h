@@ -22,19 +22,21 @@ namespace headrace::engine::simulator {
 //     answers that keep their order. The queue's depth and bytes are the sums over what is in it
 //     and within the limits.
 //  2. A request ends once.
-//  3. A batch holds at most batch_size_max (one request without dynamic batching), of one shape,
-//  oldest first, and leaves no older live request of
-//     the shape behind.
-//  4. A request that was cancelled or past its deadline when the batch was formed is not in it.
+//  3. A batch holds at most batch_size_max (one request without dynamic batching), of one shape, in
+//  the order of service (by level, within one those that outstayed a timeout that delays behind the
+//  others, then by age), and passes over no live request of its shape.
+//  4. A request that was cancelled, past its deadline or past a timeout that rejects when the batch
+//  was formed is not in it.
 //  5. A batch is due: its oldest waited out the delay, its size is a preferred one, reaches the
-//  largest preferred one, or nothing more
-//     fits; or the queue is closed.
+//  largest preferred one, or nothing more fits; or the queue is closed. With levels or delays it is
+//  enough that something was due.
 //  6. The oldest live request, once it has waited out the delay, is in the next batch. So it waits
-//  for the delay, then for
-//     an instance that becomes free, and behind older requests only.
+//  for the delay, then for an instance that becomes free, and behind older requests only. With
+//  levels or delays the first in the order of service is in every batch, except that after so many
+//  batches as the policies say without the oldest, the next one begins with the oldest.
 //  7. Before time moves on: while a live request has waited out the delay, or a shape has the
-//  largest preferred size waiting, or the queue is
-//     closed and not empty, no instance is parked unless one is being woken.
+//  largest preferred size waiting, or the queue is closed and not empty, no instance is parked
+//  unless one is being woken. And no request waits that has outstayed a timeout that rejects.
 //  8. A request is refused only when it would pass a limit or when the queue is closed.
 //  9. With preserve_ordering, executed requests are answered in the order of their arrival.
 // 10. In the end every request has ended, the queue is empty and every runner has left.
@@ -48,17 +50,23 @@ class Checker {
     std::size_t byte_size = 0;
     Nanos queued = 0;
     Nanos deadline = kNever;
+    std::uint32_t level = 1;
+    Nanos expiry = kNever;
+    bool delays = false;  // when it expires
     Place place = Place::kNew;
     bool cancelled = false;
     bool executed = false;
     int ends = 0;
-    bool live(Nanos now) const { return !cancelled && deadline > now; }
+    bool rejected(Nanos now) const { return !delays && expiry <= now; }
+    bool live(Nanos now) const { return !cancelled && deadline > now && !rejected(now); }
+    std::uint32_t lane(Nanos now) const { return level * 2 + (delays && expiry <= now ? 1 : 0); }
   };
 
   Checker(const Scenario& scenario, bool trace) : scenario_(scenario), trace_(trace) {}
 
   // Events.
   Record& NewRequest();
+  void SetPolicy(Record& record, std::uint64_t priority, std::uint64_t timeout_us, Nanos now);
   void Accepted(Record& record, Nanos now);
   void Refused(Record& record, QueueCore::PushResult result, bool closed);
   // Before the batch leaves the queue's books: `popped` in order.
@@ -89,7 +97,11 @@ class Checker {
   std::uint64_t batch_count() const { return batch_count_; }
 
  private:
+  void CheckFirst(const std::vector<Record*>& batch, bool closed, Nanos now);
   void CheckComposition(const std::vector<Record*>& batch, std::int64_t total, Nanos now);
+  // The live requests in the order of service.
+  std::vector<Record*> InOrder(Nanos now) const;
+  bool SomethingIsDue(Nanos now) const;
   void CheckDue(const std::vector<Record*>& batch, std::int64_t total, Nanos now);
   bool WaitedOut(const Record& record, Nanos now) const {
     return now - record.queued >= scenario_.policy.queue_delay_max;
@@ -104,6 +116,7 @@ class Checker {
   std::deque<Record> records_;   // all; addresses stay
   std::vector<Record*> queued_;  // accepted and not dispatched or ended, oldest first
   std::uint64_t batch_count_ = 0;
+  std::uint32_t passed_over_ = 0;  // batches in a row without the oldest
   std::uint64_t last_answered_ = 0;
   std::string violation_;
 };

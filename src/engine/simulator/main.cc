@@ -10,6 +10,7 @@
 
 #include "base/checked_math.h"
 #include "engine/simulator/mutants.h"
+#include "engine/simulator/sequence_simulation.h"
 #include "engine/simulator/simulation.h"
 
 namespace headrace::engine::simulator {
@@ -75,6 +76,42 @@ bool RunSeeds(const Arguments& arguments, const QueueFactory& queue, std::string
   return true;
 }
 
+bool RunSequenceSeeds(const Arguments& arguments) {
+  std::uint64_t events = 0, requests = 0, batches = 0;
+  for (std::uint64_t i = 0; i < arguments.seeds; ++i) {
+    const std::uint64_t seed = arguments.first + i;
+    const SimulationResult result = SimulateSequences({.seed = seed, .trace = arguments.trace});
+    events += result.event_count;
+    requests += result.request_count;
+    batches += result.batch_count;
+    if (!result.violation.empty()) {
+      fmt::print("sequences: seed {}: {}\nreplay: engine_simulator --seed {} --trace\n", seed,
+                 result.violation, seed);
+      return false;
+    }
+  }
+  fmt::print("sequences: {} seeds, {} events, {} requests in {} batches: every rule held\n",
+             arguments.seeds, events, requests, batches);
+  return true;
+}
+
+bool CatchSequenceMutants() {
+  bool all = true;
+  for (const SequenceMutant& mutant : SequenceMutants()) {
+    SimulationResult result;
+    std::uint64_t seed = 0;
+    while (result.violation.empty() && seed < kMutantSeedsMax) {
+      result = SimulateSequences({.seed = ++seed,
+                                  .sequences = mutant.sequences,
+                                  .lost_wakeup_percent = mutant.lost_wakeup_percent});
+    }
+    all = all && !result.violation.empty();
+    fmt::print("{}: {} by seed {}: {}\n", mutant.name,
+               result.violation.empty() ? "NOT caught" : "caught", seed, result.violation);
+  }
+  return all;
+}
+
 bool CatchMutants() {
   bool all = true;
   for (const Mutant& mutant : Mutants()) {
@@ -106,9 +143,11 @@ int Main(int argc, char** argv) {
   if (arguments->mutants) {
     // The plain queue without a bug must pass, or its mutants would prove nothing.
     const bool plain = RunSeeds({.seeds = 200}, PlainQueue(), "plain queue");
-    return CatchMutants() && plain ? 0 : 1;
+    const bool queues = CatchMutants();
+    return CatchSequenceMutants() && queues && plain ? 0 : 1;
   }
-  return RunSeeds(*arguments, RealQueue(), "queue") ? 0 : 1;
+  const bool queue = RunSeeds(*arguments, RealQueue(), "queue");
+  return RunSequenceSeeds(*arguments) && queue ? 0 : 1;
 }
 
 }  // namespace

@@ -21,12 +21,22 @@ enum class Bug {
   kForgetsTimers,
   kRefusesHalfFull,
   kKeepsWaitingWhenClosed,
+  kIgnoresPriority,
+  kExecutesExpired,
+  kExpiresOnlyAtPop,
+  kExpiresEarly,
+  kNeverDelays,
+  kNoLevelLimits,
+  kNoTurnOfTheOldest,
 };
 
 class PlainQueueUnderTest : public QueueUnderTest {
  public:
   PlainQueueUnderTest(const Scenario& scenario, Bug bug)
-      : policy_(scenario.policy), limits_(scenario.limits), bug_(bug) {}
+      : policy_(scenario.policy),
+        limits_(scenario.limits),
+        policies_(scenario.policies),
+        bug_(bug) {}
 
   ~PlainQueueUnderTest() override {
     QueueCore::RequestList rest;
@@ -46,13 +56,37 @@ class PlainQueueUnderTest : public QueueUnderTest {
     if (bug_ != Bug::kNoLimits && bytes_ + request->byte_size > limits_.byte_size_max) {
       return QueueCore::PushResult::kTooManyBytes;
     }
+    const std::uint32_t level = policies_.LevelOf(request->priority);
+    const QueuePolicy& own = policies_.Of(level);
+    const auto of_level =
+        std::count_if(waiting_.begin(), waiting_.end(),
+                      [level](const InferRequest* r) { return r->lane / 2 == level; });
+    if (bug_ != Bug::kNoLevelLimits && own.request_count_max > 0 &&
+        static_cast<std::size_t>(of_level) >= own.request_count_max) {
+      return QueueCore::PushResult::kTooManyRequests;
+    }
+    request->lane = level * 2;
+    request->queue_expiry = own.Expiry(now, request->timeout_us);
+    if (bug_ == Bug::kExpiresEarly && request->queue_expiry != kNever) {
+      request->queue_expiry -= 20 * kMicrosecond;
+    }
     request->times.queued = now;
     bytes_ += request->byte_size;
     waiting_.push_back(request.release());
     return QueueCore::PushResult::kAccepted;
   }
 
+  void Expire(Nanos now, QueueCore::Popped& popped) override {
+    if (bug_ == Bug::kExecutesExpired || bug_ == Bug::kExpiresOnlyAtPop) {
+      return;
+    }
+    ExpireNow(now, popped);
+  }
+
   void TryPop(Nanos now, QueueCore::Popped& popped) override {
+    if (bug_ != Bug::kExecutesExpired) {
+      ExpireNow(now, popped);
+    }
     DropDead(now, popped);
     popped.wait_until = kNever;
     if (waiting_.empty()) {
@@ -60,6 +94,10 @@ class PlainQueueUnderTest : public QueueUnderTest {
     }
     if (!policy_.dynamic) {
       Dispatch({bug_ == Bug::kYoungestFirst ? waiting_.back() : waiting_.front()}, popped);
+      return;
+    }
+    if (policies_.Reorders()) {
+      PopByLane(now, popped);
       return;
     }
     std::map<std::uint64_t, Nanos> oldest_of_shape;
@@ -97,6 +135,69 @@ class PlainQueueUnderTest : public QueueUnderTest {
   }
 
  private:
+  void ExpireNow(Nanos now, QueueCore::Popped& popped) {
+    const std::vector<InferRequest*> all = waiting_;
+    for (InferRequest* request : all) {
+      if (request->queue_expiry > now) {
+        continue;
+      }
+      if (policies_.Of(request->lane / 2).timeout_action == TimeoutAction::kReject) {
+        Remove(request);
+        popped.dropped.PushBack(*request);
+      } else if (bug_ != Bug::kNeverDelays) {
+        request->lane |= 1;
+      }
+    }
+  }
+
+  // With levels or delays: once anything is due, the first in the order of service goes.
+  void PopByLane(Nanos now, QueueCore::Popped& popped) {
+    std::map<std::uint64_t, std::vector<std::int64_t>> sizes;
+    std::map<std::uint64_t, Nanos> oldest_of;
+    for (InferRequest* request : waiting_) {
+      sizes[request->shape_key].push_back(request->batch_size);
+      oldest_of.try_emplace(request->shape_key, request->times.queued);
+    }
+    bool due = closed_;
+    for (const auto& [shape, of_shape] : sizes) {
+      const Decision decision = DecideBatch(policy_, {of_shape, oldest_of[shape]}, now);
+      due = due || std::holds_alternative<engine::Dispatch>(decision);
+    }
+    if (!due) {
+      popped.wait_until = waiting_.front()->times.queued + policy_.queue_delay_max;
+      return;
+    }
+    std::vector<InferRequest*> line = waiting_;
+    std::stable_sort(line.begin(), line.end(), [this](InferRequest* a, InferRequest* b) {
+      if (bug_ == Bug::kIgnoresPriority) {
+        return false;
+      }
+      const bool late = (a->lane & 1) != 0;
+      return a->lane != b->lane ? a->lane < b->lane : late && a->queue_expiry < b->queue_expiry;
+    });
+    InferRequest* oldest = waiting_.front();
+    auto first = line.begin();
+    if (policies_.level_count > 1 && policies_.passed_over_batches_max > 0 &&
+        bug_ != Bug::kNoTurnOfTheOldest && passed_over_ >= policies_.passed_over_batches_max) {
+      first = std::find(line.begin(), line.end(), oldest);
+    }
+    std::vector<InferRequest*> batch;
+    std::int64_t total = 0;
+    for (auto at = first; at != line.end(); ++at) {
+      if ((*at)->shape_key != (*first)->shape_key) {
+        continue;
+      }
+      if (!batch.empty() && total + (*at)->batch_size > policy_.batch_size_max) {
+        break;
+      }
+      total += (*at)->batch_size;
+      batch.push_back(*at);
+    }
+    const bool taken = std::find(batch.begin(), batch.end(), oldest) != batch.end();
+    passed_over_ = taken ? 0 : passed_over_ + 1;
+    Dispatch(batch, popped);
+  }
+
   void DropDead(Nanos now, QueueCore::Popped& popped) {
     if (bug_ == Bug::kExecutesCancelled) {
       return;
@@ -186,11 +287,13 @@ class PlainQueueUnderTest : public QueueUnderTest {
 
   const BatchPolicyOptions policy_;
   const QueueLimits limits_;
+  const QueuePolicies policies_;
   const Bug bug_;
   std::vector<InferRequest*> waiting_;  // owned, oldest first
   std::vector<std::unique_ptr<InferRequest>> lost_;
   std::size_t bytes_ = 0;
   int dispatched_ = 0;
+  std::uint32_t passed_over_ = 0;
   bool closed_ = false;
 };
 
@@ -255,6 +358,13 @@ std::vector<Mutant> Mutants() {
       {"queue_forgets_timers", Plain(Bug::kForgetsTimers)},
       {"queue_refuses_half_full", Plain(Bug::kRefusesHalfFull)},
       {"queue_waits_when_closed", Plain(Bug::kKeepsWaitingWhenClosed)},
+      {"queue_ignores_priority", Plain(Bug::kIgnoresPriority)},
+      {"queue_executes_expired", Plain(Bug::kExecutesExpired)},
+      {"queue_expires_only_at_pop", Plain(Bug::kExpiresOnlyAtPop)},
+      {"queue_expires_early", Plain(Bug::kExpiresEarly)},
+      {"queue_never_delays", Plain(Bug::kNeverDelays)},
+      {"queue_without_level_limits", Plain(Bug::kNoLevelLimits)},
+      {"queue_gives_the_oldest_no_turn", Plain(Bug::kNoTurnOfTheOldest)},
       {"runner_loses_wakeups", RealQueue(), 30},
   };
 }

@@ -18,7 +18,7 @@ struct Mutant {
 
 // All of them. Each is caught within kMutantSeedsMax seeds.
 std::vector<Mutant> Mutants();
-inline constexpr int kMutantSeedsMax = 100;
+inline constexpr int kMutantSeedsMax = 300;
 
 // A plain, slow queue that keeps every rule: what the broken ones are made from.
 QueueFactory PlainQueue();

@@ -6,12 +6,13 @@ namespace {
 class RealQueueUnderTest final : public QueueUnderTest {
  public:
   RealQueueUnderTest(const Scenario& scenario, QueueCore::DecideFunction decide)
-      : core_(scenario.policy, scenario.limits, decide) {}
+      : core_(scenario.policy, scenario.limits, scenario.policies, decide) {}
 
   QueueCore::PushResult Push(std::unique_ptr<InferRequest>& request, Nanos now) override {
     return core_.Push(request, now);
   }
   void TryPop(Nanos now, QueueCore::Popped& popped) override { core_.TryPop(now, popped); }
+  void Expire(Nanos now, QueueCore::Popped& popped) override { core_.Expire(now, popped); }
   void TakeAll(QueueCore::RequestList& out) override { core_.TakeAll(out); }
   void Close() override { core_.Close(); }
   bool Due(Nanos now) const override { return core_.Due(now); }

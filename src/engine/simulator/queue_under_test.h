@@ -17,6 +17,7 @@ class QueueUnderTest {
   virtual ~QueueUnderTest() = default;
   virtual QueueCore::PushResult Push(std::unique_ptr<InferRequest>& request, Nanos now) = 0;
   virtual void TryPop(Nanos now, QueueCore::Popped& popped) = 0;
+  virtual void Expire(Nanos now, QueueCore::Popped& popped) = 0;
   virtual void TakeAll(QueueCore::RequestList& out) = 0;
   virtual void Close() = 0;
   virtual bool Due(Nanos now) const = 0;

@@ -31,6 +31,37 @@ BatchPolicyOptions DrawPolicy(Random& random) {
   return policy;
 }
 
+QueuePolicy DrawQueuePolicy(Random& random, bool may_delay) {
+  QueuePolicy policy;
+  if (random.Chance(60)) {
+    policy.timeout =
+        Pick(random, std::array<Nanos, 3>{50 * kMicrosecond, kMillisecond, 10 * kMillisecond});
+    policy.allow_timeout_override = random.Chance(50);
+    if (may_delay && random.Chance(50)) {
+      policy.timeout_action = TimeoutAction::kDelay;
+    }
+  }
+  if (random.Chance(35)) {
+    policy.request_count_max = static_cast<std::size_t>(random.Between(1, 5));
+  }
+  return policy;
+}
+
+QueuePolicies DrawQueuePolicies(Random& random, bool preserve_ordering) {
+  QueuePolicies policies;
+  policies.default_policy = DrawQueuePolicy(random, !preserve_ordering);
+  if (!preserve_ordering && random.Chance(70)) {
+    policies.level_count = static_cast<std::uint32_t>(random.Between(2, 4));
+    policies.default_level = static_cast<std::uint32_t>(random.Between(1, policies.level_count));
+    policies.passed_over_batches_max = Pick(random, std::array<std::uint32_t, 5>{0, 1, 1, 3, 9});
+    if (random.Chance(40)) {
+      policies.of_level[static_cast<std::uint32_t>(random.Between(1, policies.level_count))] =
+          DrawQueuePolicy(random, true);
+    }
+  }
+  return policies;
+}
+
 }  // namespace
 
 Scenario Scenario::Draw(Random& random) {
@@ -63,6 +94,10 @@ Scenario Scenario::Draw(Random& random) {
   if (random.Chance(30)) {
     s.abandon_after = random.Between(0, 3 * kMillisecond);
   }
+  if (s.policy.dynamic && random.Chance(50)) {
+    s.policies = DrawQueuePolicies(random, s.preserve_ordering);
+    s.own_timeout_percent = Pick(random, std::array<int, 2>{0, 30});
+  }
   return s;
 }
 
@@ -72,14 +107,21 @@ std::string Scenario::ToString() const {
       "clients={} requests={} "
       "shapes={} request_batch<={} gap<={}us burst={}% cancel={}% deadline={}% late={}% lost={}% "
       "execution<={}us "
-      "wake<={}us close={}us abandon={}us",
+      "wake<={}us close={}us abandon={}us levels={} default_level={} turn_after={} "
+      "timeout={}us{}{} "
+      "level_limit={} own_policies={} own_timeout={}%",
       policy.dynamic, policy.batch_size_max, fmt::join(policy.preferred_sizes, ","),
       policy.queue_delay_max / kMicrosecond, limits.request_count_max, limits.byte_size_max,
       preserve_ordering, instances, clients, requests, shapes, batch_size_max,
       arrival_gap_max / kMicrosecond, burst_percent, cancel_percent, deadline_percent,
       late_answer_percent, lost_answer_percent, execution_max / kMicrosecond,
       wake_latency_max / kMicrosecond, close_time == kNever ? -1 : close_time / kMicrosecond,
-      abandon_after == kNever ? -1 : abandon_after / kMicrosecond);
+      abandon_after == kNever ? -1 : abandon_after / kMicrosecond, policies.level_count,
+      policies.default_level, policies.passed_over_batches_max,
+      policies.default_policy.timeout / kMicrosecond,
+      policies.default_policy.timeout_action == TimeoutAction::kDelay ? " delay" : " reject",
+      policies.default_policy.allow_timeout_override ? " override" : "",
+      policies.default_policy.request_count_max, policies.of_level.size(), own_timeout_percent);
 }
 
 }  // namespace headrace::engine::simulator

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "engine/batch_policy.h"
 #include "engine/queue_core.h"
+#include "engine/queue_policy.h"
 #include "engine/simulator/random.h"
 
 namespace headrace::engine::simulator {
@@ -15,6 +16,7 @@ namespace headrace::engine::simulator {
 struct Scenario {
   BatchPolicyOptions policy;
   QueueLimits limits;
+  QueuePolicies policies;
   bool preserve_ordering = false;
   int instances = 1;
   int clients = 1;
@@ -25,6 +27,7 @@ struct Scenario {
   int burst_percent = 0;            // arrivals that bring a whole burst
   int cancel_percent = 0;           // requests whose client goes away
   int deadline_percent = 0;         // requests with a deadline
+  int own_timeout_percent = 0;      // requests that ask for a timeout of their own
   int late_answer_percent = 0;      // requests answered after the instance is free
   int lost_answer_percent = 0;      // requests that the backend drops without an answer
   Nanos execution_max = 0;

@@ -4,13 +4,13 @@
 
 #include <functional>
 #include <memory>
-#include <queue>
 #include <utility>
 #include <vector>
 
 #include "engine/dispatcher.h"
 #include "engine/ordering.h"
 #include "engine/request.h"
+#include "engine/simulator/agenda.h"
 #include "engine/simulator/checker.h"
 
 namespace headrace::engine::simulator {
@@ -36,33 +36,6 @@ class Sink final : public ResponseSink {
  private:
   Checker& checker_;
   Checker::Record& record_;
-};
-
-// Actions in the order of their time, and of their making at one time.
-class Agenda {
- public:
-  void At(Nanos time, std::function<void()> action) {
-    events_.push({time, ++made_, std::move(action)});
-  }
-  bool empty() const { return events_.empty(); }
-  Nanos next_time() const { return events_.top().time; }
-  void RunNext() {
-    std::function<void()> action = std::move(const_cast<Event&>(events_.top()).action);
-    events_.pop();
-    action();
-  }
-
- private:
-  struct Event {
-    Nanos time;
-    std::uint64_t order;
-    std::function<void()> action;
-    bool operator<(const Event& other) const {
-      return time != other.time ? time > other.time : order > other.order;
-    }
-  };
-  std::priority_queue<Event> events_;
-  std::uint64_t made_ = 0;
 };
 
 class Simulation {
@@ -157,6 +130,12 @@ class Simulation {
     if (random_.Chance(scenario_.deadline_percent)) {
       record.deadline = request->deadline = now_ + Up(2 * kMillisecond);
     }
+    request->priority =
+        static_cast<std::uint64_t>(random_.Between(0, scenario_.policies.level_count + 1));
+    if (random_.Chance(scenario_.own_timeout_percent)) {
+      request->timeout_us = static_cast<std::uint64_t>(random_.Between(1, 2000));
+    }
+    checker_.SetPolicy(record, request->priority, request->timeout_us, now_);
     if (random_.Chance(scenario_.cancel_percent)) {
       agenda_.At(now_ + Up(2 * kMillisecond), [this, &record] {
         checker_.Trace(now_, "request {} is cancelled", record.number);
@@ -167,16 +146,28 @@ class Simulation {
       request->WrapSink(
           [this](std::unique_ptr<ResponseSink> sink) { return order_->Join(std::move(sink)); });
     }
-    checker_.Trace(now_, "request {} comes: shape {}, batch {}, {} bytes", record.number,
-                   record.shape, record.batch_size, record.byte_size);
+    checker_.Trace(now_, "request {} comes: shape {}, batch {}, {} bytes, level {}", record.number,
+                   record.shape, record.batch_size, record.byte_size, record.level);
     const auto pushed = dispatcher_.Push(request, now_);
     if (pushed.result == QueueCore::PushResult::kAccepted) {
       checker_.Accepted(record, now_);
       Wake(pushed.wake);
+      if (record.expiry != kNever) {
+        agenda_.At(record.expiry, [this] { Expire(); });
+      }
       return;
     }
     checker_.Refused(record, pushed.result, queue_->closed());
     request->Finish(Unavailable("refused"), FailureReason::kRejected);
+  }
+
+  // The queue's own thread.
+  void Expire() {
+    QueueCore::Popped popped;
+    queue_->Expire(now_, popped);
+    for (const auto& request : Take(popped.dropped)) {
+      Drop(*request);
+    }
   }
 
   // Runners: what RequestQueue::PopBatch does, with events in place of sleep.

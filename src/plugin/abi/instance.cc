@@ -104,7 +104,8 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReportStatistics(
   if (!request->held()) {
     return RefuseCall("statistics of a request that was released before");
   }
-  if (instance->statistics != nullptr) {
+  // What fills an empty slot of a sequence batch counts nowhere.
+  if (instance->statistics != nullptr && !request->request().placeholder) {
     const headrace::engine::InferRequest& reported = request->request();
     const ExecutionTimes times =
         Times(exec_start_ns, compute_start_ns, compute_end_ns, exec_end_ns);

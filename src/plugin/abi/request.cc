@@ -283,7 +283,7 @@ TRITONSERVER_Error* TRITONBACKEND_RequestOutputBufferProperties(
 TRITONSERVER_Error* TRITONBACKEND_RequestRelease(TRITONBACKEND_Request* request,
                                                  uint32_t release_flags) {
   if ((release_flags & TRITONSERVER_REQUEST_RELEASE_RESCHEDULE) != 0) {
-    return ToTriton(headrace::Unimplemented("requests cannot be rescheduled by this server"));
+    return Answer([&] { return ToTriton(request->Reschedule()); });
   }
   if ((release_flags & TRITONSERVER_REQUEST_RELEASE_ALL) == 0) {
     return RefuseCall("a release without the flag that says what is released");

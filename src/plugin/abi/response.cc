@@ -180,28 +180,47 @@ TRITONSERVER_Error* TRITONBACKEND_ResponseFactoryIsCancelled(TRITONBACKEND_Respo
   return nullptr;
 }
 
-// Sequences have no implicit state here, so that no state object ever exists.
-TRITONSERVER_Error* TRITONBACKEND_StateNew(TRITONBACKEND_State** state, TRITONBACKEND_Request*,
-                                           const char*, const TRITONSERVER_DataType, const int64_t*,
-                                           const uint32_t) {
+TRITONSERVER_Error* TRITONBACKEND_StateNew(TRITONBACKEND_State** state,
+                                           TRITONBACKEND_Request* request, const char* name,
+                                           const TRITONSERVER_DataType datatype,
+                                           const int64_t* shape, const uint32_t dims_count) {
   *state = nullptr;
-  return ToTriton(headrace::Unavailable("the model has no implicit state configured"));
+  if (dims_count > Shape::kRankMax) {
+    return RefuseCall("a state with more dimensions than this server allows");
+  }
+  return Answer([&] {
+    return Give(request->NewState(name, static_cast<DataType>(datatype),
+                                  Shape(std::span(shape, dims_count))),
+                state);
+  });
 }
 
-TRITONSERVER_Error* TRITONBACKEND_StateUpdate(TRITONBACKEND_State*) {
-  return RefuseCall("there is no such state");
+TRITONSERVER_Error* TRITONBACKEND_StateUpdate(TRITONBACKEND_State* state) {
+  return Answer([&] { return ToTriton(TRITONBACKEND_Request::UpdateState(state)); });
 }
 
-TRITONSERVER_Error* TRITONBACKEND_StateBuffer(TRITONBACKEND_State*, void** buffer, const uint64_t,
-                                              TRITONSERVER_MemoryType*, int64_t*) {
+TRITONSERVER_Error* TRITONBACKEND_StateBuffer(TRITONBACKEND_State* state, void** buffer,
+                                              const uint64_t buffer_byte_size,
+                                              TRITONSERVER_MemoryType* memory_type,
+                                              int64_t* memory_type_id) {
   *buffer = nullptr;
-  return RefuseCall("there is no such state");
+  return Answer([&]() -> TRITONSERVER_Error* {
+    auto memory = TRITONBACKEND_Request::AllocateState(state, buffer_byte_size);
+    if (!memory.ok()) {
+      return ToTriton(memory.status());
+    }
+    *buffer = *memory;
+    // Whatever was preferred: states are kept in host memory.
+    *memory_type = TRITONSERVER_MEMORY_CPU;
+    *memory_type_id = 0;
+    return nullptr;
+  });
 }
 
 TRITONSERVER_Error* TRITONBACKEND_StateBufferAttributes(
-    TRITONBACKEND_State*, TRITONSERVER_BufferAttributes** attributes) {
-  *attributes = nullptr;
-  return RefuseCall("there is no such state");
+    TRITONBACKEND_State* state, TRITONSERVER_BufferAttributes** attributes) {
+  *attributes = &state->attributes;
+  return nullptr;
 }
 
 }  // extern "C"
