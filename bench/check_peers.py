@@ -4,6 +4,7 @@ the same answers, bit for bit. Needs HEADRACE_PEERS and a built program (make bu
 
 import http.client
 import json
+import os
 import pathlib
 import shutil
 import struct
@@ -110,6 +111,32 @@ def _write_torch(directory):
     return True
 
 
+_BATCH_TENSORS = """
+import pathlib, sys
+from harness import tensor_models
+directory, runtimes = pathlib.Path(sys.argv[1]), sys.argv[2:]
+for runtime in runtimes:
+    config = tensor_models.batch_tensors_config(runtime, 3).replace("5000000", "1000")
+    if runtime != "pytorch":
+        tensor_models.batch_tensors(directory, f"batch_tensors_{runtime}", config)
+        continue
+    from harness import torch_models
+    import torch_tensor_modules
+    torch_models.save_script(torch_tensor_modules.BatchTensors(), directory / "batch_tensors_pytorch" / "1" / "model.pt")
+    (directory / "batch_tensors_pytorch" / "config.pbtxt").write_text(config)
+"""
+_BATCH_OUTPUTS = ("count", "end", "start", "longest", "shape", "flat", "sum", "twice")
+
+
+def _write_batch_tensors(directory, with_torch):
+    """The tests' model of ragged inputs and batch tensors, for each runtime."""
+    runtimes = ["onnxruntime", "openvino"] + ["pytorch"] * with_torch
+    tests = servers.ROOT / "tests"
+    python = servers.ROOT / "build" / "venv" / "bin" / "python"
+    environment = {**os.environ, "PYTHONPATH": f"{tests}:{tests / 'wire'}"}
+    subprocess.run([python, "-c", _BATCH_TENSORS, directory, *runtimes], check=True, env=environment)
+
+
 def _make_repository(directory):
     """Identity models of every datatype, one that batches, and the demo's ONNX models."""
     for dtype in [*_DTYPES, "BYTES"]:
@@ -131,7 +158,9 @@ def _make_repository(directory):
     for name in ("efficientnet_lite0", "resnet18"):
         shutil.copytree(demo / name, directory / name)
         _copy_for_openvino(demo / name, directory / f"{name}_openvino")
-    return _write_torch(directory)
+    with_torch = _write_torch(directory)
+    _write_batch_tensors(directory, with_torch)
+    return with_torch
 
 
 def _infer(server, model, inputs, outputs):
@@ -178,6 +207,9 @@ def _requests(with_torch):
     sound = struct.pack(f"<{_SAMPLES}f", *(((i * 7919) % 65536) / 65536 - 0.5 for i in range(_SAMPLES)))
     for name, (_, _, given, outputs) in _PITCH.items():
         yield "a noise", name, [(given, "FP32", [1, _SAMPLES, 1], sound)], list(outputs)
+    data = struct.pack("<6f", *range(6))
+    for runtime in ("onnxruntime", "openvino") + ("pytorch",) * with_torch:
+        yield "ragged", f"batch_tensors_{runtime}", [("X", "FP32", [1, 2, 3], data)], _BATCH_OUTPUTS
     for batch in (1, 3):
         pixels = struct.pack(f"<{_PIXELS}f", *((i % 251) / 100 - 1.2 for i in range(_PIXELS))) * batch
         image = [("images", "FP32", [batch, 3, 224, 224], pixels)]

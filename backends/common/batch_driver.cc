@@ -48,14 +48,15 @@ BatchDriver::BatchDriver(const ModelTensors& tensors, const ModelConfig& config)
   }
   for (std::size_t index = 0; index < tensors_.inputs.size(); ++index) {
     const TensorInfo& info = tensors_.inputs[index];
-    if (const TensorConfig* tensor = config.FindInput(info.name); tensor != nullptr) {
-      inputs_.push_back({.index = index,
-                         .optional = tensor->optional,
-                         .scalar = !batches_ && IsScalar(info, tensor),
-                         .ragged = tensor->allow_ragged_batch && batches_});
-    } else if (config.sequence.HasInput(info.name)) {  // the server adds it to each request
-      inputs_.push_back({.index = index});
+    const TensorConfig* tensor = config.FindInput(info.name);
+    const bool named = tensor != nullptr || config.sequence.HasInput(info.name);
+    if (config.FindBatchInput(info.name) != nullptr || (!named && info.has_default)) {
+      continue;  // no request gives it
     }
+    inputs_.push_back({.index = index,
+                       .optional = tensor != nullptr && tensor->optional,
+                       .scalar = !batches_ && IsScalar(info, tensor),
+                       .ragged = batches_ && tensor != nullptr && tensor->allow_ragged_batch});
   }
   for (const BatchInputConfig& made : config.batch_inputs) {
     BatchInput& input = batch_inputs_.emplace_back();

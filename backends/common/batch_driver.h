@@ -95,7 +95,7 @@ class BatchDriver {
   Error Execute(RequestBatch& batch, RuntimeRun& run);
 
  private:
-  // An input of the model that the configuration names.
+  // An input of the model that requests give.
   struct Input {
     std::size_t index = 0;  // in ModelTensors::inputs
     bool optional = false;  // requests may leave it out

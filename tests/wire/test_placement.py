@@ -1,5 +1,6 @@
 """Host policies and the cores that instances have: what the log says, and what the kernel says of the threads."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -9,7 +10,7 @@ import numpy
 import pytest
 import tritonclient.http as client_module
 
-from harness import backends, models, tensor_models
+from harness import backends, models, tensor_models, wait
 from harness import server as server_module
 
 _CPUS = sorted(os.sched_getaffinity(0))
@@ -29,14 +30,25 @@ def _spread(text):
     return cpus
 
 
-def _threads(pid, name):
-    """The cores that each thread of that name may use."""
+def _statuses(pid):
+    """Of all threads that are there: name, and the cores that it may use."""
     found = []
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        if (task / "comm").read_text(encoding="utf-8").strip() == name:
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            name = (task / "comm").read_text(encoding="utf-8").strip()
             status = (task / "status").read_text(encoding="utf-8")
-            found.append(_spread(re.search(r"Cpus_allowed_list:\s*(\S+)", status).group(1)))
+            found.append((name, _spread(re.search(r"Cpus_allowed_list:\s*(\S+)", status).group(1))))
     return found
+
+
+def _check_threads(server, name, cpus):
+    """The threads of that name, and there is one, may use those cores and no others."""
+
+    def right():
+        found = [cores for thread, cores in _statuses(server.pid) if thread == name]
+        return found and all(cores == cpus for cores in found)
+
+    wait.until(right, f"threads {name} on {cpus}")
 
 
 def _placed(server):
@@ -69,7 +81,7 @@ def test_instances_that_fit_have_cores_of_their_own(tmp_path):
         assert all(own and threads == 1 and len(cores) == 1 for cores, own, threads in placed.values())
         assert set().union(*(cores for cores, _, _ in placed.values())) == set(_CPUS)
         for i in range(len(_CPUS)):
-            assert _threads(server.pid, f"each_{i}") == [placed[f"each_{i}"][0]]
+            _check_threads(server, f"each_{i}", placed[f"each_{i}"][0])
         _check(server, "each")
         assert server.stop() == 0
 
@@ -84,7 +96,7 @@ def test_instances_that_do_not_fit_run_anywhere(tmp_path, count, options):
         assert len(placed) == count
         for name, (cores, own, _) in placed.items():
             assert cores == set(_CPUS) and not own
-            assert _threads(server.pid, name) == [set(_CPUS)]
+            _check_threads(server, name, set(_CPUS))
         assert server.stop() == 0
 
 
@@ -101,8 +113,8 @@ def test_policies_of_the_command_line(tmp_path):
         assert placed["named_0"] == placed["named_1"] == ({first}, True, 1)
         assert placed["default_0"][0] == {last}
         assert placed["undefined_0"][:2] == (set(_CPUS), False)
-        assert _threads(server.pid, "named_0") == [{first}]
-        assert _threads(server.pid, "default_0") == [{last}]
+        _check_threads(server, "named_0", {first})
+        _check_threads(server, "default_0", {last})
         server.wait_line(r"host policy 'nobody' of instance 'undefined_0_0' has no effect: define it with --host-policy")
         for model in ("named", "default", "undefined"):
             _check(server, model)
@@ -120,11 +132,7 @@ def test_threads_that_a_backend_starts_are_bound_too(tmp_path):
         assert _placed(server)["bound_0"] == ({_CPUS[-1]}, True, 3)
         _check(server, "bound", "X")
         # The instance's own thread, and the two that the session has besides it, which have its name or none.
-        bound = [
-            task
-            for task in pathlib.Path(f"/proc/{server.pid}/task").iterdir()
-            if re.search(rf"Cpus_allowed_list:\s*{_CPUS[-1]}\n", (task / "status").read_text(encoding="utf-8"))
-        ]
+        bound = [name for name, cores in _statuses(server.pid) if cores == {_CPUS[-1]}]
         assert len(bound) == 3
         assert server.stop() == 0
 
@@ -148,7 +156,7 @@ def test_instances_stay_where_they_are_while_they_run(tmp_path):
                 tensor.set_data_from_numpy(rows)
                 for _ in range(3):
                     assert (client.infer(runtime, [tensor]).as_numpy("Y") == 256).all()
-            assert _threads(server.pid, f"{runtime}_0"[:15])[0] == {_CPUS[-1]}
+            _check_threads(server, f"{runtime}_0"[:15], {_CPUS[-1]})
         assert server.stop() == 0
 
 
