@@ -17,7 +17,7 @@ namespace headrace::engine {
 // inputs, parameters and outputs does not matter. (A stock Triton hashes the names and bytes of the
 // inputs only, with 64 bits.) Nothing for inputs in GPU memory, which are not cached.
 //
-// Cost (bench/response_cache.cc): about 10 GB/s.
+// Cost (bench/response_cache.cc, two busy cores): 0.3 us, and 4 to 5 GB/s for large inputs.
 std::optional<CacheKey> MakeCacheKey(const std::string& model_name, std::int64_t version,
                                      const ModelSignature& signature, const InferRequest& request,
                                      std::uint64_t seed);

@@ -18,7 +18,8 @@ namespace headrace::engine {
 // are copied in and shared out: one that is evicted while an answer is being sent lives until that
 // is sent.
 //
-// Cost (bench/response_cache.cc): a look-up is one mutex and one step in a hash table.
+// Cost (bench/response_cache.cc, two busy cores): a look-up takes 0.15 to 0.3 us at any size; an
+// insertion 1.5 us, and 1.1 ms for 600 KB, most of it for fresh pages.
 class LocalResponseCache final : public ResponseCache, public telemetry::MetricSource {
  public:
   // `byte_size_max`: of all entries, with their names and what it takes to keep them.

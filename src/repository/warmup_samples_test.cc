@@ -64,7 +64,8 @@ TEST_F(WarmupSamplesTest, RandomValues_AreOnesThatTheTypeHas) {
     std::memcpy(&value, floats.data.data() + 4 * i, sizeof(value));
     ASSERT_TRUE(value >= 0 && value <= 1);
   }
-  for (const char byte : Only(Input("BOOL", "1000", "random_data: true")).data.view()) {
+  const Tensor booleans = Only(Input("BOOL", "1000", "random_data: true"));
+  for (const char byte : booleans.data.view()) {
     ASSERT_TRUE(byte == 0 || byte == 1);
   }
   for (const char* type : {"FP16", "BF16"}) {

@@ -332,7 +332,7 @@ _ENSEMBLES = [
     (
         f"depth_{i}",
         _ensemble(_step(f"ensemble_depth_{i + 1}" if i < 40 else "pair", "INPUT0>OUTPUT0")),
-        "nested more than 32 levels deep|depends on|not supported yet",
+        "nested more than 32 levels deep|depends on|INPUT1 in model pair is not mapped",
     )
     for i in range(41)
 ]
