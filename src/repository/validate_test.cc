@@ -144,9 +144,10 @@ INSTANTIATE_TEST_SUITE_P(
              "18446744073709551615 }",
              "sequence batching times must be at most"}));
 
-#define STATE(text)                                                                                \
-  "backend: \"b\" input { name: \"x\" } sequence_batching { state { output_name: \"o\" " text " }" \
-                                                                                              " }"
+#define STATE(text)                                                                           \
+  "backend: \"b\" input { name: \"x\" } sequence_batching { state { output_name: \"o\" " text \
+  " }"                                                                                        \
+  " }"
 #define INITIAL(text) \
   STATE("input_name: \"i\" data_type: TYPE_FP32 dims: [ -1, 2 ] initial_state { " text " }")
 INSTANTIATE_TEST_SUITE_P(
