@@ -30,6 +30,8 @@ bool IsAsciiValue(std::string_view value);
 bool IsMetadataName(std::string_view name);
 
 enum class GrpcEncoding : std::uint8_t { kIdentity, kGzip, kDeflate };
+// What we tell peers that they may send.
+inline constexpr std::string_view kGrpcAcceptEncoding = "identity,deflate,gzip";
 std::string_view GrpcEncodingName(GrpcEncoding encoding);
 // Nothing for one that is not known; empty text is identity.
 std::optional<GrpcEncoding> ParseGrpcEncoding(std::string_view name);

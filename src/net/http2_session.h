@@ -83,6 +83,7 @@ class Http2Session {
 
   void EndForAbuse(Http2Abuse abuse, std::uint32_t error_code, std::string_view text);
   Http2Stream* FindStream(std::int32_t id);
+  static bool IsShutdownPing(const std::uint8_t* data);
   void OnControlFrame();
   void OnBeginHeadersFrame(std::int32_t id);
   void OnBeginFrame(const nghttp2_frame_hd& head);

@@ -1,7 +1,6 @@
 #include "net/http2_stream.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/check.h"
 #include "net/http2_session.h"
@@ -50,7 +49,7 @@ void Http2Stream::SubmitHeaders(std::span<const nghttp2_nv> fields, bool end) {
 void Http2Stream::Queue(std::string_view prefix, const Buffer& buffer) {
   Slice slice;
   HEADRACE_CHECK(prefix.size() <= slice.prefix.size());
-  std::memcpy(slice.prefix.data(), prefix.data(), prefix.size());
+  std::copy(prefix.begin(), prefix.end(), slice.prefix.begin());
   slice.prefix_byte_size = static_cast<std::uint8_t>(prefix.size());
   slice.buffer = buffer;
   if (queued_byte_size_ == 0) {
