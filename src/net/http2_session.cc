@@ -335,7 +335,7 @@ void Http2Session::OnData(std::int32_t id, std::string_view bytes) {
   Http2Stream* stream = ended_ ? nullptr : FindStream(id);
   std::size_t withheld = 0;
   if (stream != nullptr && stream->answered()) {
-    stream->StopPeer();
+    stream->OnLateData(bytes.size());
   } else if (stream != nullptr) {
     withheld = stream->OnData(bytes);
   }

@@ -10,6 +10,9 @@
 namespace headrace::net {
 namespace {
 
+// What a peer may still send when its answer is out before its stream is reset.
+constexpr std::uint64_t kLateByteSizeMax = 64 * 1024;
+
 nghttp2_nv Field(std::string_view name, std::string_view value, std::uint8_t flags) {
   return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
           reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(),
@@ -75,11 +78,16 @@ void Http2Stream::OnAnswered() {
   ArmBodyTimeout();
 }
 
-void Http2Stream::StopPeer() { Reset(NGHTTP2_NO_ERROR); }
+void Http2Stream::OnLateData(std::size_t byte_size) {
+  late_byte_size_ += byte_size;
+  if (late_byte_size_ > kLateByteSizeMax) {
+    Reset(NGHTTP2_NO_ERROR);
+  }
+}
 
 void Http2Stream::OnBodyTimer() {
   if (answered_) {
-    StopPeer();
+    Reset(NGHTTP2_NO_ERROR);
   } else {
     OnBodyTimeout();
   }

@@ -54,10 +54,10 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
   // The peer, the connection or a timeout ended the stream; session() is null from here on.
   void Close();
   // The answer is out and the peer has not ended its side: it has the time of a body for that, and
-  // is cut short when it goes on sending (RFC 9113, 8.1).
+  // is cut short when it sends much more (RFC 9113, 8.1).
   void OnAnswered();
   bool answered() const { return answered_; }
-  void StopPeer();
+  void OnLateData(std::size_t byte_size);
   // From Http2Timers.
   void OnBodyTimer();
   void OnWriteTimeout();
@@ -116,6 +116,7 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
   std::uint64_t queued_byte_size_ = 0;
   std::uint64_t drained_mark_ = 0;
   std::uint64_t taken_since_armed_ = 0;
+  std::uint64_t late_byte_size_ = 0;  // received since the answer was out
   Http2Fields trailers_;
   bool ended_ = false;     // QueueEnd was called
   bool answered_ = false;  // and all is out

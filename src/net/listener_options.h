@@ -30,7 +30,7 @@ struct Http2Limits {
   // Resets by the peer, and resets that its faults made us send: a bucket each.
   std::uint32_t reset_burst = 1000;
   std::uint32_t resets_per_second = 33;
-  // SETTINGS, PING, PRIORITY, WINDOW_UPDATE, empty DATA and unknown frames: one bucket, which what
+  // SETTINGS, PING, PRIORITY, WINDOW_UPDATE and empty DATA frames: one bucket, which what
   // is sent to the peer fills as well.
   std::uint32_t control_frame_burst = 2000;
   std::uint32_t control_frames_per_second = 200;

@@ -165,13 +165,14 @@ Result<std::shared_ptr<const TlsContext::Loaded>> TlsContext::Load() const {
   SSL_CTX_set_default_read_buffer_len(context, 64 * 1024);
   SSL_CTX_set_alpn_select_cb(context, SelectProtocol,
                              const_cast<std::vector<std::string>*>(&options_.protocols));
-  if (SSL_CTX_use_certificate_chain_file(context, options_.certificate_file.c_str()) != 1) {
-    return InvalidArgument("the server certificate '{}' cannot be used: {}",
-                           options_.certificate_file, LastError());
-  }
+  // The key first: a certificate that does not fit it is then found by the check behind them.
   if (SSL_CTX_use_PrivateKey_file(context, options_.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
     return InvalidArgument("the server key '{}' cannot be used: {}", options_.key_file,
                            LastError());
+  }
+  if (SSL_CTX_use_certificate_chain_file(context, options_.certificate_file.c_str()) != 1) {
+    return InvalidArgument("the server certificate '{}' cannot be used: {}",
+                           options_.certificate_file, LastError());
   }
   if (SSL_CTX_check_private_key(context) != 1) {
     return InvalidArgument("the server key '{}' does not belong to the certificate '{}'",
