@@ -443,7 +443,7 @@ class GrpcCodecPropertyTest : public GrpcCodecTest {
         const auto& list = judge.inputs(i).contents().int64_contents();
         const std::string bytes = Joined(input.tensor);
         ASSERT_EQ(bytes.size(), static_cast<std::size_t>(list.size()) * 8);
-        EXPECT_EQ(std::memcmp(bytes.data(), list.data(), bytes.size()), 0);
+        EXPECT_TRUE(bytes.empty() || std::memcmp(bytes.data(), list.data(), bytes.size()) == 0);
       }
     }
     ASSERT_EQ(request.message.outputs.size(), static_cast<std::size_t>(judge.outputs_size()));

@@ -238,7 +238,9 @@ class GenerateReader {
                                limits_.json_byte_size_max);
     }
     HEADRACE_ASSIGN_OR_RETURN(MutableBuffer memory, pool_.Allocate(bytes.size()));
-    std::memcpy(memory.data(), bytes.data(), bytes.size());
+    if (!bytes.empty()) {
+      std::memcpy(memory.data(), bytes.data(), bytes.size());
+    }
     tensor.tensor.data = std::move(memory).Freeze();
     request.inputs.push_back(std::move(tensor));
     return OkStatus();
