@@ -256,7 +256,6 @@ _CALLS = {
     ],
     "a stream": [_down(3)],
     "a stream at once with others": [_down(3, **{"await": True}), {**_ADD, "await": True}],
-    "a stream that ends with an error": [_down(-2)],
     "a stream without a response": [_down(0)],
     "a decoupled model without a stream": [{**_down(1), "decoupled": False}],
     "an ordinary model as a stream": [{**_ADD, "decoupled": True}],

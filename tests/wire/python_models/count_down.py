@@ -1,4 +1,4 @@
-"""Decoupled: answers N, N-1, ... 1. A negative N brings an error at the end; 0 ends without a response."""
+"""Decoupled: answers N, N-1, ... 1. 0 ends without a response."""
 
 import threading
 
@@ -22,11 +22,9 @@ class TritonPythonModel:
 
     @staticmethod
     def _answer(sender, count):
-        for i in range(abs(count), 0, -1):
+        for i in range(count, 0, -1):
             tensor = pb_utils.Tensor("OUTPUT0", np.array([i], dtype=np.int32))
             sender.send(pb_utils.InferenceResponse([tensor]))
-        if count < 0:
-            sender.send(pb_utils.InferenceResponse(error=pb_utils.TritonError("the count was negative")))
         sender.send(flags=_FINAL)
 
     def finalize(self):
