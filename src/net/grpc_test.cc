@@ -69,7 +69,7 @@ class CompressionTest : public testing::TestWithParam<GrpcEncoding> {
 TEST_P(CompressionTest, Message_ComesBack) {
   std::string text;
   for (int i = 0; i < 200'000; ++i) {
-    text += static_cast<char>(i * i % 251);
+    text += static_cast<char>(i % 251 * (i % 249) % 251);
   }
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{16384}, text.size()}) {
     const std::string_view part = std::string_view(text).substr(0, size);

@@ -96,7 +96,8 @@ const BIO_METHOD* SocketMethod() {
 int SelectProtocol(SSL*, const unsigned char** out, unsigned char* out_byte_size,
                    const unsigned char* offered, unsigned int offered_byte_size, void* argument) {
   for (const std::string& wanted : *static_cast<const std::vector<std::string>*>(argument)) {
-    for (unsigned int at = 0; at + 1 + offered[at] <= offered_byte_size; at += 1 + offered[at]) {
+    for (unsigned int at = 0; at < offered_byte_size && at + 1 + offered[at] <= offered_byte_size;
+         at += 1 + offered[at]) {
       const std::string_view name(reinterpret_cast<const char*>(offered + at + 1), offered[at]);
       if (name == wanted) {
         *out = offered + at + 1;
