@@ -101,12 +101,18 @@ TEST(FieldVerdictsTest, Judge_RefusesByName) {
 
 TEST(FieldVerdictsTest, Judge_WarnsByName_OncePerField) {
   const auto judged = Judge(R"(
-    batch_input { } batch_input { } optimization { eager_batching: true priority: PRIORITY_MAX })");
+    sequence_batching {
+      state { input_name: "a" use_same_buffer_for_input_output: true }
+      state { input_name: "b" use_same_buffer_for_input_output: true }
+    }
+    optimization { eager_batching: true priority: PRIORITY_MAX })");
   ASSERT_TRUE(judged.ok()) << judged.status().message();
-  EXPECT_THAT(*judged, testing::UnorderedElementsAre(
-                           testing::StartsWith("field 'batch_input' "),
-                           testing::StartsWith("field 'optimization.eager_batching' "),
-                           testing::StartsWith("field 'optimization.priority' ")));
+  EXPECT_THAT(
+      *judged,
+      testing::UnorderedElementsAre(
+          testing::StartsWith("field 'sequence_batching.state.use_same_buffer_for_input_output' "),
+          testing::StartsWith("field 'optimization.eager_batching' "),
+          testing::StartsWith("field 'optimization.priority' ")));
 }
 
 }  // namespace
