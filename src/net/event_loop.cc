@@ -125,6 +125,8 @@ void EventLoop::Impl::Modify(int fd, std::uint32_t events, EventSource& source) 
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
 }
 
+void EventLoop::Impl::Remove(int fd) { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
 void EventLoop::Impl::DestroyLater(std::unique_ptr<EventSource> source) {
   ForgetResume(*source);
   dead_.push_back(std::move(source));

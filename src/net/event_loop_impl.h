@@ -73,6 +73,10 @@ class EventLoop::Impl {
 
   Status Add(int fd, std::uint32_t events, EventSource& source);
   void Modify(int fd, std::uint32_t events, EventSource& source);
+  // Before the descriptor is closed. Closing alone would leave the entry to report events of a
+  // source that is gone, for as long as a child process that is just being started has a copy of
+  // the descriptor.
+  void Remove(int fd);
   void AddHook(TurnHook& hook) { hooks_.PushBack(hook); }
   void RemoveHook(TurnHook& hook) { hooks_.Remove(hook); }
   // Destroys the source at the end of the turn: this turn's events may still name it.

@@ -249,6 +249,7 @@ void Http2Connection::Close() {
   goaway_.Disarm();
   age_.Disarm();
   output_.Clear();
+  listener_.loop().impl().Remove(stream_.fd());
   stream_.Close();
   session_.CloseStreams();
   listener_.OnClosed(*this);

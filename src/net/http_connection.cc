@@ -250,6 +250,7 @@ void HttpConnection::Close() {
   state_ = State::kClosed;
   EndExchange(true);
   ArmTimeouts();
+  listener_.loop().impl().Remove(stream_.fd());
   stream_.Close();
   body_.Reset();
   output_.Reset();

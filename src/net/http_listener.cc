@@ -62,6 +62,9 @@ Status HttpListener::Start() {
 }
 
 void HttpListener::StopAccepting() {
+  if (socket_) {
+    loop_.impl().Remove(socket_.get());
+  }
   socket_.Reset();
   reserve_.Reset();
   resume_accept_ = kNever;

@@ -113,6 +113,7 @@ void PendingConnection::Close() {
   if (fd_) {
     timeout_.Disarm();
     tls_.reset();
+    listener_.loop().impl().Remove(fd_.get());
     fd_.Reset();
     listener_.OnClosed(*this);
   }
