@@ -92,6 +92,18 @@ def array(*shape):
     return numpy.arange(numpy.prod(shape), dtype=numpy.float32).reshape(shape)
 
 
+def identity_config(**parameters):
+    """As a load request brings it."""
+    return {
+        "backend": "identity",
+        "max_batch_size": 8,
+        "dynamic_batching": {},
+        "input": [{"name": "INPUT0", "data_type": "TYPE_FP32", "dims": [-1]}],
+        "output": [{"name": "OUTPUT0", "data_type": "TYPE_FP32", "dims": [-1]}],
+        "parameters": {key: {"string_value": value} for key, value in parameters.items()},
+    }
+
+
 def statistics(client, model):
     return client.get_inference_statistics(model)["model_stats"][0]
 
@@ -203,10 +215,7 @@ def test_a_reload_of_a_part_under_load_loses_nothing(server, client):
         asked = [pool.submit(ask) for _ in range(8)]
         try:
             for round_number in range(6):
-                config = {"backend": "identity", "max_batch_size": 8, "dynamic_batching": {},
-                          "input": [{"name": "INPUT0", "data_type": "TYPE_FP32", "dims": [-1]}],
-                          "output": [{"name": "OUTPUT0", "data_type": "TYPE_FP32", "dims": [-1]}],
-                          "parameters": {"round": {"string_value": str(round_number)}}}
+                config = identity_config(round=str(round_number))
                 for name in ("first", "second", "slow"):
                     client.load_model(name, config=json.dumps(config))
         finally:
@@ -219,6 +228,8 @@ def test_a_reload_of_a_part_under_load_loses_nothing(server, client):
 def test_an_unload_of_a_part_takes_the_ensemble_along_and_the_load_brings_it_back(repository):
     with _running(repository) as running:
         with client_module.InferenceServerClient(running.url, concurrency=8) as client:
+            # Slow enough for all requests to be under way together.
+            client.load_model("slow", config=json.dumps(identity_config(execute_delay_ms="500")))
             with concurrent.futures.ThreadPoolExecutor(8) as pool:
                 under_way = [pool.submit(infer_alone, running, "nested", array(1, 2)) for _ in range(8)]
                 slow = lambda: prometheus.scrape(running).value("headrace_requests_in_flight", model="nested") == 8

@@ -186,7 +186,8 @@ def test_probabilities_are_the_same(answers, name):
 @pytest.mark.parametrize("index", range(len(_PHOTOGRAPHS)), ids=_PHOTOGRAPHS)
 def test_the_five_best_are_the_same(answers, name, index):
     best, found = (numpy.argsort(-answers[which][index])[:5] for which in (_AVAILABLE[0], name))
-    assert list(found) == list(best)
+    # Of two that are equally good either may come first; bf16 has few digits.
+    numpy.testing.assert_array_equal(answers[name][index][found], answers[name][index][best])
 
 
 def test_the_coffee_is_an_espresso(answers):
