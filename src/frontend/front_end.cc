@@ -205,9 +205,10 @@ class FrontEnd::Impl {
         shared_memory_(options_.shared_memory),
         http_headers_(ForwarderOf(options_.header_forward_pattern)),
         grpc_metadata_(ForwarderOf(options_.grpc_header_forward_pattern)),
-        services_{options_,       registry,    models,         pool,   clock,
-                  loops_,         refusals_,   shared_memory_, tracer, http_headers_,
-                  grpc_metadata_, grpc_cells_, http_stream_cells_, draining_},
+        services_{
+            options_,           registry,       models, pool,          clock,          loops_,
+            refusals_,          shared_memory_, tracer, http_headers_, grpc_metadata_, grpc_cells_,
+            http_stream_cells_, draining_},
         v2_(services_),
         grpc_(services_),
         own_metrics_(services_),

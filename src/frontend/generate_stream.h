@@ -51,10 +51,10 @@ class GenerateStream final : public std::enable_shared_from_this<GenerateStream>
   const engine::ModelHandle model_;
   const InferReplyPlan plan_;
   const Services& services_;
-  bool submitting_ = false;              // SubmitInfer is under way
-  bool begun_ = false;                   // the head is out
-  std::atomic<bool> failed_{false};      // any thread: a response could not be sent
-  std::atomic<bool> overflowed_{false};  // any thread: the client does not read
+  bool submitting_ = false;                     // SubmitInfer is under way
+  bool begun_ = false;                          // the head is out
+  std::atomic<bool> failed_{false};             // any thread: a response could not be sent
+  std::atomic<bool> overflowed_{false};         // any thread: the client does not read
   std::atomic<std::uint64_t> posted_bytes_{0};  // any thread: in responses on their way to the loop
 };
 

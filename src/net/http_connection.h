@@ -117,8 +117,8 @@ class HttpConnection final : public Connection, public HttpResponder {
   std::uint64_t body_byte_size_max_ = 0;
   ResponseOutput output_;
   std::unique_ptr<StreamedOutput> streamed_;  // null but for a streamed answer
-  std::string_view input_;  // bytes read and not yet consumed, during Advance
-  std::string saved_;       // the same between two turns
+  std::string_view input_;                    // bytes read and not yet consumed, during Advance
+  std::string saved_;                         // the same between two turns
   std::uint64_t linger_byte_size_ = 0;
   std::uint64_t written_since_armed_ = 0;
   std::uint64_t unacknowledged_when_armed_ = 0;

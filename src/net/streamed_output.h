@@ -24,8 +24,7 @@ enum class StreamCoding : std::uint8_t {
 // thread-safe.
 class StreamedOutput {
  public:
-  StreamedOutput(std::string head, StreamCoding coding)
-      : coding_(coding), head_(std::move(head)) {}
+  StreamedOutput(std::string head, StreamCoding coding) : coding_(coding), head_(std::move(head)) {}
 
   // Queues. An empty piece would end a chunked body: it is left out.
   void Append(Buffer piece);
@@ -52,7 +51,7 @@ class StreamedOutput {
   std::string head_;           // until it is in `output_`
   std::deque<Buffer> pieces_;
   std::uint64_t queued_byte_size_ = 0;  // of pieces_
-  GatherOutput output_;                 // filled only when it is empty, so that it lets go of what is out
+  GatherOutput output_;  // filled only when it is empty, so that it lets go of what is out
 };
 
 }  // namespace headrace::net
