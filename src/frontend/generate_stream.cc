@@ -129,10 +129,6 @@ GenerateStream::GenerateStream(net::HttpExchangeRef exchange, engine::ModelHandl
   services_.http_stream_cells.streams.fetch_add(1, std::memory_order_relaxed);
 }
 
-GenerateStream::~GenerateStream() {
-  services_.http_stream_cells.streams.fetch_sub(1, std::memory_order_relaxed);
-}
-
 void GenerateStream::OnResponse(engine::InferResponse response) {
   if (exchange_->cancelled() || failed_.load(std::memory_order_relaxed)) {
     return;
@@ -164,6 +160,8 @@ Result<std::string> GenerateStream::Encode(engine::InferResponse& response) cons
 }
 
 void GenerateStream::OnFinish(Status status, bool refused) {
+  // Before the client can see the end.
+  services_.http_stream_cells.streams.fetch_sub(1, std::memory_order_relaxed);
   if (exchange_->cancelled()) {
     return;
   }

@@ -34,7 +34,6 @@ class GenerateStream final : public std::enable_shared_from_this<GenerateStream>
   // Through Start.
   GenerateStream(net::HttpExchangeRef exchange, engine::ModelHandle model, InferReplyPlan plan,
                  const Services& services);
-  ~GenerateStream();
 
  private:
   class Sink;
