@@ -172,4 +172,5 @@ def test_the_end_of_the_server_finishes_a_stream(tmp_path):
         assert answer.readline().startswith(b"data: ")
         server.signal()
         assert answer.read().count(b"data: ") == 19  # behind the first
+        connection.close()
         assert server.wait() == 0, server.output()
