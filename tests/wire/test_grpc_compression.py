@@ -7,7 +7,7 @@ import numpy
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from harness import models, prometheus
+from harness import models, prometheus, wait
 from harness import server as server_module
 
 COUNT = 1 << 18
@@ -32,17 +32,20 @@ def served(tmp_path, *options):
 
 
 def answer_bytes(running, request, values, arguments=()):
-    """What one call made the server send; the answer must be the values, by a single call and on a stream."""
+    """What a call makes the server send; the answer must be the values, by a single call and on a stream."""
+    before = sent_bytes(running)
     with grpc.insecure_channel(running.grpc_url, [("grpc.max_receive_message_length", -1), *arguments]) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-        grpc.channel_ready_future(channel).result(20)
-        before = sent_bytes(running)
-        answer = stub.ModelInfer(request, timeout=20)
-        sent = sent_bytes(running) - before
+        answer = stub.ModelInfer(request, timeout=20, wait_for_ready=True)
         (streamed,) = stub.ModelStreamInfer(iter([request]), timeout=20)
     for got in (answer, streamed.infer_response):
         assert numpy.array_equal(numpy.frombuffer(got.raw_output_contents[0], numpy.int32), values)
-    return sent
+    # The server counts behind the write; when it has seen the end of the connection, it has counted all.
+    wait.until(
+        lambda: prometheus.scrape(running).total("headrace_http_connections", listener="grpc") == 0,
+        "the connection ends",
+    )
+    return (sent_bytes(running) - before) / 2
 
 
 def test_levels_make_answers_smaller(tmp_path):
