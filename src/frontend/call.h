@@ -13,6 +13,7 @@
 #include "frontend/front_end.h"
 #include "frontend/grpc_cells.h"
 #include "frontend/header_forwarder.h"
+#include "frontend/http_stream_cells.h"
 #include "frontend/loop_contexts.h"
 #include "frontend/refusal_ledger.h"
 #include "frontend/router.h"
@@ -38,6 +39,7 @@ struct Services {
   const HeaderForwarder& http_headers;
   const HeaderForwarder& grpc_metadata;
   GrpcCells& grpc_cells;
+  HttpStreamCells& http_stream_cells;
   const std::atomic<bool>& draining;
 
   // http_input_byte_size_max, with 0 turned into "no limit".

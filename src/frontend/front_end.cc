@@ -134,6 +134,7 @@ class OwnMetrics final : public telemetry::MetricSource {
   void Collect(telemetry::PrometheusWriter& writer) const override {
     CollectModelMetrics(*services_.registry.Load(), services_.refusals, writer);
     services_.grpc_cells.Collect(writer);
+    services_.http_stream_cells.Collect(writer);
     writer.Family("headrace_memory_pool_bytes", telemetry::MetricKind::kGauge,
                   "Memory for request bodies and response tensors");
     writer.Sample({{"state", "in_use"}},
@@ -204,9 +205,10 @@ class FrontEnd::Impl {
         shared_memory_(options_.shared_memory),
         http_headers_(ForwarderOf(options_.header_forward_pattern)),
         grpc_metadata_(ForwarderOf(options_.grpc_header_forward_pattern)),
-        services_{options_,       registry,    models,         pool,   clock,
-                  loops_,         refusals_,   shared_memory_, tracer, http_headers_,
-                  grpc_metadata_, grpc_cells_, draining_},
+        services_{
+            options_,           registry,       models, pool,          clock,          loops_,
+            refusals_,          shared_memory_, tracer, http_headers_, grpc_metadata_, grpc_cells_,
+            http_stream_cells_, draining_},
         v2_(services_),
         grpc_(services_),
         own_metrics_(services_),
@@ -221,6 +223,7 @@ class FrontEnd::Impl {
   HeaderForwarder http_headers_;
   HeaderForwarder grpc_metadata_;
   GrpcCells grpc_cells_;
+  HttpStreamCells http_stream_cells_;
   std::atomic<bool> draining_{false};
   Services services_;
   V2Handler v2_;

@@ -32,6 +32,9 @@ struct FrontEndOptions {
   // Of one stream: responses that the client has not taken. Beyond it a decoupled model's request
   // ends with an error.
   std::uint64_t grpc_stream_unsent_byte_size_max = std::uint64_t{64} << 20;
+  // The same of one generate_stream request.
+  std::uint64_t http_stream_unsent_byte_size_max = std::uint64_t{64} << 20;
+  net::GrpcCompressionLevel grpc_response_compression = net::GrpcCompressionLevel::kNone;
   SharedMemoryOptions shared_memory;
 };
 

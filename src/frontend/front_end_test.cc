@@ -207,8 +207,7 @@ TEST_F(FrontEndTest, UnsupportedExtensions_SayWhatIsMissing) {
   EXPECT_THAT(client.Post("/v2/systemsharedmemory/region/r/register", "{}").body,
               HasSubstr("Client shared memory is disabled."));
   for (const std::string_view path :
-       {"/v2/systemsharedmemory/unregister", "/v2/cudasharedmemory/region/r/register",
-        "/v2/models/m/generate_stream"}) {
+       {"/v2/systemsharedmemory/unregister", "/v2/cudasharedmemory/region/r/register"}) {
     const WireResponse response = client.Post(path, "{}");
     EXPECT_EQ(response.status, 501) << path;
     EXPECT_THAT(response.body, HasSubstr("\"error\"")) << path;

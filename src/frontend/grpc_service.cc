@@ -118,6 +118,7 @@ net::GrpcCallPlan GrpcService::OnCall(const net::GrpcRequestHead& head) {
   }
   plan.method = static_cast<std::uint32_t>(method - kMethods);
   plan.streaming = method->streaming;
+  plan.response_compression = services_.options.grpc_response_compression;
   plan.message_byte_size_max = MessageByteSizeMax(services_, method->rule);
   return plan;
 }

@@ -83,6 +83,28 @@ class WireClient {
     return response;
   }
 
+  // The body of a chunked answer whose head was received. Fails the test's process on any other.
+  std::string ReceiveChunks() {
+    std::string body;
+    while (true) {
+      std::size_t end;
+      while ((end = pending_.find("\r\n")) == std::string::npos) {
+        HEADRACE_CHECK(Fill());
+      }
+      std::size_t size = 0;
+      HEADRACE_CHECK(std::from_chars(pending_.data(), pending_.data() + end, size, 16).ptr ==
+                     pending_.data() + end);
+      while (pending_.size() < end + 2 + size + 2) {
+        HEADRACE_CHECK(Fill());
+      }
+      body.append(pending_, end + 2, size);
+      pending_.erase(0, end + 2 + size + 2);
+      if (size == 0) {
+        return body;
+      }
+    }
+  }
+
   WireResponse Exchange(std::string_view method, std::string_view path, std::string_view body = {},
                         std::string_view headers = {}) {
     std::string request(method);

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "base/check.h"
+
 namespace headrace::net {
 namespace {
 
@@ -89,6 +91,29 @@ void HttpExchange::Respond(HttpResponse response) {
   if (responder_ != nullptr) {
     responder_->Respond(std::move(response));
   }
+}
+
+void HttpExchange::BeginStream(HttpResponse head) {
+  HEADRACE_CHECK(head.body.empty() && head.status != 204 && head.status != 304);
+  if (responder_ != nullptr) {
+    responder_->BeginStream(std::move(head));
+  }
+}
+
+void HttpExchange::SendPiece(Buffer piece) {
+  if (responder_ != nullptr && !piece.empty()) {
+    responder_->SendPiece(std::move(piece));
+  }
+}
+
+void HttpExchange::EndStream() {
+  if (responder_ != nullptr) {
+    responder_->EndStream();
+  }
+}
+
+std::uint64_t HttpExchange::unsent_byte_size() const {
+  return responder_ != nullptr ? responder_->unsent_byte_size() : 0;
 }
 
 }  // namespace headrace::net

@@ -83,6 +83,10 @@ struct HttpResponse {
 class HttpResponder {
  public:
   virtual void Respond(HttpResponse response) = 0;
+  virtual void BeginStream(HttpResponse head) = 0;
+  virtual void SendPiece(Buffer piece) = 0;
+  virtual void EndStream() = 0;
+  virtual std::uint64_t unsent_byte_size() const = 0;
 
  protected:
   ~HttpResponder() = default;
@@ -108,6 +112,20 @@ class HttpExchange {
   // Sends the answer, exactly once, on the loop's thread (EventLoop::Post gets one there). A no-op
   // if the connection is gone.
   void Respond(HttpResponse response);
+
+  // In place of Respond, an answer whose length nobody knows yet: BeginStream sends the head (its
+  // `body` must be empty, its status one that has a body), SendPiece more of the body, EndStream
+  // says that this was all. Chunked over HTTP/1.1, up to the close of the connection over HTTP/1.0,
+  // DATA frames over HTTP/2. Pieces given in one turn of the loop leave together. On the loop's
+  // thread; no-ops once the client is gone, and SendPiece and EndStream before BeginStream too.
+  //
+  // Nothing here holds a sender back: it looks at unsent_byte_size() and stops where it wants to. A
+  // client that takes nothing for the write timeout is cut off, as with Respond.
+  void BeginStream(HttpResponse head);
+  void SendPiece(Buffer piece);
+  void EndStream();
+  // Bytes of pieces that the socket, or the peer's window, has not taken yet.
+  std::uint64_t unsent_byte_size() const;
 
  private:
   friend class HttpConnection;

@@ -196,25 +196,27 @@ void Http2Exchange::Fail(int status, std::string_view reason) {
 }
 
 void Http2Exchange::Respond(HttpResponse response) {
-  if (exchange_ != nullptr && !receiving_) {
+  if (exchange_ != nullptr && !receiving_ && !streaming_) {
     Send(std::move(response));
   }
 }
 
-void Http2Exchange::Send(HttpResponse response) {
+void Http2Exchange::ReleaseInput() {
   receiving_ = false;
   DisarmBodyTimeout();
   body_.Reset();
+  listener().cells().responses.Add(1);
+}
+
+void Http2Exchange::EndExchange() {
   exchange_->responder_ = nullptr;
   exchange_.reset();
-  listener().cells().responses.Add(1);
+}
 
-  std::uint64_t byte_size = 0;
-  for (const Buffer& buffer : response.body) {
-    byte_size += buffer.size();
-  }
+void Http2Exchange::SubmitHead(const HttpResponse& response, std::optional<std::uint64_t> length,
+                               bool end) {
   const std::string status = fmt::format("{}", response.status);
-  const std::string length = fmt::format("{}", byte_size);
+  const std::string length_text = fmt::format("{}", length.value_or(0));
   Http2Fields extra;
   AppendLines(response.extra_headers, extra);
   std::vector<nghttp2_nv> fields = {CopiedField(":status", status)};
@@ -224,12 +226,22 @@ void Http2Exchange::Send(HttpResponse response) {
   for (const auto& [name, value] : extra) {
     fields.push_back(CopiedField(name, value));
   }
-  const bool may_have_body = response.status != 204 && response.status != 304;
-  if (may_have_body) {
-    fields.push_back(CopiedField("content-length", length));
+  if (length.has_value()) {
+    fields.push_back(CopiedField("content-length", length_text));
   }
+  SubmitHeaders(fields, end);
+}
+
+void Http2Exchange::Send(HttpResponse response) {
+  ReleaseInput();
+  EndExchange();
+  std::uint64_t byte_size = 0;
+  for (const Buffer& buffer : response.body) {
+    byte_size += buffer.size();
+  }
+  const bool may_have_body = response.status != 204 && response.status != 304;
   const bool has_body = may_have_body && !head_only_ && byte_size > 0;
-  SubmitHeaders(fields, !has_body);
+  SubmitHead(response, may_have_body ? std::optional(byte_size) : std::nullopt, !has_body);
   if (has_body) {
     for (const Buffer& buffer : response.body) {
       if (!buffer.empty()) {
@@ -240,8 +252,38 @@ void Http2Exchange::Send(HttpResponse response) {
   }
 }
 
+void Http2Exchange::BeginStream(HttpResponse head) {
+  if (exchange_ == nullptr || receiving_ || streaming_) {
+    return;
+  }
+  ReleaseInput();
+  if (head_only_) {
+    EndExchange();
+  } else {
+    streaming_ = true;
+  }
+  SubmitHead(head, std::nullopt, head_only_);
+}
+
+void Http2Exchange::SendPiece(Buffer piece) {
+  if (streaming_) {
+    Queue({}, piece);
+    Wake();
+  }
+}
+
+void Http2Exchange::EndStream() {
+  if (!streaming_) {
+    return;
+  }
+  streaming_ = false;
+  EndExchange();
+  QueueEnd({});
+  Wake();
+}
+
 void Http2Exchange::OnClosed() {
-  receiving_ = false;
+  receiving_ = streaming_ = false;
   body_.Reset();
   if (exchange_ != nullptr) {
     exchange_->responder_ = nullptr;

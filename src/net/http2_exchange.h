@@ -3,6 +3,7 @@
 #define HEADRACE_NET_HTTP2_EXCHANGE_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,11 @@ class Http2Exchange final : public Http2Stream, public HttpResponder {
   void OnEndStream() override;
   // The answer to the request (HttpExchange::Respond).
   void Respond(HttpResponse response) override;
+  // The same in pieces (HttpExchange::BeginStream).
+  void BeginStream(HttpResponse head) override;
+  void SendPiece(Buffer piece) override;
+  void EndStream() override;
+  std::uint64_t unsent_byte_size() const override { return queued_byte_size(); }
 
  protected:
   void OnClosed() override;
@@ -38,12 +44,18 @@ class Http2Exchange final : public Http2Stream, public HttpResponder {
   void StartBody(const BodyPlan& plan);
   void Fail(int status, std::string_view reason);
   void Send(HttpResponse response);
+  // What the request held.
+  void ReleaseInput();
+  void EndExchange();
+  // `length` is the value of Content-Length; nothing: no such field.
+  void SubmitHead(const HttpResponse& response, std::optional<std::uint64_t> length, bool end);
 
   HttpExchangeRef exchange_;  // until it is answered
   BodyBlock body_;
   std::uint64_t body_byte_size_max_ = 0;
   bool receiving_ = false;
   bool head_only_ = false;
+  bool streaming_ = false;  // between BeginStream and EndStream
 };
 
 }  // namespace headrace::net

@@ -43,8 +43,12 @@ void HttpConnection::OnEvents(std::uint32_t events) {
   readable_ = readable_ || (events & (EPOLLIN | EPOLLRDHUP)) != 0;
   peer_closed_ = peer_closed_ || (events & EPOLLRDHUP) != 0;
   writable_ = writable_ || (events & EPOLLOUT) != 0;
-  if (state_ == State::kWrite && writable_) {
-    OnProgress(output_.Continue(stream_));
+  if (writable_ && Blocked()) {
+    if (streamed_ != nullptr) {
+      WriteStream();
+    } else {
+      OnProgress(output_.Continue(stream_));
+    }
   }
   Advance();
 }
@@ -79,9 +83,16 @@ bool HttpConnection::Step() {
         ProbePeer();
       }
       return false;
+    case State::kStream:
+      if (peer_closed_ && streamed_->Probe()) {
+        WriteStream();
+        return true;
+      }
+      return false;
     case State::kLinger:
       return StepLinger();
     case State::kWrite:
+    case State::kStreamBlocked:
     case State::kClosed:
       return false;
   }
@@ -156,6 +167,7 @@ void HttpConnection::ArmTimeouts() {
       }
       break;
     case State::kWrite:
+    case State::kStreamBlocked:
       if (begins || TookEnough()) {
         ArmWriteTimeout();
       }
@@ -168,6 +180,7 @@ void HttpConnection::ArmTimeouts() {
       }
       break;
     case State::kWork:
+    case State::kStream:
     case State::kClosed:
       timeout_.Disarm();
       rate_check_.Disarm();
@@ -193,7 +206,7 @@ void HttpConnection::ArmWriteTimeout() {
 }
 
 void HttpConnection::OnTimeout() {
-  if (state_ == State::kWrite && TookEnough()) {
+  if (Blocked() && TookEnough()) {
     ArmWriteTimeout();
     return;
   }
@@ -244,7 +257,7 @@ void HttpConnection::Close() {
   if (state_ == State::kClosed) {
     return;
   }
-  if (state_ == State::kWork) {
+  if (InWork()) {
     listener_.cells().cancelled.Add(1);
   }
   state_ = State::kClosed;
@@ -254,6 +267,7 @@ void HttpConnection::Close() {
   stream_.Close();
   body_.Reset();
   output_.Reset();
+  streamed_.reset();
   saved_ = {};
   listener_.OnClosed(*this);
 }

@@ -8,12 +8,14 @@
 //
 // A peer that has closed its half while its request is in work may only have finished sending, or
 // may be gone. ProbePeer finds out: the first bytes of the answer's status line go out at once, and
-// a host that has closed the whole socket answers them with a reset, which cancels the request.
+// a host that has closed the whole socket answers them with a reset, which cancels the request. A
+// streamed answer that pauses is probed likewise (StreamedOutput::Probe).
 #ifndef HEADRACE_NET_HTTP_CONNECTION_H_
 #define HEADRACE_NET_HTTP_CONNECTION_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -23,6 +25,7 @@
 #include "net/http.h"
 #include "net/http_parser.h"
 #include "net/response_output.h"
+#include "net/streamed_output.h"
 #include "net/timeout_list.h"
 
 namespace headrace::net {
@@ -39,13 +42,29 @@ class HttpConnection final : public Connection, public HttpResponder {
   void OnEvents(std::uint32_t events) override;
   // The answer to the request in work (HttpExchange::Respond).
   void Respond(HttpResponse response) override;
+  // The same in pieces (HttpExchange::BeginStream).
+  void BeginStream(HttpResponse head) override;
+  void SendPiece(Buffer piece) override;
+  void EndStream() override;
+  std::uint64_t unsent_byte_size() const override;
+  void Flush() override;
   void OnTimeout() override;
   void OnRateCheck() override;
   void BeginDrain() override;
   void Close() override;
 
  private:
-  enum class State : std::uint8_t { kIdle, kHead, kBody, kWork, kWrite, kLinger, kClosed };
+  enum class State : std::uint8_t {
+    kIdle,
+    kHead,
+    kBody,
+    kWork,
+    kWrite,
+    kStream,         // a streamed answer is under way, and what there is of it is out
+    kStreamBlocked,  // the same, and the socket takes no more
+    kLinger,
+    kClosed
+  };
 
   void Advance();
   bool Step();
@@ -65,7 +84,11 @@ class HttpConnection final : public Connection, public HttpResponder {
   void Refuse(BodyPlan plan);
   void Fail(HttpFailure failure);
 
+  bool InWork() const;
+  bool Blocked() const { return state_ == State::kWrite || state_ == State::kStreamBlocked; }
+  ResponseFraming BeginAnswer(bool close);
   void Send(HttpResponse response);
+  void WriteStream();
   void OnProgress(ResponseOutput::Progress progress);
   void AfterResponse();
   void SendContinue();
@@ -93,8 +116,9 @@ class HttpConnection final : public Connection, public HttpResponder {
   BodyBlock body_;
   std::uint64_t body_byte_size_max_ = 0;
   ResponseOutput output_;
-  std::string_view input_;  // bytes read and not yet consumed, during Advance
-  std::string saved_;       // the same between two turns
+  std::unique_ptr<StreamedOutput> streamed_;  // null but for a streamed answer
+  std::string_view input_;                    // bytes read and not yet consumed, during Advance
+  std::string saved_;                         // the same between two turns
   std::uint64_t linger_byte_size_ = 0;
   std::uint64_t written_since_armed_ = 0;
   std::uint64_t unacknowledged_when_armed_ = 0;

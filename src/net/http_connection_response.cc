@@ -22,8 +22,9 @@ void HttpConnection::Respond(HttpResponse response) {
   Advance();
 }
 
-void HttpConnection::Send(HttpResponse response) {
-  if (response.close || (draining_ && !close_after_)) {
+// What is the same of all answers.
+ResponseFraming HttpConnection::BeginAnswer(bool close) {
+  if (close || (draining_ && !close_after_)) {
     close_after_ = linger_ = true;
   }
   ResponseFraming framing;
@@ -31,10 +32,15 @@ void HttpConnection::Send(HttpResponse response) {
   framing.close = close_after_;
   framing.http_1_0 = parser_.http_1_0();
   framing.prefix_sent = std::exchange(prefix_sent_, false);
-  EndExchange(false);
   body_.Reset();
   listener_.cells().responses.Add(1);
   written_since_armed_ = 0;
+  return framing;
+}
+
+void HttpConnection::Send(HttpResponse response) {
+  const ResponseFraming framing = BeginAnswer(response.close);
+  EndExchange(false);
   OnProgress(
       output_.Send(stream_, std::move(response), framing, listener_.loop().impl().head_scratch()));
 }

@@ -69,7 +69,9 @@ void AppendResponseHead(const HttpResponse& response, const ResponseFraming& fra
   } else if (framing.http_1_0) {
     out.append("Connection: keep-alive\r\n");
   }
-  if (response.status != 204 && response.status != 304) {
+  if (framing.streamed) {
+    out.append(framing.http_1_0 ? "\r\n" : "Transfer-Encoding: chunked\r\n\r\n");
+  } else if (response.status != 204 && response.status != 304) {
     out.append("Content-Length: ");
     AppendNumber(BodyByteSize(response), out);
     out.append("\r\n\r\n");

@@ -25,6 +25,7 @@ struct ResponseFraming {
   bool close = false;        // say "Connection: close"
   bool http_1_0 = false;     // say "Connection: keep-alive" when it stays open
   bool prefix_sent = false;  // kStatusLinePrefix is out already
+  bool streamed = false;     // no length: chunked, or with http_1_0 up to the close
 };
 
 // Appends status line and header lines.

@@ -17,6 +17,7 @@
 #include "frontend/front_end.h"
 #include "plugin/plugin_host.h"
 #include "repository/model_manager.h"
+#include "server/grpc_compression_level.h"
 #include "server/in_process_control.h"
 #include "server/listeners.h"
 #include "server/model_services.h"
@@ -134,6 +135,9 @@ frontend::FrontEndOptions FrontOptions(const ServerConfig& config) {
   options.grpc_reflection = config.grpc_reflection;
   options.grpc_stream_request_count_max = config.grpc_stream_request_count_max;
   options.grpc_stream_unsent_byte_size_max = config.grpc_stream_unsent_byte_size_max;
+  options.http_stream_unsent_byte_size_max = config.http_stream_unsent_byte_size_max;
+  options.grpc_response_compression = GrpcCompressionLevelOf(config.grpc_response_compression)
+                                          .value_or(net::GrpcCompressionLevel::kNone);
   options.shared_memory.allowed = config.allow_client_shm;
   options.shared_memory.key_prefix = config.client_shm_key_prefix;
   options.shared_memory.region_count_max = config.client_shm_region_count_max;

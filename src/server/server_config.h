@@ -56,6 +56,8 @@ struct ServerConfig {
   bool grpc_reflection = false;
   std::uint64_t grpc_stream_request_count_max = 1024;
   std::uint64_t grpc_stream_unsent_byte_size_max = std::uint64_t{64} << 20;
+  std::uint64_t http_stream_unsent_byte_size_max = std::uint64_t{64} << 20;
+  std::string grpc_response_compression = "none";  // a level
 
   // Placement.
   engine::HostPolicies host_policies;
