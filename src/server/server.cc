@@ -160,7 +160,7 @@ class Server::Impl {
     plugins_.SetServer(control_);
     front_end_.AddMetricSource(plugins_.metrics());
     if (services_.cache != nullptr) {
-      front_end_.AddMetricSource(*services_.cache);
+      front_end_.AddMetricSource(*services_.cache_metrics);
     }
     if (services_.limiter != nullptr) {
       front_end_.AddMetricSource(*services_.limiter);
