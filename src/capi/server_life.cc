@@ -58,6 +58,9 @@ void AddPlaces(headrace::server::ServerConfig& config) {
   if (config.cache_directory.empty()) {
     config.cache_directory = directory / "caches";
   }
+  if (config.repoagent_directory.empty()) {
+    config.repoagent_directory = directory / "repoagents";
+  }
 }
 
 TRITONSERVER_Error* Stop(InProcessServer& server) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/local_response_cache.h"
+#include "plugin/agent_host.h"
 #include "plugin/plugin_cache.h"
 #include "server/option_text.h"
 #include "server/process.h"
@@ -76,6 +77,9 @@ Result<ModelServices> MakeModelServices(const ServerConfig& config) {
   if (config.rate_limit) {
     services.limiter = std::make_shared<engine::RateLimiter>(config.rate_limit_resources);
   }
+  services.agents = std::make_shared<plugin::AgentHost>(config.repoagent_directory.empty()
+                                                            ? ProgramDirectory() + "/repoagents"
+                                                            : config.repoagent_directory);
   return services;
 }
 

@@ -1,4 +1,5 @@
-// Makes what all models share, from the configuration: the response cache and the rate limiter.
+// Makes what all models share, from the configuration: the response cache, the rate limiter,
+// and the repository agents.
 #ifndef HEADRACE_SERVER_MODEL_SERVICES_H_
 #define HEADRACE_SERVER_MODEL_SERVICES_H_
 
@@ -6,6 +7,7 @@
 
 #include "base/result.h"
 #include "engine/rate_limiter.h"
+#include "engine/repository_agents.h"
 #include "engine/response_cache.h"
 #include "server/server_config.h"
 #include "telemetry/prometheus.h"
@@ -17,6 +19,7 @@ struct ModelServices {
   std::shared_ptr<engine::ResponseCache> cache;
   std::shared_ptr<telemetry::MetricSource> cache_metrics;  // there where `cache` is
   std::shared_ptr<engine::RateLimiter> limiter;
+  std::shared_ptr<engine::AgentProvider> agents;  // always there: models say whether they want it
 };
 
 // The cache is the library of its name below the cache directory, or, where 'local' has none there,

@@ -142,6 +142,9 @@ void AppendModelServiceOptions(std::vector<Option>& options) {
                          "Holds CACHE/libtritoncache_CACHE.so. Default: caches/ beside the "
                          "program."));
   options.push_back(ResponseCacheByteSize());
+  options.push_back(Text("repoagent-directory", "Models", &ServerConfig::repoagent_directory, "DIR",
+                         "Holds AGENT/libtritonrepoagent_AGENT.so for models with "
+                         "model_repository_agents. Default: repoagents/ beside the program."));
   options.push_back(RateLimit());
   options.push_back(RateLimitResource());
 }

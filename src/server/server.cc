@@ -36,6 +36,7 @@ repository::ModelManagerOptions ManagerOptions(
   options.pool = &pool;
   options.cache = services.cache;
   options.limiter = services.limiter;
+  options.agents = services.agents;
   options.repository_paths = config.model_repositories;
   options.control_mode = config.control_mode;
   options.startup_models = config.load_models;
