@@ -210,6 +210,47 @@ TEST_F(InProcessTest, Server_IsNotMadeOfFaultyOptions) {
               HasSubstr("Unsupported"));
 }
 
+TEST_F(InProcessTest, Server_HasTheServicesThatItsOptionsName) {
+  std::ofstream(repository_ / "echo" / "config.pbtxt", std::ios::app)
+      << "response_cache { enable: true }\n"
+         "instance_group { rate_limiter { resources { name: \"R\" count: 2 } } }\n";
+  Must(TRITONSERVER_ServerOptionsSetCacheDirectory(options_, HEADRACE_TEST_CACHES));
+  Must(TRITONSERVER_ServerOptionsSetCacheConfig(options_, "test", R"({"fault":"none","n":1})"));
+  Must(TRITONSERVER_ServerOptionsSetRateLimiterMode(options_, TRITONSERVER_RATE_LIMIT_EXEC_COUNT));
+  Must(TRITONSERVER_ServerOptionsAddRateLimiterResource(options_, "R", 3, -1));
+  Must(TRITONSERVER_ServerOptionsSetHostPolicy(options_, "cpu", "numa-node", "0"));
+  Start();
+  EXPECT_EQ((std::vector<int32_t>{1, 2}), Infer(server_, {1, 2}));
+  EXPECT_EQ((std::vector<int32_t>{1, 2}), Infer(server_, {1, 2}));
+  TRITONSERVER_Message* message = nullptr;
+  Must(TRITONSERVER_ServerModelStatistics(server_, "echo", -1, &message));
+  const std::string statistics = TakeText(message);
+  EXPECT_THAT(statistics, HasSubstr(R"("cache_hit":{"count":1,)"));
+  EXPECT_THAT(statistics, HasSubstr(R"("cache_miss":{"count":1,)"));
+  TRITONSERVER_Metrics* metrics = nullptr;
+  Must(TRITONSERVER_ServerMetrics(server_, &metrics));
+  const char* base;
+  size_t byte_size;
+  Must(TRITONSERVER_MetricsFormatted(metrics, TRITONSERVER_METRIC_PROMETHEUS, &base, &byte_size));
+  const std::string page(base, byte_size);
+  EXPECT_THAT(page, HasSubstr("headrace_rate_limit_resource_limit{resource=\"R\""));
+  EXPECT_THAT(page, HasSubstr("headrace_cache_failures_total{operation=\"lookup\"} 0"));
+  Must(TRITONSERVER_MetricsDelete(metrics));
+}
+
+TEST_F(InProcessTest, Options_NameTheirFaults) {
+  EXPECT_THAT(Take(TRITONSERVER_ServerOptionsSetCacheConfig(options_, "test", "[]")),
+              HasSubstr("must be a JSON object"));
+  EXPECT_THAT(Take(TRITONSERVER_ServerOptionsSetCacheConfig(options_, "", "{}")),
+              HasSubstr("must have a name"));
+  EXPECT_THAT(Take(TRITONSERVER_ServerOptionsSetHostPolicy(options_, "p", "colour", "1")),
+              HasSubstr("host policy 'p' has no setting 'colour'"));
+  Must(TRITONSERVER_ServerOptionsSetCacheConfig(options_, "nowhere", "{}"));
+  EXPECT_THAT(Take(TRITONSERVER_ServerNew(&server_, options_)),
+              HasSubstr("unable to find the library of cache 'nowhere'"));
+  EXPECT_EQ(nullptr, server_);
+}
+
 TEST_F(InProcessTest, Stop_EndsInferenceAndDeleteComesAfter) {
   Start();
   Must(TRITONSERVER_ServerStop(server_));

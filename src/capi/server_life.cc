@@ -45,7 +45,7 @@ std::filesystem::path InstallDirectory() {
                                                            : std::filesystem::path();
 }
 
-// Backends are looked for beside this library, and find it loaded.
+// Backends and caches are looked for beside this library, and find it loaded.
 void AddPlaces(headrace::server::ServerConfig& config) {
   const std::filesystem::path directory = InstallDirectory();
   if (directory.empty()) {
@@ -54,6 +54,12 @@ void AddPlaces(headrace::server::ServerConfig& config) {
   config.host_library_directory = directory / "lib";
   if (config.backend_directory.empty()) {
     config.backend_directory = directory / "backends";
+  }
+  if (config.cache_directory.empty()) {
+    config.cache_directory = directory / "caches";
+  }
+  if (config.repoagent_directory.empty()) {
+    config.repoagent_directory = directory / "repoagents";
   }
 }
 

@@ -1,7 +1,16 @@
 // Entries of family "server_options".
 #include "capi/server_options.h"
 
+#include <simdjson.h>
+
+#include <cstring>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
 #include "plugin/values.h"
+#include "server/options.h"
 
 using headrace::InvalidArgument;
 using headrace::Unimplemented;
@@ -23,6 +32,23 @@ TRITONSERVER_Error* Set(Change&& change) {
 // An option that would change what the server does, and that this server does not have.
 TRITONSERVER_Error* Missing(const char* option, const char* remedy) {
   return Answer([&] { return ToTriton(Unimplemented("{} is not supported: {}", option, remedy)); });
+}
+
+// The members of a JSON object, as the texts that --cache-config would have.
+headrace::Result<std::map<std::string, std::string>> Settings(const char* json) {
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(json, std::strlen(json)).get(object) != simdjson::SUCCESS) {
+    return InvalidArgument("a cache's configuration must be a JSON object, got '{}'", json);
+  }
+  std::map<std::string, std::string> settings;
+  for (const auto [key, value] : object) {
+    std::string_view text;
+    settings[std::string(key)] = value.get(text) == simdjson::SUCCESS
+                                     ? std::string(text)
+                                     : std::string(simdjson::minify(value));
+  }
+  return settings;
 }
 
 }  // namespace
@@ -90,9 +116,26 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetModelConfigName(
 }
 
 TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetRateLimiterMode(
-    TRITONSERVER_ServerOptions* /*options*/, TRITONSERVER_RateLimitMode mode) {
-  return mode == TRITONSERVER_RATE_LIMIT_OFF ? nullptr
-                                             : Missing("a rate limiter in-process", "leave it off");
+    TRITONSERVER_ServerOptions* options, TRITONSERVER_RateLimitMode mode) {
+  if (mode != TRITONSERVER_RATE_LIMIT_OFF && mode != TRITONSERVER_RATE_LIMIT_EXEC_COUNT) {
+    return ToTriton(InvalidArgument("there is no rate limit mode {}", static_cast<int>(mode)));
+  }
+  options->config.rate_limit = mode == TRITONSERVER_RATE_LIMIT_EXEC_COUNT;
+  return nullptr;
+}
+
+// A negative device: on each.
+TRITONSERVER_Error* TRITONSERVER_ServerOptionsAddRateLimiterResource(
+    TRITONSERVER_ServerOptions* options, const char* resource_name, const size_t resource_count,
+    const int device) {
+  return Set([&] {
+    headrace::engine::ResourceLimit limit{
+        .name = resource_name, .count = resource_count, .device = {}};
+    if (device >= 0) {
+      limit.device = device;
+    }
+    options->config.rate_limit_resources.push_back(std::move(limit));
+  });
 }
 
 TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetPinnedMemoryPoolByteSize(
@@ -114,14 +157,30 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetCudaVirtualAddressSize(
 
 // The older way to ask for the local cache.
 TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetResponseCacheByteSize(
-    TRITONSERVER_ServerOptions* /*options*/, uint64_t size) {
-  return size == 0 ? nullptr : Missing("a response cache in-process", "leave it at 0 bytes");
+    TRITONSERVER_ServerOptions* options, uint64_t size) {
+  return Set([&] { options->config.response_cache_byte_size = size; });
 }
 
-// Where caches would be looked for.
-TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetCacheDirectory(
-    TRITONSERVER_ServerOptions* /*options*/, const char* /*cache_dir*/) {
-  return nullptr;
+TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetCacheConfig(TRITONSERVER_ServerOptions* options,
+                                                             const char* cache_name,
+                                                             const char* config_json) {
+  return Answer([&]() -> TRITONSERVER_Error* {
+    auto settings = Settings(config_json);
+    if (!settings.ok()) {
+      return ToTriton(settings.status());
+    }
+    if (cache_name[0] == '\0') {
+      return ToTriton(InvalidArgument("a response cache must have a name"));
+    }
+    options->config.cache_name = cache_name;
+    options->config.cache_settings = *std::move(settings);
+    return nullptr;
+  });
+}
+
+TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetCacheDirectory(TRITONSERVER_ServerOptions* options,
+                                                                const char* cache_dir) {
+  return Set([&] { options->config.cache_directory = cache_dir; });
 }
 
 TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetMinSupportedComputeCapability(
@@ -234,10 +293,21 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetBackendDirectory(
   return Set([&] { options->config.backend_directory = backend_dir; });
 }
 
-// Where repository agents would be looked for: a model that names one is refused when it loads.
 TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetRepoAgentDirectory(
-    TRITONSERVER_ServerOptions* /*options*/, const char* /*repoagent_dir*/) {
-  return nullptr;
+    TRITONSERVER_ServerOptions* options, const char* repoagent_dir) {
+  return Set([&] { options->config.repoagent_directory = repoagent_dir; });
+}
+
+// The same as --host-policy, with its faults.
+TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetHostPolicy(TRITONSERVER_ServerOptions* options,
+                                                            const char* policy_name,
+                                                            const char* setting,
+                                                            const char* value) {
+  return Answer([&] {
+    return ToTriton(
+        headrace::server::FindOption("host-policy")
+            ->set(options->config, std::string(policy_name) + ',' + setting + '=' + value));
+  });
 }
 
 TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetModelLoadDeviceLimit(

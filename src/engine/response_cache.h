@@ -15,7 +15,7 @@ struct CacheKey {
   bool operator==(const CacheKey&) const = default;
 };
 
-// Thread-safe. Implemented by LocalResponseCache; later over the cache ABI.
+// Thread-safe. Implemented by LocalResponseCache, and by plugin::PluginCache over a library.
 class ResponseCache {
  public:
   virtual ~ResponseCache() = default;
@@ -24,7 +24,7 @@ class ResponseCache {
   // client can make two questions of the same key; constant where several servers share it.
   virtual std::uint64_t key_seed() const = 0;
   // The response that was inserted for `key`, if it is still there. Its tensors share the cache's
-  // memory, and keep it. Called on event loops: does not block.
+  // memory, and keep it. Called on event loops: does not block (a library may: plugin_cache.h).
   virtual std::optional<InferResponse> Lookup(const CacheKey& key) = 0;
   // Keeps a copy of the response, if it fits. An entry of the same key is replaced.
   virtual void Insert(const CacheKey& key, const InferResponse& response) = 0;

@@ -51,13 +51,20 @@ CustomMetrics& CustomMetrics::OfProcess() {
   return metrics;
 }
 
+bool CustomMetrics::IsTheServers(std::string_view name) const {
+  if (cache_library_.load(std::memory_order_relaxed) && name.starts_with("nv_cache_") &&
+      !name.ends_with("_per_model")) {
+    return false;
+  }
+  return name.starts_with("nv_") || name.starts_with("headrace_");
+}
+
 Result<TRITONSERVER_MetricFamily*> CustomMetrics::NewFamily(TRITONSERVER_MetricKind kind,
                                                             std::string name, std::string help) {
   if (kind < TRITONSERVER_METRIC_KIND_COUNTER || kind > TRITONSERVER_METRIC_KIND_HISTOGRAM) {
     return InvalidArgument("metric family '{}' is of an unknown kind", name);
   }
-  if (!IsMetricName(name, /*colon=*/true) || name.starts_with("nv_") ||
-      name.starts_with("headrace_")) {
+  if (!IsMetricName(name, /*colon=*/true) || IsTheServers(name)) {
     return InvalidArgument("'{}' cannot be the name of a backend's metric family", name);
   }
   std::lock_guard lock(mutex_);

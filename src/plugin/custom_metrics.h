@@ -6,6 +6,7 @@
 #ifndef HEADRACE_PLUGIN_CUSTOM_METRICS_H_
 #define HEADRACE_PLUGIN_CUSTOM_METRICS_H_
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -65,9 +66,17 @@ class CustomMetrics final : public telemetry::MetricSource {
   Status Set(const TRITONSERVER_Metric& metric, double value);
   Status Observe(const TRITONSERVER_Metric& metric, double value);
 
+  // From now on the families of a cache (nv_cache_*, not those of single models) may be made: the
+  // response cache is a library, so that the server has none of these itself.
+  void AdmitCacheFamilies() { cache_library_.store(true, std::memory_order_relaxed); }
+
   void Collect(telemetry::PrometheusWriter& writer) const override;
 
  private:
+  // Names that are not for libraries.
+  bool IsTheServers(std::string_view name) const;
+
+  std::atomic<bool> cache_library_ = false;
   mutable std::mutex mutex_;  // guards families_ and what they hold
   std::list<TRITONSERVER_MetricFamily> families_;
 };

@@ -76,5 +76,17 @@ TEST(CustomMetricsTest, RefusesNamesThatWouldSpoilThePage) {
   EXPECT_FALSE(metrics.NewMetric(family, {}, {1.0}).ok());
 }
 
+TEST(CustomMetricsTest, OnlyACacheLibraryHasTheFamiliesOfACache) {
+  CustomMetrics metrics;
+  const auto make = [&metrics](const char* name) {
+    return metrics.NewFamily(TRITONSERVER_METRIC_KIND_GAUGE, name, "").ok();
+  };
+  EXPECT_FALSE(make("nv_cache_util"));
+  metrics.AdmitCacheFamilies();
+  EXPECT_TRUE(make("nv_cache_util"));
+  EXPECT_FALSE(make("nv_cache_num_hits_per_model"));
+  EXPECT_FALSE(make("nv_inference_count"));
+}
+
 }  // namespace
 }  // namespace headrace::plugin

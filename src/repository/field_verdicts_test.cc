@@ -87,7 +87,6 @@ TEST(FieldVerdictsTest, Judge_RefusesByName) {
   for (const auto& [text, field] : std::vector<std::pair<const char*, std::string>>{
            {"sequence_batching { state { use_growable_memory: true } }",
             "sequence_batching.state.use_growable_memory"},
-           {"model_repository_agents { agents { name: \"a\" } }", "model_repository_agents"},
            {"input { is_shape_tensor: true }", "input.is_shape_tensor"},
            {"instance_group { secondary_devices { } }", "instance_group.secondary_devices"}}) {
     const auto judged = Judge(text);

@@ -247,6 +247,10 @@ void ModelControl::Unload(const std::string& name, bool unload_dependents, Done 
 }
 
 void ModelControl::Withdraw(const std::string& name) {
+  if (const auto served = records_.Served(name);
+      served != nullptr && served->source.agents != nullptr) {
+    served->source.agents->Unload();
+  }
   for (const std::int64_t version : board_.KnownVersions(name)) {
     board_.Withdraw(name, version);
   }

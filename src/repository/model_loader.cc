@@ -74,14 +74,18 @@ void ModelLoader::Conclude(Operation& operation) const {
     status = ChangeInPlace(operation);
     if (status.ok()) {
       Publish(operation);
+      if (operation.plan.source.agents != nullptr) {
+        operation.plan.source.agents->LoadComplete();
+      }
     }
   } else {
     status = Reject(operation);
   }
   // Models that are not used end here, before anybody hears of the result, and so do files that
-  // came with the request.
+  // came with the request, and agents whose load has failed.
   operation.models.clear();
   operation.plan.source.files.reset();
+  operation.plan.source.agents.reset();
   operation.done(std::move(status));
 }
 

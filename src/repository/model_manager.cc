@@ -121,12 +121,14 @@ PlanOptions ModelManager::Impl::plan_options() const {
           .has_rate_limiter = options_.limiter != nullptr,
           .gpus = {.ids = options_.gpu_ids,
                    .compute_capability_min = options_.compute_capability_min,
-                   .wanted_by_backend = [this](const engine::LoadSpec& spec) {
-                     const auto backend = backends_.Find(spec);
-                     // One that cannot be found will be complained about at the load.
-                     return !backend.ok() ||
-                            (*backend)->PreferredKind() != engine::InstanceKind::kCpu;
-                   }}};
+                   .wanted_by_backend =
+                       [this](const engine::LoadSpec& spec) {
+                         const auto backend = backends_.Find(spec);
+                         // One that cannot be found will be complained about at the load.
+                         return !backend.ok() ||
+                                (*backend)->PreferredKind() != engine::InstanceKind::kCpu;
+                       }},
+          .agents = options_.agents};
 }
 
 VersionLoader::Parts ModelManager::Impl::version_parts() {

@@ -18,6 +18,7 @@
 #include "engine/queue_core.h"
 #include "engine/rate_limiter.h"
 #include "engine/registry.h"
+#include "engine/repository_agents.h"
 #include "engine/response_cache.h"
 #include "repository/accelerator_switches.h"
 #include "repository/load_override.h"
@@ -53,6 +54,7 @@ struct ModelManagerOptions {
   BlockPool* pool = nullptr;  // of tensors between the steps of ensembles; null = one of its own
   std::shared_ptr<engine::ResponseCache> cache = nullptr;  // of models that ask for it; null = none
   std::shared_ptr<engine::RateLimiter> limiter = nullptr;  // of executions; null = off
+  std::shared_ptr<engine::AgentProvider> agents = nullptr;  // null = no repository agents
 };
 
 struct IndexEntry {

@@ -186,6 +186,37 @@ Result<inference::ModelConfig> ReadConfig(const ModelSource& source, const PlanO
   return config;
 }
 
+// Whether the model's agents have acted; its location may be another one then.
+Result<bool> RunAgents(const inference::ModelConfig& config, const PlanOptions& options,
+                       ModelSource& source) {
+  if (config.model_repository_agents().agents().empty() || source.agents != nullptr) {
+    return false;
+  }
+  if (options.agents == nullptr) {
+    return Unimplemented("field 'model_repository_agents' is not supported: there are no agents");
+  }
+  engine::AgentTask task{.model_name = source.location.name,
+                         .model_directory = source.location.directory,
+                         .config_json = ConfigToJson(config),
+                         .agents = {}};
+  for (const auto& agent : config.model_repository_agents().agents()) {
+    task.agents.push_back({agent.name(), {agent.parameters().begin(), agent.parameters().end()}});
+  }
+  HEADRACE_ASSIGN_OR_RETURN(source.agents, options.agents->Load(std::move(task)));
+  if (source.agents->directory() == source.location.directory) {
+    return true;
+  }
+  std::error_code error;
+  const fs::path directory = fs::canonical(source.agents->directory(), error);
+  if (error || !fs::is_directory(directory, error)) {
+    return InvalidArgument("the repository agents put the model into '{}', which is no directory",
+                           source.agents->directory());
+  }
+  source.location.directory = directory.string();
+  source.location.repository = directory.string();
+  return true;
+}
+
 }  // namespace
 
 std::uint64_t ModelPlan::VersionFingerprint(std::int64_t version,
@@ -208,13 +239,21 @@ Result<ModelPlan> PlanModel(ModelSource source, const PlanOptions& options) {
   HEADRACE_ASSIGN_OR_RETURN(
       plan.directory,
       InspectDirectory(location.repository, location.directory, options.links_may_leave));
-  HEADRACE_ASSIGN_OR_RETURN(const VersionList list, ListVersions(location.directory));
+  HEADRACE_ASSIGN_OR_RETURN(VersionList list, ListVersions(location.directory));
+  HEADRACE_ASSIGN_OR_RETURN(inference::ModelConfig config, ReadConfig(source, options));
+  HEADRACE_ASSIGN_OR_RETURN(const bool acted, RunAgents(config, options, source));
+  if (acted) {
+    HEADRACE_ASSIGN_OR_RETURN(
+        plan.directory,
+        InspectDirectory(location.repository, location.directory, options.links_may_leave));
+    HEADRACE_ASSIGN_OR_RETURN(list, ListVersions(location.directory));
+    HEADRACE_ASSIGN_OR_RETURN(config, ReadConfig(source, options));
+  }
   for (const std::string& name : list.ignored) {
     plan.warnings.push_back(fmt::format(
         "'{}' is ignored: a version is a directory named by a positive number without leading zero",
         EscapeForLog(name, 64)));
   }
-  HEADRACE_ASSIGN_OR_RETURN(inference::ModelConfig config, ReadConfig(source, options));
   // Faults first, then what we cannot do; and only what the user wrote is warned about.
   const inference::ModelConfig written = config;
   HEADRACE_RETURN_IF_ERROR(Normalise(location, list, options, config));

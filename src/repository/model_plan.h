@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/repository_agents.h"
 #include "repository/accelerator_switches.h"
 #include "repository/dependency_graph.h"
 #include "repository/layout.h"
@@ -28,6 +29,7 @@ struct PlanOptions {
   bool has_response_cache = false;   // otherwise models that ask for it are warned about
   bool has_rate_limiter = false;     // the same
   UsableGpus gpus = {};
+  std::shared_ptr<engine::AgentProvider> agents = {};  // null: models that name one are refused
 };
 
 // Where a model's configuration and files come from.
@@ -36,6 +38,7 @@ struct ModelSource {
   std::optional<std::string> config_json;  // stands in for config.pbtxt
   std::shared_ptr<const void> files;  // not null: the directory was made for a load request, and
                                       // goes with the last owner of this
+  std::shared_ptr<engine::ModelAgents> agents = {};  // null: none; the location is theirs otherwise
 };
 
 // Immutable once made; shared by the loads of its versions.
@@ -59,7 +62,8 @@ struct ModelPlan {
   std::uint64_t VersionFingerprint(std::int64_t version, const DirectorySummary& summary) const;
 };
 
-// Reads the model's directory. Faults of `source.config_json` begin with "Invalid config override:
+// Lets the repository agents act that the configuration names, then reads the directory that they
+// leave. Faults of `source.config_json` begin with "Invalid config override:
 // ". All other failures are INVALID_ARGUMENT or UNIMPLEMENTED with file, line or field;
 // INVALID_ARGUMENT "at least one version must be available under the version policy of model 'X'"
 // when nothing is left to serve. Blocks on the file system.

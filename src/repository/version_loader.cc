@@ -47,11 +47,12 @@ engine::LoadSpec ToSpec(const ModelPlan& plan, std::int64_t version) {
   return spec;
 }
 
-// Keeps the directory of a model that came with its load request as long as the model.
+// Keeps what a model was loaded from as long as the model: the directory that came with its load
+// request, and what its repository agents made.
 class ModelWithFiles final : public engine::LoadedModel {
  public:
-  ModelWithFiles(std::unique_ptr<engine::LoadedModel> model, std::shared_ptr<const void> files)
-      : files_(std::move(files)), model_(std::move(model)) {}
+  ModelWithFiles(std::unique_ptr<engine::LoadedModel> model, const ModelSource& source)
+      : files_(source.files), agents_(source.agents), model_(std::move(model)) {}
   void SetFinalConfig(std::string config_json) override {
     model_->SetFinalConfig(std::move(config_json));
   }
@@ -63,6 +64,7 @@ class ModelWithFiles final : public engine::LoadedModel {
 
  private:
   const std::shared_ptr<const void> files_;
+  const std::shared_ptr<engine::ModelAgents> agents_;
   const std::unique_ptr<engine::LoadedModel> model_;
 };
 
@@ -87,8 +89,8 @@ Result<std::unique_ptr<engine::LoadedModel>> VersionLoader::LoadByBackend(
     HEADRACE_ASSIGN_OR_RETURN(const auto backend, parts_.backends.Find(spec));
     HEADRACE_ASSIGN_OR_RETURN(loaded, backend->Load(std::move(spec)));
   }
-  if (plan.source.files != nullptr) {
-    loaded = std::make_unique<ModelWithFiles>(std::move(loaded), plan.source.files);
+  if (plan.source.files != nullptr || plan.source.agents != nullptr) {
+    loaded = std::make_unique<ModelWithFiles>(std::move(loaded), plan.source);
   }
   return loaded;
 }

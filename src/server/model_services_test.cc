@@ -39,7 +39,10 @@ TEST(ModelServicesTest, BothFlagsMakeTheLocalCache) {
 }
 
 TEST(ModelServicesTest, WrongCaches_AreNamed) {
-  EXPECT_THAT(Fault({"--cache-config=redis,host=a"}), HasSubstr("there is no cache 'redis'"));
+  EXPECT_THAT(Fault({"--cache-config=redis,host=a", "--cache-directory=/nowhere"}),
+              HasSubstr("--cache-config: unable to find the library of cache 'redis', searched: "
+                        "/nowhere/redis/libtritoncache_redis.so"));
+  EXPECT_THAT(Fault({"--cache-config=../a,host=a"}), HasSubstr("must be a plain name"));
   EXPECT_THAT(Fault({"--cache-config=local,colour=1"}), HasSubstr("no setting 'colour'"));
   EXPECT_THAT(Fault({"--cache-config=local,size=0"}), HasSubstr("size"));
   EXPECT_THAT(Fault({"--cache-config=local"}), HasSubstr("expected <cache>,<key>=<value>"));

@@ -34,7 +34,8 @@ Option CacheConfig() {
                 .value = "CACHE,KEY=VALUE",
                 .help =
                     "The cache of models with response_cache { enable: true }. "
-                    "local,size=BYTES keeps answers in the server's memory. Repeatable.",
+                    "local,size=BYTES keeps answers in the server's memory; any other is a library "
+                    "below --cache-directory, and so is local where there is one. Repeatable.",
                 .kind = OptionKind::kList};
   option.set = SetCacheConfig;
   option.get = [](const ServerConfig& config) {
@@ -137,7 +138,13 @@ Option RateLimitResource() {
 
 void AppendModelServiceOptions(std::vector<Option>& options) {
   options.push_back(CacheConfig());
+  options.push_back(Text("cache-directory", "Response cache", &ServerConfig::cache_directory, "DIR",
+                         "Holds CACHE/libtritoncache_CACHE.so. Default: caches/ beside the "
+                         "program."));
   options.push_back(ResponseCacheByteSize());
+  options.push_back(Text("repoagent-directory", "Models", &ServerConfig::repoagent_directory, "DIR",
+                         "Holds AGENT/libtritonrepoagent_AGENT.so for models with "
+                         "model_repository_agents. Default: repoagents/ beside the program."));
   options.push_back(RateLimit());
   options.push_back(RateLimitResource());
 }

@@ -37,6 +37,7 @@ repository::ModelManagerOptions ManagerOptions(
   options.pool = &pool;
   options.cache = services.cache;
   options.limiter = services.limiter;
+  options.agents = services.agents;
   options.repository_paths = config.model_repositories;
   options.control_mode = config.control_mode;
   options.startup_models = config.load_models;
@@ -164,7 +165,7 @@ class Server::Impl {
     plugins_.SetServer(control_);
     front_end_.AddMetricSource(plugins_.metrics());
     if (services_.cache != nullptr) {
-      front_end_.AddMetricSource(*services_.cache);
+      front_end_.AddMetricSource(*services_.cache_metrics);
     }
     if (services_.limiter != nullptr) {
       front_end_.AddMetricSource(*services_.limiter);

@@ -121,6 +121,8 @@ struct ServerConfig {
   // What models share.
   std::string cache_name;  // empty: no --cache-config
   std::map<std::string, std::string> cache_settings;
+  std::string cache_directory;      // empty: caches/ beside the program
+  std::string repoagent_directory;  // empty: repoagents/ beside the program
   std::uint64_t response_cache_byte_size = 0;
   bool rate_limit = false;
   std::vector<engine::ResourceLimit> rate_limit_resources;

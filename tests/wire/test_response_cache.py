@@ -155,7 +155,7 @@ def test_the_old_flag_means_the_same(repository):
     "options, text",
     [
         (["--cache-config=local,size=1000", "--response-cache-byte-size=1000"], "exclude each other"),
-        (["--cache-config=nowhere,size=1000"], "there is no cache 'nowhere'"),
+        (["--cache-config=nowhere,size=1000"], "unable to find the library of cache 'nowhere'"),
         (["--cache-config=local,colour=1"], "has no setting 'colour'"),
         (["--cache-config=local,size=many"], "--cache-config: size: "),
         (["--cache-config=,size=1"], "expected <cache>,<key>=<value>"),
