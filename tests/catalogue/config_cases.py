@@ -192,7 +192,7 @@ _BACKENDS = [
     ("operator_dots", '@b model_operations { op_library_filename: "../x.so" } @tensors', "'op_library_filename'"),
     ("cc_filename", '@b cc_model_filenames { key: "7.5" value: "../x" } @tensors', "'cc_model_filenames'"),
     ("strategy", '@b parameters { key: "TRITON_BATCH_STRATEGY_PATH" value { } } @tensors', "batching libraries"),
-    ("agents", '@b model_repository_agents { agents { name: "x" } } @tensors', "'model_repository_agents'"),
+    ("agents", '@b model_repository_agents { agents { name: "x" } } @tensors', "repository agent 'x': unable to find its library"),
 ]
 
 _INSTANCES = [
