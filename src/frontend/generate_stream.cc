@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "frontend/http_stream_cells.h"
+#include "frontend/infer_reply.h"
 #include "frontend/infer_sink.h"
 #include "frontend/replies.h"
 #include "net/event_loop.h"
@@ -13,17 +14,6 @@ namespace headrace::frontend {
 namespace {
 
 constexpr std::string_view kEventStreamType = "text/event-stream; charset=utf-8";
-constexpr std::string_view kFinalResponse = "triton_final_response";
-// What a response takes beside its tensors, about.
-constexpr std::uint64_t kResponseByteSize = 512;
-
-std::uint64_t ByteSizeOf(const engine::InferResponse& response) {
-  std::uint64_t byte_size = kResponseByteSize;
-  for (const NamedTensor& output : response.outputs) {
-    byte_size += output.tensor.byte_size();
-  }
-  return byte_size;
-}
 
 }  // namespace
 
@@ -153,7 +143,7 @@ void GenerateStream::OnResponse(engine::InferResponse response) {
 Result<std::string> GenerateStream::Encode(engine::InferResponse& response) const {
   HEADRACE_RETURN_IF_ERROR(response.error);
   const bool final = response.final || !model_->options().decoupled;
-  response.parameters.push_back({std::string(kFinalResponse), final});
+  response.parameters.push_back({std::string(kFinalResponseParameter), final});
   HEADRACE_ASSIGN_OR_RETURN(const ShapedReply shaped,
                             ShapeReply(*model_, plan_, response, services_.shared_memory));
   return protocol::EncodeGenerateResponse(shaped.message);

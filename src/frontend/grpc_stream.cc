@@ -4,23 +4,13 @@
 
 #include "frontend/grpc_handlers.h"
 #include "frontend/grpc_infer.h"
+#include "frontend/infer_reply.h"
 #include "protocol/v2_proto.h"
 
 namespace headrace::frontend {
 namespace {
 
-constexpr std::string_view kFinalResponse = "triton_final_response";
 constexpr std::string_view kStrictMetadata = "triton_grpc_error";
-// What a response takes beside its tensors, about.
-constexpr std::uint64_t kResponseByteSize = 512;
-
-std::uint64_t ByteSizeOf(const engine::InferResponse& response) {
-  std::uint64_t byte_size = kResponseByteSize;
-  for (const NamedTensor& output : response.outputs) {
-    byte_size += output.tensor.byte_size();
-  }
-  return byte_size;
-}
 
 }  // namespace
 
@@ -279,7 +269,7 @@ net::GrpcMessage GrpcInferStream::Encode(const Request& request, engine::InferRe
                                          bool final, Status& status) const {
   const auto encode = [&]() -> Result<net::GrpcMessage> {
     HEADRACE_RETURN_IF_ERROR(response.error);
-    response.parameters.push_back({std::string(kFinalResponse), final});
+    response.parameters.push_back({std::string(kFinalResponseParameter), final});
     HEADRACE_ASSIGN_OR_RETURN(
         const ShapedReply shaped,
         ShapeReply(*request.model, request.plan, response, services_.shared_memory));
@@ -295,7 +285,7 @@ net::GrpcMessage GrpcInferStream::Encode(const Request& request, engine::InferRe
 
 net::GrpcMessage GrpcInferStream::EncodeError(const Request& request, const Status& status,
                                               bool final) const {
-  const std::vector<Parameter> parameters = {{std::string(kFinalResponse), final}};
+  const std::vector<Parameter> parameters = {{std::string(kFinalResponseParameter), final}};
   protocol::V2InferResponse response;
   response.model_name = request.model != nullptr ? request.model->name() : request.model_name;
   response.model_version = request.model != nullptr ? request.model->version() : 0;

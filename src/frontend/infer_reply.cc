@@ -69,6 +69,15 @@ Result<ShapedReply> ShapeReply(const engine::Model& model, const InferReplyPlan&
   return reply;
 }
 
+std::uint64_t ByteSizeOf(const engine::InferResponse& response) {
+  constexpr std::uint64_t kWithoutTensors = 512;  // about
+  std::uint64_t byte_size = kWithoutTensors;
+  for (const NamedTensor& output : response.outputs) {
+    byte_size += output.tensor.byte_size();
+  }
+  return byte_size;
+}
+
 Status FailureForClient(const Status& status) {
   return status.code() == StatusCode::kResourceExhausted
              ? Status(StatusCode::kUnavailable, status.message())

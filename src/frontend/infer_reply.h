@@ -2,8 +2,10 @@
 #ifndef HEADRACE_FRONTEND_INFER_REPLY_H_
 #define HEADRACE_FRONTEND_INFER_REPLY_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -33,6 +35,11 @@ struct ShapedReply {
 Result<ShapedReply> ShapeReply(const engine::Model& model, const InferReplyPlan& plan,
                                const engine::InferResponse& response,
                                const SharedMemoryRegions& shared_memory);
+
+// The parameter of a stream's responses that says whether the request's last one is there.
+inline constexpr std::string_view kFinalResponseParameter = "triton_final_response";
+// About what a response holds until it is sent: what streams count against their limits.
+std::uint64_t ByteSizeOf(const engine::InferResponse& response);
 
 // As clients are told of a failure that is the server's: memory that ran out inside of it may come
 // again (reliability D22), so RESOURCE_EXHAUSTED becomes UNAVAILABLE.
