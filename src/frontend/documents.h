@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "engine/model.h"
-#include "frontend/model_documents.h"
+#include "frontend/model_descriptions.h"
 #include "repository/model_manager.h"
 
 namespace headrace::frontend {

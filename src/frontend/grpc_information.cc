@@ -3,7 +3,7 @@
 
 #include "frontend/grpc_handlers.h"
 #include "frontend/grpc_unary.h"
-#include "frontend/model_documents.h"
+#include "frontend/model_descriptions.h"
 #include "repository/config_json.h"
 
 namespace headrace::frontend {

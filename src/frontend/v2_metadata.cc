@@ -1,7 +1,7 @@
 // Server and model metadata.
 #include "frontend/call.h"
 #include "frontend/documents.h"
-#include "frontend/model_documents.h"
+#include "frontend/model_descriptions.h"
 #include "frontend/replies.h"
 #include "frontend/v2_handlers.h"
 

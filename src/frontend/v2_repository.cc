@@ -4,7 +4,7 @@
 
 #include "frontend/call.h"
 #include "frontend/documents.h"
-#include "frontend/model_documents.h"
+#include "frontend/model_descriptions.h"
 #include "frontend/replies.h"
 #include "frontend/v2_handlers.h"
 #include "protocol/repository_json.h"

@@ -1,7 +1,7 @@
 // What models have done since they were loaded.
 #include "frontend/call.h"
 #include "frontend/documents.h"
-#include "frontend/model_documents.h"
+#include "frontend/model_descriptions.h"
 #include "frontend/replies.h"
 #include "frontend/v2_handlers.h"
 

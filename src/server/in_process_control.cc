@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "frontend/documents.h"
-#include "frontend/model_documents.h"
+#include "frontend/model_descriptions.h"
 
 namespace headrace::server {
 namespace {

@@ -1,4 +1,4 @@
-#include "frontend/model_documents.h"
+#include "frontend/model_descriptions.h"
 
 #include <algorithm>
 #include <tuple>

@@ -1,7 +1,7 @@
 // What the metadata, statistics and repository endpoints of all protocols show, before any of them
 // writes it.
-#ifndef HEADRACE_FRONTEND_MODEL_DOCUMENTS_H_
-#define HEADRACE_FRONTEND_MODEL_DOCUMENTS_H_
+#ifndef HEADRACE_FRONTEND_MODEL_DESCRIPTIONS_H_
+#define HEADRACE_FRONTEND_MODEL_DESCRIPTIONS_H_
 
 #include <cstdint>
 #include <span>
@@ -35,4 +35,4 @@ Status CheckRepositoryTarget(std::string_view repository, std::string_view model
 
 }  // namespace headrace::frontend
 
-#endif  // HEADRACE_FRONTEND_MODEL_DOCUMENTS_H_
+#endif  // HEADRACE_FRONTEND_MODEL_DESCRIPTIONS_H_
