@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that includes point down the layers and that no include cycle exists: check_layers.py [ROOT]
+"""Checks that includes point down the layers, that no include cycle exists and that headers are guarded: check_layers.py [ROOT]
 
 The order is _LAYERS below: a folder of src/ may include itself and the folders after it. Code below
 backends/ may include its own folder, backends/common and what is no part of src/.
@@ -47,6 +47,7 @@ class Source:
         self.path = path
         self.includes = []
         text = path.read_text(encoding="utf-8", errors="replace")
+        self.guards = re.findall(r"^#(?:ifndef|define) (\w+_H_)$", text, re.MULTILINE)[:2]
         for number, line in enumerate(text.splitlines(), start=1):
             match = _INCLUDE.match(line)
             if match:
@@ -127,6 +128,16 @@ def _wrong_includes(sources, root):
                 yield f"{place}: {reason}"
 
 
+def _unguarded(sources, root):
+    """Yields the headers whose guard is not the one that their path gives."""
+    for path in sources:
+        if path.suffix == ".h":
+            parts = path.relative_to(root).with_suffix("").parts
+            wanted = "_".join(("HEADRACE", *parts[parts[0] == "src" :], "H_")).upper()
+            if sources[path].guards != [wanted, wanted]:
+                yield f"{path.relative_to(root)}: the guard is not {wanted}"
+
+
 def _cycles(sources, root):
     """Yields each include cycle that a depth-first walk meets, as one line."""
     done = set()
@@ -158,13 +169,14 @@ def main():
     problems = [
         *_unknown_folders(root),
         *_wrong_includes(sources, root),
+        *_unguarded(sources, root),
         *_cycles(sources, root),
     ]
     for problem in problems:
         print(problem)
     if problems:
         sys.exit(f"layers: {len(problems)} problem(s) in {len(sources)} files")
-    print(f"layers: {len(sources)} files, every include points down, no cycle")
+    print(f"layers: {len(sources)} files, every include points down, no cycle, every header guarded")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,14 @@ import pytest
 _SCRIPT = pathlib.Path(__file__).with_name("check_layers.py")
 
 
+def _guarded(name, text):
+    """The text with the guard that its name asks for, if it is a header's and has none."""
+    if not name.endswith(".h") or "#ifndef" in text:
+        return text
+    guard = "HEADRACE_" + name.removeprefix("src/").replace("/", "_").replace(".h", "_H_").upper()
+    return f"#ifndef {guard}\n#define {guard}\n{text}\n#endif\n"
+
+
 @pytest.fixture(name="check")
 def _check(tmp_path):
     """Returns a function that writes files (path to text) and runs the check on them."""
@@ -18,7 +26,7 @@ def _check(tmp_path):
         for name, text in files.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_text(_guarded(name, text))
         done = subprocess.run(
             [sys.executable, _SCRIPT, tmp_path], capture_output=True, text=True, check=False
         )
@@ -43,7 +51,7 @@ def test_an_include_that_points_up_is_named_with_its_line(check):
         {"src/base/status.h": '\n#include "engine/queue.h"\n', "src/engine/queue.h": ""}
     )
     assert code != 0
-    assert 'src/base/status.h:2: #include "engine/queue.h": base lies below engine' in output
+    assert 'src/base/status.h:4: #include "engine/queue.h": base lies below engine' in output
 
 
 def test_the_engine_must_not_include_a_codec_below_it(check):
@@ -116,3 +124,9 @@ def test_a_header_generated_from_a_message_file_belongs_to_its_folder(check):
     assert code != 0
     assert "src/engine/model.cc:1" in output
     assert "src/repository/config.cc" not in output
+
+
+def test_a_header_with_another_guard_is_named(check):
+    code, out = check({"src/base/status.h": "#ifndef HEADRACE_STATUS_H_\n#define HEADRACE_STATUS_H_\n#endif\n"})
+    assert code != 0
+    assert "src/base/status.h: the guard is not HEADRACE_BASE_STATUS_H_" in out
