@@ -85,6 +85,7 @@ struct WireRequest {
 struct WireResponse {
   std::uint64_t key = 0;
   bool final = false, error = false;
+  bool rescheduled = false;  // of an iterative sequence: to be executed once more
   std::span<const WireTensor> tensors{};
   std::string_view extras{};
 };

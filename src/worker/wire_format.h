@@ -13,6 +13,7 @@ static_assert(std::endian::native == std::endian::little);
 inline constexpr std::uint32_t kMagic = 0x31575248;  // "HRW1"
 inline constexpr std::uint32_t kResponseFinal = 1;
 inline constexpr std::uint32_t kResponseError = 2;
+inline constexpr std::uint32_t kResponseRescheduled = 4;
 
 struct HeadFormat {
   std::uint32_t magic;
