@@ -3,6 +3,7 @@
 #define HEADRACE_WORKER_ENVIRONMENT_H_
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,11 @@ bool IsInheritedVariable(std::string_view name);
 // that IsInheritedVariable allows or `also` names.
 std::map<std::string, std::string> ChosenEnvironment(const char* const* environment,
                                                      std::span<const std::string> also);
+
+// Where the shell would find program `name`: `name` itself if it has a slash, else the first
+// executable file of that name in `path` (as PATH). Nothing if there is none. Looks at the file
+// system.
+std::optional<std::string> FindProgram(const std::string& name, std::string_view path);
 
 }  // namespace headrace::worker
 

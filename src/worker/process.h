@@ -53,7 +53,7 @@ struct Confinement {
   // userfaultfd, perf events, other namespaces, io_uring.
   bool system_calls = true;
   // Refuses sockets but those of this machine (AF_UNIX). Needs `system_calls`.
-  bool network = false;
+  bool no_network = false;
 };
 
 struct ProcessOptions {
@@ -91,8 +91,9 @@ struct ProcessExit {
   bool operator==(const ProcessExit&) const = default;
 };
 
-// Thread-safe, but for output(), which one thread reads. Owns the process: the destructor kills the
-// group and reaps it.
+// Thread-safe, but for output(), which one thread reads. Owns the process and all that it started:
+// once it has ended, its group is killed, and what had left the group (setsid) is found by a mark
+// in its environment, HEADRACE_PROCESS. The destructor kills it first.
 class Process {
  public:
   // Blocks until the program runs. INVALID_ARGUMENT or UNAVAILABLE names the program, the step that
@@ -112,17 +113,18 @@ class Process {
   // SIGKILL to the process and its group. Does not block. No-op once it has been reaped.
   void Kill();
   // Blocks until the process has ended, `timeout` at most (kNever: for ever; 0: only looks), then
-  // kills what is left of its group and reaps it. Nothing if it still runs. Later calls give the
-  // same again.
+  // kills what it left behind and reaps it. Nothing if it still runs. Later calls give the same
+  // again. One thread at a time.
   std::optional<ProcessExit> Wait(Nanos timeout);
 
  private:
-  Process(pid_t pid, UniqueFd pidfd, UniqueFd output, bool has_group);
+  Process(pid_t pid, UniqueFd pidfd, UniqueFd output, std::string mark, bool has_group);
   void SignalGroup();  // with mutex_ held, before it was reaped
 
   const pid_t pid_;
   const UniqueFd pidfd_;
   const UniqueFd output_;
+  const std::string mark_;  // "HEADRACE_PROCESS=..."
   const bool has_group_;
   std::mutex mutex_;  // guards what follows, and pid_'s meaning: reaped, it is another's
   bool killed_ = false;
