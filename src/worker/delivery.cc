@@ -86,7 +86,8 @@ Result<engine::InferResponse> CopyResponse(const WireResponse& response, Respons
 Answer PrepareAnswer(const WireResponse& response, ResponseExtras extras,
                      engine::InferRequest& request, const DataRegion& region) {
   const bool decoupled = request.model()->options().decoupled;
-  Answer answer{.ends = response.final || !decoupled};
+  Answer answer;
+  answer.ends = response.final || !decoupled;
   answer.error = std::move(extras.error);
   if (response.error && answer.ok()) {
     answer.error = Internal("the model gave an error without a text");

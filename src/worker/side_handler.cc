@@ -1,5 +1,6 @@
 #include "worker/side_handler.h"
 
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -102,7 +103,7 @@ Status SideHandler::Respond(std::span<const std::byte> body) {
     Answer answer;
     if (used->answered && !decoupled) {
       // An ordinary model may mark the end apart from its one response.
-      answer = {.ends = true, .is_nothing = true};
+      answer.ends = answer.is_nothing = true;
       if (!response.final || !response.tensors.empty()) {
         answer.error = Internal("the model gave two responses where one is expected");
       }
