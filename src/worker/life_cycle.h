@@ -46,7 +46,7 @@ enum class LifeState : std::uint8_t {
   kStopped,     // before Begin
   kStarting,    // the first start, or the first after Revive
   kReady,       // serves
-  kRestarting,  // starts again, no start has failed since it served
+  kRestarting,  // starts again after it served
   kWaiting,     // starts failed: waits for the next, or that one is under way
   kFailed,      // gave up
   kEnding,      // asked to end; the process may still run
@@ -80,14 +80,15 @@ class LifeCycle {
   LifeAction OnEndAsked();
 
   LifeState state() const { return state_; }
-  bool ready() const { return state_ == LifeState::kReady; }
+  bool ready() const { return state_ == LifeState::kReady && killed_for_.empty(); }
   // True while requests are better refused at once than kept waiting: several starts failed.
   bool hopeless() const {
     return state_ == LifeState::kWaiting || state_ == LifeState::kFailed ||
            state_ == LifeState::kEnding;
   }
-  // OK when ready; else UNAVAILABLE with what it does now and why the last worker ended: "is
-  // restarting after: exit status 3", "failed: exit status 3; gave up after 12 starts in 305 s".
+  // OK when ready; else UNAVAILABLE with what it does now and why the last process ended, to go
+  // after the worker's name: "is restarting after: exit status 3", "has failed for good after 12
+  // failed starts in 305 s; the last: exit status 3".
   Status health() const;
   // Starts that have failed in a row.
   std::uint32_t failures() const { return failures_; }
@@ -95,7 +96,7 @@ class LifeCycle {
 
  private:
   LifeAction Start();
-  LifeAction Failed(std::string why, Nanos now);
+  LifeAction Failed(Nanos now);
 
   const LifeCycleOptions options_;
   LifeState state_ = LifeState::kStopped;
@@ -106,9 +107,10 @@ class LifeCycle {
   Nanos first_failure_ = 0;  // of the row
   std::uint32_t failures_ = 0;
   std::uint64_t starts_ = 0;
-  bool served_before_ = false;  // a worker was ready since Begin or Revive
-  std::string why_;             // the last end's reason
-  std::string killed_for_;      // OnMustDie's, until the process is gone
+  std::uint32_t waits_ = 0;  // of the row
+  Nanos tried_for_ = 0;      // from the first failure to the last, once it gave up
+  std::string why_;          // the last end's reason
+  std::string killed_for_;   // OnMustDie's, until the process is gone
 };
 
 }  // namespace headrace::worker

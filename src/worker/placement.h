@@ -6,6 +6,7 @@
 #ifndef HEADRACE_WORKER_PLACEMENT_H_
 #define HEADRACE_WORKER_PLACEMENT_H_
 
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
@@ -16,12 +17,12 @@
 namespace headrace::worker {
 
 struct PlacementRequest {
-  CpuList cpus;          // of the instance; empty: all that the server may use
+  CpuList cpus{};        // of the instance; empty: all that the server may use
   int worker_count = 1;  // of the model, which share those processors if they are all
   int thread_count = 0;  // that the configuration asks for; 0: a share of the cores
-  bool on_gpu = false;   // KIND_GPU
-  int device_id = 0;     // its GPU, as the server numbers them (KIND_GPU)
-  int gpu_count = 0;     // that the server sees
+  // The one GPU that the worker sees, as the server numbers them; it is the worker's number 0 then.
+  // -1: all that the server sees, by the same numbers, as models of Triton and TorchServe expect.
+  int only_gpu = -1;
 };
 
 struct Placement {
@@ -32,9 +33,8 @@ struct Placement {
 };
 
 // `inherited`: the environment that the worker gets besides. A variable that is set there by the
-// operator (OMP_NUM_THREADS) keeps its value. CUDA_VISIBLE_DEVICES of a KIND_GPU instance becomes
-// the one device that `device_id` is in the inherited list; of other instances it stays, so that
-// they see what the server sees.
+// operator (OMP_NUM_THREADS) keeps its value, unless the configuration asks for a count.
+// `only_gpu` counts in the inherited CUDA_VISIBLE_DEVICES.
 Placement PlaceWorker(const PlacementRequest& request, const Topology& topology,
                       const std::map<std::string, std::string>& inherited);
 
