@@ -32,6 +32,7 @@ class SideChannel:
         self._numbers = itertools.count(1)
         self._unused = collections.deque()  # offsets of the server's blocks
         self._dropped = collections.deque()  # keys of requests
+        self._later = collections.deque()  # (type, body)
         self._waiting = {}  # id -> _Waiter
         self._calls = {}  # key -> function of (flags, tensors, extras), or of None when the channel has closed
         self._reader = None
@@ -49,7 +50,7 @@ class SideChannel:
             if self._closed:
                 raise errors.ChannelClosed("the worker is ending")
             self._channel.send(kind, body)
-        if self._unused or self._dropped:
+        if self._unused or self._dropped or self._later:
             self._flush()
 
     def release(self, offset):
@@ -62,14 +63,21 @@ class SideChannel:
         self._dropped.append(key)
         self._flush()
 
+    def tell_later(self, kind, value):
+        """A JSON message that has no reply. Never waits for another thread."""
+        self._later.append((kind, wire.pack_json(value)))
+        self._flush()
+
     def _flush(self):
         """Sends what is queued, unless another thread sends: that one looks at the queues after its own message."""
-        while (self._unused or self._dropped) and not self._closed:
+        while (self._unused or self._dropped or self._later) and not self._closed:
             if not self._lock.acquire(blocking=False):
                 return
             try:
                 self._send_queued(wire.RELEASE, self._unused)
                 self._send_queued(wire.DROPPED, self._dropped)
+                while self._later:
+                    self._channel.send(*self._later.popleft())
             except errors.ChannelClosed:
                 return
             finally:
@@ -119,14 +127,15 @@ class SideChannel:
         """Sends a JSON message that has no reply."""
         self.send(kind, wire.pack_json(value))
 
-    def ask(self, kind, value):
-        """Sends a JSON question and waits for its reply's value; CallError when the server refuses."""
+    def ask(self, kind, value, name="id"):
+        """Sends a JSON question, with its number as member `name`, and waits for its reply's value; CallError when the
+        server refuses."""
         number = self.next_number()
         waiter = _Waiter()
         self._waiting[number] = waiter
         self.start()
         try:
-            self.send(kind, wire.pack_json({**value, "id": number}))
+            self.send(kind, wire.pack_json({**value, name: number}))
             waiter.event.wait()
         finally:
             self._waiting.pop(number, None)

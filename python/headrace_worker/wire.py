@@ -24,6 +24,8 @@ BLOCK_FREE = 1
 # Flags of a response.
 FINAL = 1
 ERROR = 2
+# In EXECUTED only: the request is to be executed once more.
+RESCHEDULED = 4
 NO_SLOT = 0xFFFFFFFF
 NAME_FOLLOWS = 0xFFFF
 MAX_RANK = 32
