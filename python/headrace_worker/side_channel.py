@@ -97,11 +97,13 @@ class SideChannel:
         return self._region.arena.allocate(size, wait=True)
 
     def write(self, data):
-        """Copies bytes into a block of their own; returns (offset, size), (0, 0) for none."""
+        """Copies the bytes of a tensor into a block of their own; returns (offset, size), (0, 0) for none."""
+        return self.write_block(data) if len(data) else (0, 0)
+
+    def write_block(self, data):
+        """The same, with a block even for no bytes: what is no tensor is always released."""
         data = memoryview(data).cast("B") if not isinstance(data, bytes) else data
         size = len(data)
-        if not size:
-            return 0, 0
         offset = self.place(size)
         self._region.memory[offset : offset + size] = data
         return offset, size

@@ -138,7 +138,8 @@ class TritonContract(contracts.Contract):
                 f"InferenceRequest(s) size is:{len(requests)}, and InferenceResponse(s) size is:{len(returned)}\n"
             )
         for asked, answer in zip(requests, returned):
-            if answer is not None:
+            plain = type(answer) is response.InferenceResponse and asked.debt is None
+            if not (plain and asked._release == request.RELEASE_ALL) and answer is not None:
                 self._check(asked, answer)
         packer = response.OutputPacker(self._runtime.region, batch.place, self._index, batch.block(), batch.offset)
         for asked, answer in zip(requests, returned):
@@ -147,7 +148,7 @@ class TritonContract(contracts.Contract):
 
     @staticmethod
     def _check(asked, answer):
-        if asked.release() == request.RELEASE_RESCHEDULE:
+        if asked._release == request.RELEASE_RESCHEDULE:
             raise _Refused(
                 "Expected a None object in the execute function return list for reschduled request, found type "
                 f"'{type(answer)}'."
@@ -185,7 +186,7 @@ class TritonContract(contracts.Contract):
             debt = asked.owe()
             if debt.closed:
                 continue
-            if asked.release() == request.RELEASE_RESCHEDULE:
+            if asked._release == request.RELEASE_RESCHEDULE:
                 debt.closed = True
                 batch.respond(debt.key, flags=wire.RESCHEDULED)
             else:

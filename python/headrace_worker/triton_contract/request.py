@@ -164,10 +164,6 @@ class ServerRequest(InferenceRequest):
         wanted = self.extras().get("wanted_outputs")
         return set(wanted) if wanted else None
 
-    def release(self):
-        """The flags of `set_release_flags`."""
-        return self._release
-
     def request_id(self):
         return self.extras().get("id", "")
 

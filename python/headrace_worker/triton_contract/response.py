@@ -105,7 +105,7 @@ class OutputPacker:
     def _array(self, index, name, tensor, array):
         size = array.nbytes
         if size <= self._COPIED:
-            offset = self._place(size)
+            offset = self._place(size) if size else 0
             self._map[offset : offset + size] = array.tobytes()
         else:
             offset = self._inside(array)
@@ -118,7 +118,7 @@ class OutputPacker:
         array = tensor._elements()
         data = tensor_module.element_types.pack_texts(array)
         size = len(data)
-        offset = self._place(size)
+        offset = self._place(size) if size else 0
         self._memory[offset : offset + size] = data
         return wire.pack_tensor(index, name, _BYTES, array.shape, offset, size)
 

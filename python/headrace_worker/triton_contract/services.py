@@ -65,14 +65,9 @@ def load_model(model_name, config="", files=None):
                 raise values.TritonModelException(
                     f"failed to load model '{model_name}', the content of '{path}' is not an instance of 'bytes'"
                 )
-            places[_text("a path", path)] = list(side.write(content))
+            places[_text("a path", path)] = side.write_block(content)
         question["files"] = places
-    try:
-        context.current.ask("Failed to load model: ", wire.CONTROL, question)
-    finally:
-        for offset, size in places.values():
-            if size:
-                context.current.runtime.region.arena.release(offset)
+    context.current.ask("Failed to load model: ", wire.CONTROL, question)
 
 
 def unload_model(model_name, unload_dependents=False):

@@ -118,10 +118,8 @@ class InputTensor(Tensor):
     def as_numpy(self):
         array = self._array
         if array is None:
-            if self._number == _BF16:
-                return Tensor.as_numpy(self)
             array = self._array = self._view()
-        return array
+        return array if self._number != _BF16 else Tensor.as_numpy(self)
 
     def _view(self):
         number = self._number
