@@ -22,6 +22,7 @@ class Backends final : public engine::BackendProvider {
   struct Options {
     std::string python_directory;  // of the runtime
     std::map<std::string, std::map<std::string, std::string>> backend_config;
+    int gpu_count = 0;
   };
 
   // `plugins` and `services` are borrowed.
@@ -40,7 +41,7 @@ class Backends final : public engine::BackendProvider {
   const Options options_;
   plugin::PluginHost& plugins_;
   worker::HostServices& services_;
-  mutable std::mutex mutex_;  // guards python_
+  mutable std::mutex mutex_;                                              // guards python_
   std::map<std::string, std::shared_ptr<worker::PythonBackend>> python_;  // by backend name
 };
 
