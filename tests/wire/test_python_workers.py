@@ -101,7 +101,7 @@ def test_an_answer_after_the_execution(server):
 
 
 def test_a_death_is_told_and_the_next_worker_serves(server):
-    with pytest.raises(InferenceServerException, match="instance 'single_0_0'.*exit status 9") as raised:
+    with pytest.raises(InferenceServerException, match="instance 'single_0'.*exit status 9") as raised:
         _ask(server, [_EXIT], "single")
     assert raised.value.status() == "503"
     assert _ask(server, [0, 5], "single").tolist() == [0, 5]
