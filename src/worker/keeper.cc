@@ -156,7 +156,7 @@ LifeAction Keeper::StartFailed(Status why) {
 }
 
 LifeAction Keeper::MustDieNow(Status why) {
-  HEADRACE_LOG_ERROR("{}: its worker is killed: {}", options_.label, why.message());
+  HEADRACE_LOG_ERROR("a worker is killed: {}", why.message());  // which names the instance
   const std::string text = why.message();
   killed_for_ = std::move(why);
   return life_.OnMustDie(text, clock_.Now());

@@ -83,6 +83,7 @@ LifeAction Keeper::Turn() {
   if (process_ != nullptr) {
     killed_for_ = Unavailable("it did not load the model within {} s (start-timeout-seconds)",
                               options_.life.start_timeout / kSecond);
+    HEADRACE_LOG_ERROR("{}: its worker is killed: {}", options_.label, killed_for_.message());
   }
   return life_.OnTime(clock_.Now());
 }

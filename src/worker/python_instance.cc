@@ -165,7 +165,7 @@ void PythonInstance::AppendInputs(const Session& session, const OpenRequests::Op
     offset += Aligned(tensor.byte_size);
   }
   extras_.clear();
-  AppendRequestExtras(request, extras_);
+  AppendRequestExtras(request, output_names_, extras_);
   AppendRequest(body_, {.key = opened.key,
                         .correlation_id = request.correlation_id,
                         .timeout_us = request.timeout_us,
