@@ -124,6 +124,25 @@ void Give(Answer answer, engine::InferRequest& request) {
   }
 }
 
+void ReportExecution(engine::InferRequest& request, bool success,
+                     const engine::ExecutionTimes& times) {
+  if (request.placeholder) {
+    return;  // what fills an empty slot of a sequence batch counts nowhere
+  }
+  request.model()->statistics().RecordRequestExecution(
+      success, times.exec_start - request.times.queued, times,
+      static_cast<std::uint64_t>(request.batch_size));
+  if (success && request.observer != nullptr) {
+    request.observer->OnExecution(times);
+  }
+  if (request.trace != nullptr) {
+    request.trace->Report(engine::TraceActivity::kComputeStart, times.exec_start);
+    request.trace->Report(engine::TraceActivity::kComputeInputEnd, times.compute_start);
+    request.trace->Report(engine::TraceActivity::kComputeOutputStart, times.compute_end);
+    request.trace->Report(engine::TraceActivity::kComputeEnd, times.exec_end);
+  }
+}
+
 void Fail(engine::InferRequest& request, Status status) {
   const auto reason = status.code() == StatusCode::kCancelled
                           ? engine::FailureReason::kCanceled

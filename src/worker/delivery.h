@@ -33,6 +33,10 @@ Answer PrepareAnswer(const WireResponse& response, ResponseExtras extras,
 // Sends it, and ends the request if it does.
 void Give(Answer answer, engine::InferRequest& request);
 
+// Counts one execution of the request in its model's statistics, and in its trace if it has one.
+void ReportExecution(engine::InferRequest& request, bool success,
+                     const engine::ExecutionTimes& times);
+
 // Ends the request with a failure of its backend.
 void Fail(engine::InferRequest& request, Status status);
 

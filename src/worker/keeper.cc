@@ -11,7 +11,7 @@ namespace headrace::worker {
 namespace {
 
 constexpr auto kWaitTick = std::chrono::milliseconds(20);
-// For a process whose channel has ended, or that was killed.
+// For a process that was killed.
 constexpr Nanos kExitTimeout = kSecond;
 // How often the thread that waits for an answer looks up.
 constexpr Nanos kCallTick = 20 * kMillisecond;
@@ -113,7 +113,7 @@ void Keeper::Publish() {
 }
 
 LifeAction Keeper::StartWorker() {
-  closed_ = false;
+  closed_ = output_ended_ = false;
   killed_for_ = OkStatus();
   auto session =
       Session::Create(options_.data_byte_size, [wake = wake_] { wake->Set(); });

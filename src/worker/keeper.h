@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "worker/event_flag.h"
 #include "worker/life_cycle.h"
+#include "worker/output_lines.h"
 #include "worker/process.h"
 #include "worker/session.h"
 #include "worker/side_handler.h"
@@ -77,7 +78,7 @@ class Keeper {
   std::optional<LifeAction> ReadCall();
   LifeAction StartFailed(Status why);
   LifeAction MustDieNow(Status why);
-  void ReadOutput();
+  void ReadOutput(bool last);
   void Finalize();
   // The process is gone, or will be killed.
   LifeAction EndWorker();
@@ -100,7 +101,9 @@ class Keeper {
   std::unique_ptr<SideHandler> side_;
   PacketBuffer packet_;
   JsonDecoder json_;
-  std::string storage_, output_;
+  std::string storage_;
+  OutputLines output_;
+  bool output_ended_ = false;
   bool closed_ = false;    // a channel has ended: so will the process
   bool ending_ = false;
   bool given_up_ = false;  // the first start has failed: there is no second

@@ -23,7 +23,7 @@ constexpr int kLastPacketsMax = 10'000;
 }  // namespace
 
 Nanos Keeper::NextLook() const {
-  Nanos look_at = std::min(look_at_, ending_ ? end_at_ : kNever);
+  Nanos look_at = std::min({look_at_, ending_ ? end_at_ : kNever, output_.look_at()});
   if (session_ != nullptr && process_ != nullptr && session_->open.count() > 0) {
     look_at = std::min(look_at, clock_.Now() + kCancelTick);
   }
@@ -36,7 +36,7 @@ LifeAction Keeper::Turn() {
   polled.fill({.fd = -1, .events = POLLIN, .revents = 0});
   polled[kWake].fd = wake_->fd();
   if (process_ != nullptr) {
-    polled[kOutput].fd = process_->output();
+    polled[kOutput].fd = output_ended_ ? -1 : process_->output();
     polled[kSide].fd = session_->side.fd();
     polled[kSide].events = static_cast<short>(POLLIN | (session_->sender.waiting() ? POLLOUT : 0));
     polled[kCall].fd = phase_ == Phase::kServing ? -1 : session_->call.fd();
@@ -52,8 +52,8 @@ LifeAction Keeper::Turn() {
     }
   }
   if (process_ != nullptr) {
-    if (polled[kOutput].revents != 0) {
-      ReadOutput();
+    if (polled[kOutput].revents != 0 || clock_.Now() >= output_.look_at()) {
+      ReadOutput(/*last=*/false);
     }
     if ((polled[kSide].revents & POLLOUT) != 0) {
       (void)session_->sender.Flush();  // a failure shows at the next reading
@@ -109,7 +109,7 @@ LifeAction Keeper::EndWorker() {
     // What it said before it ended still counts.
     closed_ = false;
     (void)ReadSide(kLastPacketsMax);
-    ReadOutput();
+    ReadOutput(/*last=*/true);
   }
   const bool in_order = phase_ == Phase::kFinalizing;
   phase_ = Phase::kNone;
@@ -146,23 +146,27 @@ LifeAction Keeper::EndWorker() {
   return life_.OnEnded(how, clock_.Now());
 }
 
-void Keeper::ReadOutput() {
-  if (process_->output() < 0) {
-    return;
-  }
-  std::array<char, 4096> bytes;
-  for (int i = 0; i < 16; ++i) {
+void Keeper::ReadOutput(bool last) {
+  const auto log = [this](std::string_view line) {
+    HEADRACE_LOG_INFO("{}: {}", options_.label, line);
+  };
+  std::array<char, 16 * 1024> bytes;
+  const int reads_max = last ? kLastPacketsMax : kPacketsPerTurn;
+  for (int i = 0; i < reads_max && process_->output() >= 0; ++i) {
     const ssize_t size = read(process_->output(), bytes.data(), bytes.size());
+    if (size == 0) {
+      output_ended_ = true;
+    }
     if (size <= 0) {
       break;
     }
-    output_.append(bytes.data(), static_cast<std::size_t>(size));
+    output_.Add({bytes.data(), static_cast<std::size_t>(size)}, clock_.Now(), log);
   }
-  std::size_t begin = 0;
-  for (std::size_t end = 0; (end = output_.find('\n', begin)) != output_.npos; begin = end + 1) {
-    HEADRACE_LOG_INFO("{}: {}", options_.label, std::string_view(output_).substr(begin, end - begin));
+  if (last) {
+    output_.Finish(log);
+  } else if (clock_.Now() >= output_.look_at()) {
+    output_.Add({}, clock_.Now(), log);
   }
-  output_.erase(0, begin);
 }
 
 }  // namespace headrace::worker

@@ -49,8 +49,10 @@ void PythonInstance::Execute(engine::Batch batch) {
 }
 
 void PythonInstance::Run(const std::shared_ptr<Session>& session, Requests requests) {
-  stamps_ = {.start = clock_.Now()};
+  stamps_ = {};
+  stamps_.start = clock_.Now();
   opened_.clear();
+  const engine::ModelHandle model = requests.front()->model();  // for what outlives its requests
   session->open.OpenBatch(requests, opened_);
   for (std::size_t i = opened_.size(); i < requests.size(); ++i) {
     Fail(*requests[i],
@@ -84,7 +86,7 @@ void PythonInstance::Run(const std::shared_ptr<Session>& session, Requests reque
     const Result<std::size_t> packet_size = WaitForAnswer(*session);
     status = packet_size.ok() ? ReadAnswer(*session, *packet_size) : packet_size.status();
   }
-  GiveAnswers();
+  GiveAnswers(model->statistics());
   if (status.ok()) {
     session->open.SettleBatch(opened_);
   } else {
@@ -93,8 +95,9 @@ void PythonInstance::Run(const std::shared_ptr<Session>& session, Requests reque
 }
 
 Status PythonInstance::Encode(Session& session) {
-  block_size_ = 0;
+  block_size_ = batch_size_ = 0;
   for (const OpenRequests::Opened& opened : opened_) {
+    batch_size_ += static_cast<std::uint64_t>(opened.request->batch_size);
     for (const NamedTensor& input : opened.request->inputs) {
       block_size_ += Aligned(input.tensor.byte_size());
     }
@@ -193,9 +196,11 @@ Status PythonInstance::ReadAnswer(Session& session, std::size_t packet_size) {
   stamps_.answered = clock_.Now();
   for (const WireResponse& response : responses) {
     HEADRACE_ASSIGN_OR_RETURN(ResponseExtras extras, json_.Response(response.extras));
-    Answered answered{.request = session.open.TakeExecuting(response.key),
-                      .rescheduled = response.rescheduled};
+    Answered& answered = answered_.emplace_back();
+    answered.request = session.open.TakeExecuting(response.key);
+    answered.rescheduled = response.rescheduled;
     if (answered.request == nullptr) {
+      answered_.pop_back();
       return InvalidArgument("an answer to {}, which is not executing", response.key);
     }
     if (!answered.rescheduled) {
@@ -203,7 +208,6 @@ Status PythonInstance::ReadAnswer(Session& session, std::size_t packet_size) {
           PrepareAnswer(response, std::move(extras), *answered.request, *session.region);
       answered.answer.ends = true;  // EXECUTED has the last word
     }
-    answered_.push_back(std::move(answered));
   }
   if ((head.flags & kFlagBlockFree) != 0 && !session.region->Free(block_offset_)) {
     return InvalidArgument("the block of an execution is released twice");
@@ -213,18 +217,16 @@ Status PythonInstance::ReadAnswer(Session& session, std::size_t packet_size) {
 }
 
 // Statistics first: whoever has an answer finds it counted.
-void PythonInstance::GiveAnswers() {
+void PythonInstance::GiveAnswers(engine::ModelStatistics& statistics) {
   const engine::ExecutionTimes times{.exec_start = stamps_.start,
                                      .compute_start = stamps_.sent,
                                      .compute_end = stamps_.answered,
                                      .exec_end = clock_.Now()};
-  std::uint64_t batch_size = 0;
   for (const Answered& answered : answered_) {
-    Report(*answered.request, answered.answer.ok(), times);
-    batch_size += static_cast<std::uint64_t>(answered.request->batch_size);
+    ReportExecution(*answered.request, answered.answer.ok(), times);
   }
-  if (!answered_.empty()) {
-    answered_.front().request->model()->statistics().RecordBatchExecution(batch_size, times);
+  if (stamps_.answered != 0) {
+    statistics.RecordBatchExecution(batch_size_, times);
   }
   for (Answered& answered : answered_) {
     engine::SequenceStep* const step = answered.request->step.get();
@@ -240,25 +242,6 @@ void PythonInstance::GiveAnswers() {
     }
   }
   answered_.clear();
-}
-
-void PythonInstance::Report(engine::InferRequest& request, bool success,
-                            const engine::ExecutionTimes& times) {
-  if (request.placeholder) {
-    return;  // what fills an empty slot of a sequence batch counts nowhere
-  }
-  request.model()->statistics().RecordRequestExecution(
-      success, times.exec_start - request.times.queued, times,
-      static_cast<std::uint64_t>(request.batch_size));
-  if (success && request.observer != nullptr) {
-    request.observer->OnExecution(times);
-  }
-  if (request.trace != nullptr) {
-    request.trace->Report(engine::TraceActivity::kComputeStart, times.exec_start);
-    request.trace->Report(engine::TraceActivity::kComputeInputEnd, times.compute_start);
-    request.trace->Report(engine::TraceActivity::kComputeOutputStart, times.compute_end);
-    request.trace->Report(engine::TraceActivity::kComputeEnd, times.exec_end);
-  }
 }
 
 void PythonInstance::Lose(const std::shared_ptr<Session>& session, Status why) {

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "engine/backend.h"
+#include "engine/statistics.h"
 #include "worker/delivery.h"
 #include "worker/json_messages.h"
 #include "worker/keeper.h"
@@ -45,8 +46,7 @@ class PythonInstance final : public engine::Instance {
   // is UNAVAILABLE.
   Result<std::size_t> WaitForAnswer(Session& session);
   Status ReadAnswer(Session& session, std::size_t packet_size);
-  void GiveAnswers();
-  void Report(engine::InferRequest& request, bool success, const engine::ExecutionTimes& times);
+  void GiveAnswers(engine::ModelStatistics& statistics);
   // The worker is lost, and with it what it ran.
   void Lose(const std::shared_ptr<Session>& session, Status why);
 
@@ -58,6 +58,7 @@ class PythonInstance final : public engine::Instance {
 
   // Of the batch that is executing; kept for their memory.
   std::vector<OpenRequests::Opened> opened_;
+  std::uint64_t batch_size_ = 0;
   std::uint64_t block_offset_ = 0, block_size_ = 0;
   Stamps stamps_;
   std::string body_, extras_, storage_;

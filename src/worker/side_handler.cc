@@ -112,6 +112,13 @@ Status SideHandler::Respond(std::span<const std::byte> body) {
     }
     GiveBack(response.tensors);
     const bool ends = answer.ends;
+    if (ends) {
+      // The execution of a late request lasts until its last response.
+      const Nanos begin = request.times.executing, now = Clock::Real().Now();
+      ReportExecution(request, answer.ok(),
+                      {.exec_start = begin, .compute_start = begin, .compute_end = now,
+                       .exec_end = now});
+    }
     Give(std::move(answer), request);
     if (ends) {
       (void)session_->open.Remove(response.key);
