@@ -32,8 +32,8 @@ class Metrics final : public worker::WorkerMetrics {
     if (number == TRITONSERVER_METRIC_KIND_HISTOGRAM && kind != "HISTOGRAM") {
       return InvalidArgument("there is no kind '{}' of metrics", kind);
     }
-    HEADRACE_ASSIGN_OR_RETURN(
-        families_[id], registry_.NewFamily(number, std::move(name), std::move(description)));
+    HEADRACE_ASSIGN_OR_RETURN(families_[id],
+                              registry_.NewFamily(number, std::move(name), std::move(description)));
     return OkStatus();
   }
 
@@ -57,8 +57,8 @@ class Metrics final : public worker::WorkerMetrics {
     }
     telemetry::Labels converted(std::make_move_iterator(labels.begin()),
                                 std::make_move_iterator(labels.end()));
-    HEADRACE_ASSIGN_OR_RETURN(
-        series_[id], registry_.NewMetric(found->second, std::move(converted), buckets));
+    HEADRACE_ASSIGN_OR_RETURN(series_[id],
+                              registry_.NewMetric(found->second, std::move(converted), buckets));
     return OkStatus();
   }
 

@@ -13,6 +13,12 @@ std::string_view ContractOf(std::string_view backend) {
   return backend == "python" ? "triton" : backend == "handler" ? "handler" : "";
 }
 
+// Without the keys that are not about workers.
+std::map<std::string, std::string> WorkerSettings(std::map<std::string, std::string> settings) {
+  settings.erase("implementation");
+  return settings;
+}
+
 }  // namespace
 
 Backends::Backends(Options options, plugin::PluginHost& plugins, worker::HostServices& services)
@@ -55,7 +61,7 @@ Result<std::shared_ptr<engine::Backend>> Backends::FindPython(const std::string&
     HEADRACE_ASSIGN_OR_RETURN(
         backend, worker::PythonBackend::Create({.contract = std::string(ContractOf(name)),
                                                 .runtime_directory = options_.python_directory,
-                                                .settings = SettingsOf(name),
+                                                .settings = WorkerSettings(SettingsOf(name)),
                                                 .services = &services_}));
     HEADRACE_LOG_INFO("backend '{}' is built in; its runtime is {}", name, backend->path());
   }

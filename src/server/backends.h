@@ -40,7 +40,7 @@ class Backends final : public engine::BackendProvider {
   const Options options_;
   plugin::PluginHost& plugins_;
   worker::HostServices& services_;
-  mutable std::mutex mutex_;  // guards python_
+  mutable std::mutex mutex_;                                              // guards python_
   std::map<std::string, std::shared_ptr<worker::PythonBackend>> python_;  // by backend name
 };
 

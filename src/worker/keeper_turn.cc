@@ -43,7 +43,8 @@ LifeAction Keeper::Turn() {
     polled[kProcess].fd = process_->pidfd();
   }
   const Nanos look_at = NextLook();
-  const Nanos wait = look_at == kNever ? kSecond : std::clamp<Nanos>(look_at - clock_.Now(), 0, kSecond);
+  const Nanos wait =
+      look_at == kNever ? kSecond : std::clamp<Nanos>(look_at - clock_.Now(), 0, kSecond);
   (void)poll(polled.data(), polled.size(),
              static_cast<int>((wait + kMillisecond - 1) / kMillisecond));
   if (polled[kWake].revents != 0) {
@@ -76,7 +77,14 @@ LifeAction Keeper::Turn() {
       Finalize();
     }
   }
-  return clock_.Now() >= look_at_ ? life_.OnTime(clock_.Now()) : LifeAction{.at = look_at_};
+  if (clock_.Now() < look_at_) {
+    return LifeAction{.at = look_at_};
+  }
+  if (process_ != nullptr) {
+    killed_for_ = Unavailable("it did not load the model within {} s (start-timeout-seconds)",
+                              options_.life.start_timeout / kSecond);
+  }
+  return life_.OnTime(clock_.Now());
 }
 
 void Keeper::Finalize() {
@@ -113,10 +121,9 @@ LifeAction Keeper::EndWorker() {
   }
   const bool in_order = phase_ == Phase::kFinalizing;
   phase_ = Phase::kNone;
-  Status why = killed_for_.ok()
-                   ? Unavailable("{}: the worker ended while it ran the request: {}",
-                                 options_.label, how)
-                   : killed_for_;
+  Status why = killed_for_.ok() ? Unavailable("{}: the worker ended while it ran the request: {}",
+                                              options_.label, how)
+                                : killed_for_;
   if (!killed_for_.ok()) {
     how = killed_for_.message();
   } else if (!in_order) {

@@ -220,8 +220,8 @@ TEST(WireDecoderTest, CountsThatCannotBeAreRefused) {
   EXPECT_FALSE(patched(0, 2));
   EXPECT_FALSE(patched(0, 5));  // more than were asked for
   EXPECT_FALSE(patched(0, UINT32_MAX));
-  EXPECT_FALSE(patched(4, 1));                                                // zero
-  EXPECT_FALSE(patched(kResponse + offsetof(ResponseFormat, flags), 8));      // unknown
+  EXPECT_FALSE(patched(4, 1));                                            // zero
+  EXPECT_FALSE(patched(kResponse + offsetof(ResponseFormat, flags), 8));  // unknown
   EXPECT_FALSE(patched(kResponse + offsetof(ResponseFormat, tensor_count), 0));
   EXPECT_FALSE(patched(kResponse + offsetof(ResponseFormat, tensor_count), UINT32_MAX));
   EXPECT_FALSE(patched(kResponse + offsetof(ResponseFormat, extras_size), 0));
@@ -246,7 +246,8 @@ TEST(WireDecoderTest, Numbers_AreAsManyAsTheySay) {
   WireDecoder decoder;
   const auto numbers = decoder.Numbers(Bytes(body));
   ASSERT_TRUE(numbers.ok());
-  EXPECT_EQ(std::vector(numbers->begin(), numbers->end()), (std::vector<std::uint64_t>{4096, 8192}));
+  EXPECT_EQ(std::vector(numbers->begin(), numbers->end()),
+            (std::vector<std::uint64_t>{4096, 8192}));
   for (std::size_t size = 0; size < body.size(); ++size) {
     EXPECT_FALSE(decoder.Numbers(Bytes(body).first(size)).ok()) << size;
   }
