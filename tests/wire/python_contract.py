@@ -115,8 +115,9 @@ def _down(count, **more):
 
 
 def _without_places(answer):
-    """Without addresses and ids, which differ from run to run."""
-    return re.sub(r"(0x[0-9a-f]+|<id_unknown>)", "#", json.dumps(answer))
+    """Without addresses and ids, which differ from run to run, and codes of a called model's errors, which the stock Triton
+    keeps in its newer releases only."""
+    return re.sub(r"(0x[0-9a-f]+|<id_unknown>|__ErrorCode.\w+)", "#", json.dumps(answer))
 
 
 def _tensors_json(dtype):
