@@ -1,0 +1,46 @@
+"""The contracts that a model may be written to, by the name that LOAD gives.
+
+A contract is a module of this package with a function `create(runtime, load)`: `runtime` is the `runtime.Runtime`, `load`
+the object of LOAD. It returns a `Contract`.
+"""
+
+import importlib
+
+_MODULES = {
+    "triton": "headrace_worker.triton_contract",
+    "handler": "headrace_worker.handler_contract",
+}
+
+
+class Contract:
+    """One loaded model. All but `is_ready` runs on the process's main thread.
+
+    What they raise goes to the server as an error: `errors.CallError` with its code and its text, anything else as
+    INTERNAL with "<Type>: <text>". SystemExit ends the worker after its answer.
+    """
+
+    def load(self):
+        """Imports and initializes the model."""
+        raise NotImplementedError
+
+    def complete_config(self):
+        """The completed configuration as a dict; None when the model completes nothing. Runs without `load`."""
+        return None
+
+    def execute(self, batch):
+        """Answers the requests of a `batch.Batch`; those without a response are answered later over the side channel."""
+        raise NotImplementedError
+
+    # A function without arguments that says whether the model can serve (on a thread of its own); None: it always can.
+    is_ready = None
+
+    def finalize(self):
+        """Lets go of the model."""
+
+
+def create(name, runtime, load):
+    """The contract of that name for the model of `load`."""
+    module = _MODULES.get(name)
+    if module is None:
+        raise ValueError(f"unknown contract '{name}'; known are {', '.join(sorted(_MODULES))}")
+    return importlib.import_module(module).create(runtime, load)

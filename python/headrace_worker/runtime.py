@@ -1,0 +1,170 @@
+"""The worker's main loop: one question of the server after the other, on the main thread."""
+
+import os
+import platform
+import sys
+
+from headrace_worker import batch as batch_module
+from headrace_worker import channel as channel_module
+from headrace_worker import contracts, errors, region, side_channel, wire
+
+_PROTOCOL = 1
+
+
+class Runtime:
+    """What a contract may use: the data region, the side channel, and the facts of LOAD.
+
+    region: region.Region. side: side_channel.SideChannel. load: the object of LOAD, {} before it came.
+    """
+
+    def __init__(self, call, side, data):
+        """Takes the three inherited descriptors."""
+        self.region = region.Region(data)
+        self._call = channel_module.Channel(call, self.region)
+        self.side = side_channel.SideChannel(channel_module.Channel(side, self.region), self.region)
+        self.load = {}
+        self._space = batch_module.CallSpace(self.region.arena)
+        self._contract = None
+        self._input_names = ()
+        self._pid = os.getpid()
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def serve(self):
+        """Answers until FINALIZE, or the end of the channel, or a model that exits; returns the exit status."""
+        self._call.send(wire.HELLO, wire.pack_json(self._greeting()))
+        answers = {
+            wire.EXECUTE: self._execute,
+            wire.LOAD: self._load,
+            wire.COMPLETE_CONFIG: self._complete_config,
+            wire.FINALIZE: self._finalize,
+        }
+        receive = self._call.receive
+        reset = self._space.reset
+        try:
+            while True:
+                try:
+                    kind, _, body, _ = receive()
+                except KeyboardInterrupt:
+                    continue
+                reset()
+                answer = answers.get(kind)
+                if answer is None:
+                    raise errors.WireError(f"a packet of type {kind} came on the call channel")
+                status = answer(body)
+                if status is not None:
+                    return status
+        except errors.ChannelClosed:
+            return 0
+        finally:
+            self.side.close()
+
+    @staticmethod
+    def _greeting():
+        greeting = {"protocol": _PROTOCOL, "pid": os.getpid(), "python": platform.python_version()}
+        try:
+            import numpy
+
+            greeting["numpy"] = numpy.__version__
+        except ImportError:
+            greeting["numpy"] = ""
+        return greeting
+
+    # Questions. Each returns None, or the status that the process exits with after the answer.
+
+    def _load(self, body):
+        if self._contract is not None:
+            raise errors.WireError("a second LOAD came")
+        self.load = wire.parse_json(body)
+        answer, status = {}, None
+        try:
+            self.region.check(self.load.get("data"))
+            self._input_names = tuple(self.load.get("input_names", ()))
+            self._contract = contracts.create(self.load.get("contract"), self, self.load)
+            self._contract.load()
+            self.side.is_ready = self._contract.is_ready
+            self.side.start()
+        except errors.WireError:
+            raise
+        except BaseException as error:
+            answer, status = self._failure(error)
+        self._answer(wire.LOADED, wire.pack_json(answer), status)
+        return status
+
+    def _complete_config(self, body):
+        self.load = wire.parse_json(body)
+        answer, status = {"config": None}, None
+        try:
+            contract = contracts.create(self.load.get("contract"), self, self.load)
+            answer["config"] = contract.complete_config()
+        except BaseException as error:
+            answer, status = self._failure(error)
+        self._answer(wire.CONFIG, wire.pack_json(answer), status)
+        return status
+
+    def _finalize(self, _):
+        answer = {}
+        try:
+            if self._contract is not None:
+                self._contract.finalize()
+        except BaseException as error:
+            answer, _ = self._failure(error)
+        self._answer(wire.FINALIZED, wire.pack_json(answer))
+        return 0
+
+    def _execute(self, body):
+        """The hot path: about 5 us for each request of a small batch, with the model's own work."""
+        contract = self._contract
+        if contract is None:
+            raise errors.WireError("an EXECUTE came before LOAD")
+        requests, offset, size = wire.parse_execute(body, self._input_names)
+        batch = batch_module.Batch(requests, offset, size, self.region, self._space)
+        status = None
+        try:
+            contract.execute(batch)
+        except errors.ChannelClosed:
+            raise
+        except BaseException as error:
+            answer, status = self._failure(error)
+            batch.fail(answer["error"]["code"], answer["error"]["message"])
+        responses = wire.pack_responses(batch.responses)
+        block = batch.let_go_of_block()
+        # Only the model's own views may keep the block from now on.
+        del requests, batch
+        # The two references are this function's variable and the argument of the question itself.
+        if block is None or sys.getrefcount(block) <= 2:
+            del block
+            self._answer(wire.EXECUTED, responses, status, wire.BLOCK_FREE)
+        else:
+            self._answer(wire.EXECUTED, responses, status)
+            self.region.watch(block, offset, self.side.release)
+        return status
+
+    def _answer(self, kind, body, status=None, flags=0):
+        """Sends an answer. A child that the model has forked and that came back to here ends instead, with `status`."""
+        if os.getpid() != self._pid:
+            os._exit(1 if status is None else status)
+        offset = self._call.send(kind, body, flags)
+        if offset:
+            self._space.keep(offset)
+
+    @staticmethod
+    def _failure(error):
+        """({"error": ...}, exit status or None) of what a contract has raised."""
+        if isinstance(error, errors.CallError):
+            return {"error": errors.as_object(error.code, error.message)}, None
+        answer = {"error": errors.as_object("INTERNAL", errors.describe(error))}
+        return answer, exit_status(error)
+
+    def _after_fork(self):
+        """In a child that the model has forked: only the parent speaks with the server."""
+        self._call.close()
+        self.side.forget()
+
+
+def exit_status(error):
+    """The status that a SystemExit asks for, None for every other exception."""
+    if not isinstance(error, SystemExit):
+        return None
+    if error.code is None:
+        return 0
+    return error.code & 0xFF if isinstance(error.code, int) else 1
