@@ -119,14 +119,15 @@ class SideChannel:
         """Sends a JSON message that has no reply."""
         self.send(kind, wire.pack_json(value))
 
-    def ask(self, kind, value):
-        """Sends a JSON question and waits for its reply's value; CallError when the server refuses."""
+    def ask(self, kind, value, name="id"):
+        """Sends a JSON question, with its number as member `name`, and waits for its reply's value; CallError when the
+        server refuses."""
         number = self.next_number()
         waiter = _Waiter()
         self._waiting[number] = waiter
         self.start()
         try:
-            self.send(kind, wire.pack_json({**value, "id": number}))
+            self.send(kind, wire.pack_json({**value, name: number}))
             waiter.event.wait()
         finally:
             self._waiting.pop(number, None)

@@ -119,7 +119,7 @@ class MetricRelay:
     def _ask(self, message, name):
         """The id of what the server has made; None where it has refused."""
         try:
-            self._side.ask(wire.METRIC, message)
+            self._side.ask(wire.METRIC, message, "call")
             return message["id"]
         except errors.CallError as error:
             self._log("WARNING", f"metric '{name}' is dropped: {error}")
