@@ -46,7 +46,7 @@ demo_repository() { "$python" demo/make_repository.py build/demo-repository; }
 
 demo() { "$python" demo/round_trip.py build/release/headrace build/demo-repository; }
 
-tool_tests() { "$python" -m pytest -q -p no:cacheprovider tools demo; }
+tool_tests() { "$python" -m pytest -q -p no:cacheprovider tools demo python; }
 
 # A sanitizer that finds something must fail the test that met it, with all its stacks.
 export ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:${ASAN_OPTIONS:-}"

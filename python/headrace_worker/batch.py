@@ -67,7 +67,7 @@ class Batch:
     views of `block()`, which may live on.
     """
 
-    __slots__ = ("requests", "offset", "size", "responses", "_region", "_space", "_block", "_open")
+    __slots__ = ("requests", "offset", "size", "responses", "kept", "exit_status", "_region", "_space", "_block")
 
     def __init__(self, requests, offset, size, region, space):
         self.requests = requests
@@ -77,7 +77,10 @@ class Batch:
         self._region = region
         self._space = space
         self._block = None
-        self._open = None
+        # What must live until EXECUTED has been sent.
+        self.kept = []
+        # The status that the process ends with after EXECUTED; None: it goes on.
+        self.exit_status = None
 
     def block(self):
         """The block of this EXECUTE as a numpy array of bytes; `offset` is its place in the region."""

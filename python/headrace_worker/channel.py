@@ -36,7 +36,7 @@ class Channel:
             if size != wire.HEAD.size or body_size > wire.BODY_LIMIT:
                 raise errors.WireError(f"a packet of {size} bytes names a body of {body_size} bytes")
             return kind, flags, self._region.body(offset, body_size), offset
-        if size != wire.HEAD.size + body_size or offset:
+        if size != wire.HEAD.size + body_size or body_size > wire.INLINE_LIMIT or offset:
             raise errors.WireError(f"a packet of {size} bytes says that its body has {body_size}")
         return kind, flags, self._view[wire.HEAD.size : size], 0
 

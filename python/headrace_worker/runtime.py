@@ -26,7 +26,7 @@ class Runtime:
         self._space = batch_module.CallSpace(self.region.arena)
         self._contract = None
         self._input_names = ()
-        self._pid = os.getpid()
+        self._forked = False
         os.register_at_fork(after_in_child=self._after_fork)
 
     def serve(self):
@@ -95,7 +95,8 @@ class Runtime:
         answer, status = {"config": None}, None
         try:
             contract = contracts.create(self.load.get("contract"), self, self.load)
-            answer["config"] = contract.complete_config()
+            config = contract.complete_config()
+            answer["config"] = None if config is None else wire.pack_json(config).decode()
         except BaseException as error:
             answer, status = self._failure(error)
         self._answer(wire.CONFIG, wire.pack_json(answer), status)
@@ -126,8 +127,10 @@ class Runtime:
         except BaseException as error:
             answer, status = self._failure(error)
             batch.fail(answer["error"]["code"], answer["error"]["message"])
+        status = batch.exit_status if status is None else status
         responses = wire.pack_responses(batch.responses)
         block = batch.let_go_of_block()
+        kept = batch.kept
         # Only the model's own views may keep the block from now on.
         del requests, batch
         # The two references are this function's variable and the argument of the question itself.
@@ -137,11 +140,12 @@ class Runtime:
         else:
             self._answer(wire.EXECUTED, responses, status)
             self.region.watch(block, offset, self.side.release)
+        kept.clear()
         return status
 
     def _answer(self, kind, body, status=None, flags=0):
         """Sends an answer. A child that the model has forked and that came back to here ends instead, with `status`."""
-        if os.getpid() != self._pid:
+        if self._forked:
             os._exit(1 if status is None else status)
         offset = self._call.send(kind, body, flags)
         if offset:
@@ -157,6 +161,7 @@ class Runtime:
 
     def _after_fork(self):
         """In a child that the model has forked: only the parent speaks with the server."""
+        self._forked = True
         self._call.close()
         self.side.forget()
 

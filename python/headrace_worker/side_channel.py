@@ -32,6 +32,7 @@ class SideChannel:
         self._numbers = itertools.count(1)
         self._unused = collections.deque()  # offsets of the server's blocks
         self._dropped = collections.deque()  # keys of requests
+        self._later = collections.deque()  # (type, body)
         self._waiting = {}  # id -> _Waiter
         self._calls = {}  # key -> function of (flags, tensors, extras), or of None when the channel has closed
         self._reader = None
@@ -49,7 +50,7 @@ class SideChannel:
             if self._closed:
                 raise errors.ChannelClosed("the worker is ending")
             self._channel.send(kind, body)
-        if self._unused or self._dropped:
+        if self._unused or self._dropped or self._later:
             self._flush()
 
     def release(self, offset):
@@ -62,14 +63,21 @@ class SideChannel:
         self._dropped.append(key)
         self._flush()
 
+    def tell_later(self, kind, value):
+        """A JSON message that has no reply. Never waits for another thread."""
+        self._later.append((kind, wire.pack_json(value)))
+        self._flush()
+
     def _flush(self):
         """Sends what is queued, unless another thread sends: that one looks at the queues after its own message."""
-        while (self._unused or self._dropped) and not self._closed:
+        while (self._unused or self._dropped or self._later) and not self._closed:
             if not self._lock.acquire(blocking=False):
                 return
             try:
                 self._send_queued(wire.RELEASE, self._unused)
                 self._send_queued(wire.DROPPED, self._dropped)
+                while self._later:
+                    self._channel.send(*self._later.popleft())
             except errors.ChannelClosed:
                 return
             finally:
@@ -89,11 +97,13 @@ class SideChannel:
         return self._region.arena.allocate(size, wait=True)
 
     def write(self, data):
-        """Copies bytes into a block of their own; returns (offset, size), (0, 0) for none."""
+        """Copies the bytes of a tensor into a block of their own; returns (offset, size), (0, 0) for none."""
+        return self.write_block(data) if len(data) else (0, 0)
+
+    def write_block(self, data):
+        """The same, with a block even for no bytes: what is no tensor is always released."""
         data = memoryview(data).cast("B") if not isinstance(data, bytes) else data
         size = len(data)
-        if not size:
-            return 0, 0
         offset = self.place(size)
         self._region.memory[offset : offset + size] = data
         return offset, size

@@ -24,9 +24,11 @@ BLOCK_FREE = 1
 # Flags of a response.
 FINAL = 1
 ERROR = 2
+# In EXECUTED only: the request is to be executed once more.
+RESCHEDULED = 4
 NO_SLOT = 0xFFFFFFFF
 NAME_FOLLOWS = 0xFFFF
-MAX_RANK = 32
+MAX_RANK = 16
 
 HEAD = struct.Struct("<IHHQQ")
 _BATCH = struct.Struct("<IIQQ")
@@ -36,6 +38,8 @@ _TENSOR = struct.Struct("<QQHBBHH")
 _COUNTS = struct.Struct("<II")
 _U64 = struct.Struct("<Q")
 _DIMS = tuple(struct.Struct(f"<{rank}q") for rank in range(MAX_RANK + 1))
+# A tensor's fixed part and its dims together.
+_SHAPED = tuple(struct.Struct(f"<QQHBBHH{rank}q") for rank in range(MAX_RANK + 1))
 
 # Names by number of `tensor/dtype.h`, and sizes of one element (0: variable).
 DTYPE_NAMES = (
@@ -177,11 +181,11 @@ def pack_tensor(index, name, dtype, dims, offset, byte_size):
     if rank > MAX_RANK:
         raise ValueError(f"a tensor has {rank} dimensions; at most {MAX_RANK} are supported")
     if index != NAME_FOLLOWS:
-        return _TENSOR.pack(offset, byte_size, index, dtype, rank, 0, 0) + _DIMS[rank].pack(*dims)
+        return _SHAPED[rank].pack(offset, byte_size, index, dtype, rank, 0, 0, *dims)
     if len(name) > 0xFFFF:
         raise ValueError("a tensor's name is longer than 65535 bytes")
-    head = _TENSOR.pack(offset, byte_size, index, dtype, rank, len(name), 0)
-    return head + _DIMS[rank].pack(*dims) + name + b"\0" * (-len(name) & 7)
+    head = _SHAPED[rank].pack(offset, byte_size, index, dtype, rank, len(name), 0, *dims)
+    return head + name + b"\0" * (-len(name) & 7)
 
 
 def pack_response(key, flags, tensors=(), extras=b""):

@@ -13,7 +13,6 @@ from headrace_worker import wire
 
 _PYTHON = pathlib.Path(__file__).resolve().parent.parent
 _TIME_LIMIT_S = 30
-_NUMPY_TYPES = {1: "?", 2: "u1", 3: "u2", 4: "u4", 5: "u8", 6: "i1", 7: "i2", 8: "i4", 9: "i8", 10: "f2", 11: "f4", 12: "f8"}
 
 
 class Response:
@@ -105,8 +104,10 @@ class FakeServer:
         self.map[offset : offset + len(data)] = data
         return offset
 
-    @staticmethod
-    def _send(end, kind, body=b"", flags=0):
+    def _send(self, end, kind, body=b"", flags=0):
+        if len(body) > wire.INLINE_LIMIT:
+            end.sendall(wire.HEAD.pack(wire.MAGIC, kind, flags | wire.BODY_IN_REGION, len(body), self.place(body)))
+            return
         end.sendall(wire.HEAD.pack(wire.MAGIC, kind, flags, len(body), 0) + body)
 
     def _receive(self, end):
@@ -135,13 +136,13 @@ class FakeServer:
         assert kind == wire.HELLO
         return json.loads(body)
 
-    def load(self, kind=wire.LOAD, **load):
+    def load(self, message=wire.LOAD, **load):
         """Greets and loads; the JSON of the answer."""
         self.hello()
         load.setdefault("contract", "triton")
         load.setdefault("data", {"size": self.size, "middle": self.middle})
         self.names = {"input": load.get("input_names", []), "output": load.get("output_names", [])}
-        return json.loads(self.ask(kind, json.dumps(load).encode())[2])
+        return json.loads(self.ask(message, json.dumps(load).encode())[2])
 
     def pack_execute(self, requests):
         """The body of an EXECUTE. Each request is a dict: key, tensors {name: (dtype, dims, bytes)}, extras, ..."""
@@ -199,11 +200,8 @@ class FakeServer:
 
     def execute(self, *requests):
         """({key: Response}, flags) of one EXECUTE."""
-        body, self.block = self.pack_execute(requests)
-        kind, flags, answer = self.ask(wire.EXECUTE, body)
-        assert kind == wire.EXECUTED
-        responses = self.parse_responses(answer)
-        return {response.key: response for response in responses}, flags
+        self.start_execute(*requests)
+        return self.end_execute()
 
     def next_message(self, *kinds):
         """(type, body) of the next side message of these types; RELEASE and DROPPED of others are noted meanwhile."""
@@ -226,6 +224,51 @@ class FakeServer:
         if offsets:
             self._send(self.side, wire.RELEASE, wire.pack_numbers(offsets))
         return response
+
+    def next_call(self):
+        """(key, tensors as of Response, extras, correlation_id, timeout_us, flags) of the next CALL; its blocks are
+        released."""
+        _, body = self.next_message(wire.CALL)
+        key, correlation_id, timeout_us, flags, _, count, extras_size = struct.unpack_from("<QQQIIII", body)
+        tensors, at, offsets = {}, 40, []
+        for _ in range(count):
+            offset, size, index, dtype, rank, name_size, _ = struct.unpack_from("<QQHBBHH", body, at)
+            assert index == wire.NAME_FOLLOWS
+            dims = struct.unpack_from(f"<{rank}q", body, at + 24)
+            at += 24 + 8 * rank
+            tensors[body[at : at + name_size].decode()] = (dtype, dims, self.map[offset : offset + size])
+            at += (name_size + 7) & -8
+            offsets += [offset] if size else []
+        if offsets:
+            self._send(self.side, wire.RELEASE, wire.pack_numbers(offsets))
+        return key, tensors, json.loads(body[at : at + extras_size]), correlation_id, timeout_us, flags
+
+    def answer_call(self, key, tensors=None, flags=wire.FINAL, extras=None):
+        """One CALL_RESPONSE; returns the offsets of its blocks."""
+        packed, offsets = [], []
+        for name, (dtype, dims, content) in (tensors or {}).items():
+            offset = self.place(content) if content else 0
+            offsets.append(offset)
+            packed.append(wire.pack_tensor(wire.NAME_FOLLOWS, name.encode(), dtype, dims, offset, len(content)))
+        text = json.dumps(extras).encode() if extras else b""
+        body = wire.pack_responses([wire.pack_response(key, flags, packed, text)])
+        self._send(self.side, wire.CALL_RESPONSE, body)
+        return offsets
+
+    def start_execute(self, *requests):
+        """Sends an EXECUTE; `end_execute` has its answer."""
+        body, self.block = self.pack_execute(requests)
+        self._send(self.call, wire.EXECUTE, body)
+
+    def end_execute(self):
+        kind, flags, answer = self._receive(self.call)
+        assert kind == wire.EXECUTED
+        return {response.key: response for response in self.parse_responses(answer)}, flags
+
+    def settle(self):
+        """Waits until all that the worker has said so far has been read."""
+        self._send(self.side, wire.IS_READY, b'{"id":1}')
+        return self.next_json(wire.READINESS)
 
     def next_json(self, *kinds):
         return json.loads(self.next_message(*kinds)[1])

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/checked_math.h"
@@ -62,12 +63,11 @@ std::map<int, CpuList> ReadNodes(const std::string& root, const CpuList& availab
   return nodes;
 }
 
-// The place of a processor among the threads of its core: 0 for the first.
-int ThreadOfCore(const std::string& root, int cpu) {
-  const CpuList siblings = ReadCpus(
+// The threads of a processor's core; it alone where the kernel does not tell.
+CpuList ThreadsOfCore(const std::string& root, int cpu) {
+  CpuList siblings = ReadCpus(
       fmt::format("{}/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list", root, cpu));
-  const auto found = std::find(siblings.begin(), siblings.end(), cpu);
-  return found == siblings.end() ? 0 : static_cast<int>(found - siblings.begin());
+  return std::binary_search(siblings.begin(), siblings.end(), cpu) ? siblings : CpuList{cpu};
 }
 
 // "150000 100000" -> 2: a control group's processor time, rounded up; nothing for "max".
@@ -138,11 +138,13 @@ Topology Topology::Read(const std::string& system_root, CpuList available) {
   topology.nodes_ = ReadNodes(system_root, topology.cpus_);
   const auto cpu_count = static_cast<int>(topology.cpus_.size());
   topology.core_count_ = std::clamp(ReadQuota(system_root).value_or(cpu_count), 1, cpu_count);
-  std::vector<std::pair<int, int>> threads;  // of one node: the place in the core, the processor
+  std::vector<std::pair<std::ptrdiff_t, int>> threads;  // of one node: the place in the core, the processor
   for (const auto& [node, cpus] : topology.nodes_) {
     threads.clear();
     for (const int cpu : cpus) {
-      threads.emplace_back(ThreadOfCore(system_root, cpu), cpu);
+      const CpuList core = ThreadsOfCore(system_root, cpu);
+      topology.cores_[cpu] = core.front();
+      threads.emplace_back(std::find(core.begin(), core.end(), cpu) - core.begin(), cpu);
     }
     std::sort(threads.begin(), threads.end());
     for (const auto& [place, cpu] : threads) {
@@ -163,6 +165,16 @@ std::vector<int> Topology::nodes() const {
 CpuList Topology::CpusOfNode(int node) const {
   const auto found = nodes_.find(node);
   return found == nodes_.end() ? CpuList() : found->second;
+}
+
+int Topology::PhysicalCoreCount(std::span<const int> cpus) const {
+  std::set<int> cores;
+  for (const int cpu : cpus.empty() ? std::span<const int>(cpus_) : cpus) {
+    if (const auto found = cores_.find(cpu); found != cores_.end()) {
+      cores.insert(found->second);
+    }
+  }
+  return std::max(1, static_cast<int>(cores.size()));
 }
 
 int Topology::NodeOf(std::span<const int> cpus) const {

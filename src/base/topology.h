@@ -27,6 +27,9 @@ class Topology {
   CpuList CpusOfNode(int node) const;
   // The node that all of `cpus` belong to; -1 if they are of several, or of none.
   int NodeOf(std::span<const int> cpus) const;
+  // How many cores those of `cpus` belong to (two threads of one core count once); all of cpus() if
+  // it is empty.
+  int PhysicalCoreCount(std::span<const int> cpus = {}) const;
   // How many processors' time the process gets: all of cpus(), or what its control group allows,
   // rounded up; at least one.
   int core_count() const { return core_count_; }
@@ -40,6 +43,7 @@ class Topology {
   CpuList cpus_;
   CpuList cpus_by_distance_;
   std::map<int, CpuList> nodes_;
+  std::map<int, int> cores_;  // of each of cpus_: the first thread of its core
   int core_count_ = 1;
 };
 

@@ -51,6 +51,8 @@ TEST_F(TopologyTest, ReadsNodesAndCores) {
   EXPECT_EQ(topology.NodeOf(CpuList{2, 7}), 1);
   EXPECT_EQ(topology.NodeOf(CpuList{1, 2}), -1);
   EXPECT_EQ(topology.core_count(), 8);
+  EXPECT_EQ(topology.PhysicalCoreCount(), 4);
+  EXPECT_EQ(topology.PhysicalCoreCount(CpuList{0, 4, 5}), 2);
   EXPECT_FALSE(topology.is_limited());
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "engine/model.h"
+#include "engine/reshape.h"
 #include "engine/sequence_step.h"
 #include "tensor/heap_buffer.h"
 
@@ -38,30 +39,6 @@ Result<std::optional<std::size_t>> ExpectedByteSize(const TRITONBACKEND_Output& 
 }
 
 }  // namespace
-
-std::optional<Shape> Reshape(const Shape& actual, const Shape& from, const Shape& to,
-                             std::size_t rank_skipped) {
-  if (actual.rank() != from.rank() + rank_skipped) {
-    return std::nullopt;
-  }
-  Shape result(actual.dims().first(rank_skipped));
-  std::size_t next = 0;
-  for (std::int64_t dim : to) {
-    if (dim == -1) {
-      while (next < from.rank() && from[next] != -1) {
-        ++next;
-      }
-      if (next == from.rank()) {
-        return std::nullopt;
-      }
-      dim = actual[rank_skipped + next++];
-    }
-    if (!result.Append(dim)) {
-      return std::nullopt;
-    }
-  }
-  return result;
-}
 
 void RequestPool::Begin(std::vector<std::unique_ptr<engine::InferRequest>>& requests,
                         std::vector<TRITONBACKEND_Request*>& handles) {
@@ -139,7 +116,7 @@ void TRITONBACKEND_Request::BindInputs() {
     if (spec != nullptr && spec->reshape) {
       const std::size_t batch_rank = signature->batch_size_max > 0 ? 1 : 0;
       if (auto shape =
-              headrace::plugin::Reshape(input.shape, spec->dims, *spec->reshape, batch_rank)) {
+              headrace::engine::Reshape(input.shape, spec->dims, *spec->reshape, batch_rank)) {
         input.shape = *shape;
       }
     }
@@ -461,7 +438,7 @@ Result<TRITONBACKEND_Output*> TRITONBACKEND_Request::AddOutput(TRITONBACKEND_Res
   output.has_buffer = false;
   if (spec != nullptr && spec->reshape) {
     const std::size_t batch_rank = signature->batch_size_max > 0 ? 1 : 0;
-    if (auto outside = headrace::plugin::Reshape(shape, *spec->reshape, spec->dims, batch_rank)) {
+    if (auto outside = headrace::engine::Reshape(shape, *spec->reshape, spec->dims, batch_rank)) {
       output.shape = *outside;
     }
   }

@@ -70,11 +70,6 @@ namespace headrace::plugin {
 
 class RequestPool;
 
-// `actual` (after `rank_skipped` leading dimensions) written as `to`: each -1 of `to` takes the
-// extent at the matching -1 of `from`. Nothing if they do not match.
-std::optional<Shape> Reshape(const Shape& actual, const Shape& from, const Shape& to,
-                             std::size_t rank_skipped);
-
 }  // namespace headrace::plugin
 
 struct TRITONBACKEND_Request {

@@ -1,0 +1,81 @@
+#include "worker/channel.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace headrace::worker {
+namespace {
+
+Channel::Pair MakePair() { return Channel::CreatePair().value(); }
+
+TEST(ChannelTest, APacketArrivesWhole) {
+  Channel::Pair pair = MakePair();
+  Channel theirs(std::move(pair.theirs));
+  const std::string body(kPacketBodyByteSizeMax, 'x');
+  ASSERT_TRUE(
+      pair.ours.Send({.type = MessageType::kExecute, .body_size = body.size()}, body).value());
+  PacketBuffer buffer;
+  const auto size = theirs.Receive(buffer).value();
+  ASSERT_EQ(size, kHeadByteSize + body.size());
+  const auto head = DecodeHead(buffer.first(*size)).value();
+  EXPECT_EQ(head.type, MessageType::kExecute);
+  EXPECT_EQ(head.body_size, body.size());
+  EXPECT_EQ(std::memcmp(buffer.first(*size).data() + kHeadByteSize, body.data(), body.size()), 0);
+}
+
+TEST(ChannelTest, BothEndsCloseOnExecution) {
+  const Channel::Pair pair = MakePair();
+  EXPECT_NE(fcntl(pair.ours.fd(), F_GETFD) & FD_CLOEXEC, 0);
+  EXPECT_NE(fcntl(pair.theirs.get(), F_GETFD) & FD_CLOEXEC, 0);
+}
+
+TEST(ChannelTest, Receive_SaysNothingCame_AfterATick) {
+  Channel::Pair pair = MakePair();
+  ASSERT_TRUE(pair.ours.SetTick(kMillisecond).ok());
+  PacketBuffer buffer;
+  EXPECT_EQ(pair.ours.Receive(buffer).value(), std::nullopt);
+}
+
+TEST(ChannelTest, TrySend_IsFalse_WhenNobodyReads) {
+  Channel::Pair pair = MakePair();
+  const std::string body(kPacketBodyByteSizeMax, 'x');
+  bool sent = true;
+  for (int i = 0; i < 1000 && sent; ++i) {
+    sent = pair.ours.TrySend({.type = MessageType::kReply, .body_size = body.size()}, body).value();
+  }
+  EXPECT_FALSE(sent);
+}
+
+TEST(ChannelTest, TheOtherSidesEndIsUnavailable_OfBothDirections) {
+  Channel::Pair pair = MakePair();
+  pair.theirs.Reset();
+  PacketBuffer buffer;
+  EXPECT_EQ(pair.ours.Receive(buffer).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(pair.ours.Send({}, "").status().code(), StatusCode::kUnavailable);
+}
+
+TEST(ChannelTest, APacketThatIsTooLongIsRefused) {
+  Channel::Pair pair = MakePair();
+  std::string packet(kHeadByteSize + kPacketBodyByteSizeMax + 1, 'x');
+  ASSERT_EQ(send(pair.theirs.get(), packet.data(), packet.size(), 0),
+            static_cast<ssize_t>(packet.size()));
+  PacketBuffer buffer;
+  EXPECT_EQ(pair.ours.Receive(buffer).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(ChannelTest, Shutdown_EndsBothSides) {
+  Channel::Pair pair = MakePair();
+  pair.ours.Shutdown();
+  PacketBuffer buffer;
+  EXPECT_EQ(pair.ours.Receive(buffer).status().code(), StatusCode::kUnavailable);
+  char byte = 0;
+  EXPECT_EQ(read(pair.theirs.get(), &byte, 1), 0);
+}
+
+}  // namespace
+}  // namespace headrace::worker

@@ -1,0 +1,304 @@
+#include "worker/keeper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "worker/delivery.h"
+
+namespace headrace::worker {
+namespace {
+
+constexpr auto kWaitTick = std::chrono::milliseconds(20);
+// For a process that was killed.
+constexpr Nanos kExitTimeout = kSecond;
+// How often the thread that waits for an answer looks up.
+constexpr Nanos kCallTick = 20 * kMillisecond;
+
+}  // namespace
+
+Result<std::unique_ptr<Keeper>> Keeper::Start(KeeperOptions options) {
+  std::unique_ptr<Keeper> keeper(new Keeper(std::move(options)));
+  Status started;
+  {
+    std::unique_lock lock(keeper->mutex_);
+    keeper->changed_.wait(lock, [&] { return keeper->first_start_.has_value(); });
+    started = *keeper->first_start_;
+  }
+  HEADRACE_RETURN_IF_ERROR(started);
+  return keeper;
+}
+
+Keeper::Keeper(KeeperOptions options) : options_(std::move(options)), life_(options_.life) {
+  thread_ = std::thread([this] {
+    SetThreadName("worker_keeper");
+    Run();
+  });
+}
+
+Keeper::~Keeper() {
+  {
+    std::lock_guard lock(mutex_);
+    end_asked_ = true;
+  }
+  wake_->Set();
+  thread_.join();
+}
+
+Result<std::shared_ptr<Session>> Keeper::Acquire(const std::function<bool()>& given_up) {
+  std::unique_lock lock(mutex_);
+  while (ready_ == nullptr || ready_->ended()) {
+    if (hopeless_) {
+      return health_.WithPrefix(options_.label + ": ");
+    }
+    changed_.wait_for(lock, kWaitTick);
+    if (ready_ == nullptr && given_up()) {
+      return Cancelled("the request was cancelled while its worker restarted");
+    }
+  }
+  executed_ = true;
+  return ready_;
+}
+
+void Keeper::MustDie(const std::shared_ptr<Session>& session, Status why) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!command_) {
+      command_ = Command{.session = session, .why = std::move(why)};
+    }
+  }
+  wake_->Set();
+}
+
+Status Keeper::WaitEnd(const std::shared_ptr<Session>& session) {
+  MustDie(session, OkStatus());
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return session->ended(); });
+  return last_ended_.lock() == session
+             ? last_end_
+             : Unavailable("{}: the worker ended while it ran the request", options_.label);
+}
+
+Status Keeper::Health() const {
+  std::lock_guard lock(mutex_);
+  return health_;
+}
+
+void Keeper::Revive() {
+  {
+    std::lock_guard lock(mutex_);
+    revive_asked_ = true;
+  }
+  wake_->Set();
+}
+
+void Keeper::Conclude(Status first_start) {
+  std::lock_guard lock(mutex_);
+  if (!first_start_) {
+    given_up_ = !first_start.ok();
+    first_start_ = std::move(first_start);
+    changed_.notify_all();
+  }
+}
+
+// Shows what the life cycle says to the other threads.
+void Keeper::Publish() {
+  Status health = life_.health();
+  std::lock_guard lock(mutex_);
+  ready_ = life_.ready() ? session_ : nullptr;
+  hopeless_ = life_.hopeless();
+  health_ = std::move(health);
+  changed_.notify_all();
+}
+
+LifeAction Keeper::StartWorker() {
+  closed_ = output_ended_ = false;
+  killed_for_ = OkStatus();
+  auto session =
+      Session::Create(options_.data_byte_size, [wake = wake_] { wake->Set(); });
+  if (!session.ok()) {
+    return StartFailed(session.status());
+  }
+  session_ = *std::move(session);
+  if (Status status = session_->call.SetTick(kCallTick); !status.ok()) {
+    return StartFailed(std::move(status));
+  }
+  ProcessOptions options = options_.process;
+  options.environment["HEADRACE_WORKER"] = "call=3 side=4 data=5";
+  options.descriptors = {{.ours = session_->theirs.call.get(), .number = 3},
+                         {.ours = session_->theirs.side.get(), .number = 4},
+                         {.ours = session_->region->fd(), .number = 5}};
+  auto process = Process::Start(std::move(options));
+  session_->theirs = {};
+  if (!process.ok()) {
+    return StartFailed(process.status());
+  }
+  process_ = *std::move(process);
+  side_ = std::make_unique<SideHandler>(session_, options_.side);
+  phase_ = Phase::kHello;
+  return life_.OnStarted(clock_.Now());
+}
+
+LifeAction Keeper::StartFailed(Status why) {
+  if (process_ != nullptr) {
+    process_->Kill();
+    (void)process_->Wait(kExitTimeout);
+  }
+  HEADRACE_LOG_ERROR("{}: its worker did not start: {}", options_.label, why.message());
+  const std::string text = why.message();
+  Conclude(std::move(why));
+  killed_for_ = Unavailable("{}", text);
+  return EndWorker();
+}
+
+LifeAction Keeper::MustDieNow(Status why) {
+  HEADRACE_LOG_ERROR("{}: its worker is killed: {}", options_.label, why.message());
+  const std::string text = why.message();
+  killed_for_ = std::move(why);
+  return life_.OnMustDie(text, clock_.Now());
+}
+
+void Keeper::Run() {
+  LifeAction action = life_.Begin(clock_.Now());
+  for (;;) {
+    switch (action.kind) {
+      case LifeAction::Kind::kStart:
+        if (!given_up_) {
+          action = StartWorker();
+          continue;
+        }
+        break;
+      case LifeAction::Kind::kKill:
+        if (process_ != nullptr) {
+          process_->Kill();
+        }
+        break;
+      case LifeAction::Kind::kGiveUp:
+        HEADRACE_LOG_ERROR("{}: its worker {}", options_.label, life_.health().message());
+        break;
+      case LifeAction::Kind::kNone:
+        break;
+    }
+    look_at_ = action.at;
+    Publish();
+    if (ending_ && process_ == nullptr) {
+      break;
+    }
+    action = Turn();
+  }
+  Conclude(Unavailable("{} was ended while its worker started", options_.label));
+}
+
+std::optional<LifeAction> Keeper::TakeCommands() {
+  wake_->Clear();
+  std::optional<Command> command;
+  bool end = false, revive = false;
+  {
+    std::lock_guard lock(mutex_);
+    command = std::exchange(command_, std::nullopt);
+    end = end_asked_;
+    revive = std::exchange(revive_asked_, false);
+  }
+  if (command && command->session == session_ && process_ != nullptr) {
+    if (command->why.ok()) {
+      closed_ = true;
+      return std::nullopt;
+    }
+    return MustDieNow(std::move(command->why));
+  }
+  if (end && !ending_) {
+    ending_ = true;
+    end_at_ = clock_.Now() + options_.drain_timeout;
+    return life_.OnEndAsked();
+  }
+  return revive ? std::optional(life_.Revive(clock_.Now())) : std::nullopt;
+}
+
+std::optional<LifeAction> Keeper::ReadSide(int packet_count_max) {
+  for (int i = 0; i < packet_count_max && !closed_; ++i) {
+    auto size = session_->side.TryReceive(packet_);
+    if (size.ok() && !*size) {
+      break;
+    }
+    if (size.status().code() == StatusCode::kUnavailable) {
+      closed_ = true;
+      break;
+    }
+    Status status = size.ok() ? side_->Handle(packet_.first(**size)) : size.status();
+    if (!status.ok()) {
+      return MustDieNow(
+          Internal("{}: the worker broke the protocol: {}", options_.label, status.message()));
+    }
+  }
+  return std::nullopt;
+}
+
+// HELLO, the answer to the first question, FINALIZED.
+std::optional<LifeAction> Keeper::ReadCall() {
+  auto size = session_->call.TryReceive(packet_);
+  if (size.ok() && !*size) {
+    return std::nullopt;
+  }
+  if (size.status().code() == StatusCode::kUnavailable) {
+    closed_ = true;
+    return std::nullopt;
+  }
+  HEADRACE_CHECK(phase_ != Phase::kServing);
+  const auto breach = [&](const Status& status) {
+    return MustDieNow(
+        Internal("{}: the worker broke the protocol: {}", options_.label, status.message()));
+  };
+  if (!size.ok()) {
+    return breach(size.status());
+  }
+  const auto packet = packet_.first(**size);
+  auto head = DecodeHead(packet);
+  auto body = head.ok() ? BodyOf(*head, packet, *session_->region, storage_)
+                        : Result<std::span<const std::byte>>(head.status());
+  if (!body.ok()) {
+    return breach(body.status());
+  }
+  if (phase_ == Phase::kHello && head->type == MessageType::kHello) {
+    auto hello = json_.Hello(TextOf(*body));
+    if (!hello.ok() || hello->protocol != 1) {
+      return breach(hello.ok() ? InvalidArgument("it speaks version {}", hello->protocol)
+                               : hello.status());
+    }
+    HEADRACE_LOG_VERBOSE("{}: process {} runs Python {}, numpy {}", options_.label,
+                         process_->pid(), EscapeForLog(hello->python),
+                         EscapeForLog(hello->numpy));
+    phase_ = Phase::kQuestion;
+    Status asked = session_->Ask(options_.question, options_.make_question(*session_->region));
+    return asked.ok() ? std::nullopt : std::optional(MustDieNow(std::move(asked)));
+  }
+  const MessageType answer = options_.question == MessageType::kLoad ? MessageType::kLoaded
+                                                                     : MessageType::kConfig;
+  if (phase_ == Phase::kQuestion && head->type == answer) {
+    session_->Answered();
+    auto extras = json_.Response(TextOf(*body));
+    if (!extras.ok()) {
+      return breach(extras.status());
+    }
+    if (!extras->error.ok()) {
+      return StartFailed(std::move(extras->error));
+    }
+    answer_ = TextOf(*body);
+    phase_ = Phase::kServing;
+    const LifeAction next = life_.OnReady(clock_.Now());
+    Publish();
+    Conclude(OkStatus());
+    return next;
+  }
+  if (phase_ == Phase::kFinalizing && head->type == MessageType::kFinalized) {
+    const auto extras = json_.Response(TextOf(*body));
+    if (extras.ok() && !extras->error.ok()) {
+      HEADRACE_LOG_ERROR("{}: finalize failed: {}", options_.label, extras->error.message());
+    }
+    closed_ = true;
+    return std::nullopt;
+  }
+  return breach(InvalidArgument("a packet of type {} out of turn", static_cast<int>(head->type)));
+}
+
+}  // namespace headrace::worker

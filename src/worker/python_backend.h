@@ -1,0 +1,57 @@
+// engine::Backend for models that are Python programs: the contracts "triton" (`backend: "python"`)
+// and "handler" (`backend: "handler"`), each instance in a worker process of its own.
+#ifndef HEADRACE_WORKER_PYTHON_BACKEND_H_
+#define HEADRACE_WORKER_PYTHON_BACKEND_H_
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "engine/backend.h"
+#include "worker/control_threads.h"
+#include "worker/host_services.h"
+
+namespace headrace::worker {
+
+struct PythonBackendOptions {
+  std::string contract = "triton";         // or "handler"
+  std::string runtime_directory;           // holds headrace_worker/main.py
+  std::map<std::string, std::string> settings{};  // of --backend-config
+  HostServices* services = nullptr;        // borrowed; null: workers may ask for nothing
+};
+
+// Thread-safe. Loaded models share it.
+class PythonBackend final : public engine::Backend {
+ public:
+  // INVALID_ARGUMENT for settings that make no sense, and where the runtime is not in its directory.
+  static Result<std::shared_ptr<PythonBackend>> Create(PythonBackendOptions options);
+
+  // Asks a short-lived worker for the configuration, where the model may complete it.
+  Result<std::unique_ptr<engine::LoadedModel>> Load(engine::LoadSpec spec) override;
+  engine::InstanceKind PreferredKind() const override { return engine::InstanceKind::kCpu; }
+
+  // Where the runtime is: the start-up table shows it.
+  const std::string& path() const { return main_file_; }
+
+  struct Settings {
+    std::uint64_t data_byte_size = std::uint64_t{1} << 30;
+    Nanos start_timeout = 120 * kSecond;
+    Nanos response_timeout = 0;
+    Nanos give_up = 300 * kSecond;
+    Nanos finalize_timeout = 10 * kSecond;
+    std::string interpreter = "python3";
+  };
+
+ private:
+  PythonBackend(PythonBackendOptions options, Settings settings, std::string main_file);
+
+  const PythonBackendOptions options_;
+  const Settings settings_;
+  const std::string main_file_;
+  const std::shared_ptr<ControlThreads> controls_ = std::make_shared<ControlThreads>();
+};
+
+}  // namespace headrace::worker
+
+#endif  // HEADRACE_WORKER_PYTHON_BACKEND_H_

@@ -1,0 +1,47 @@
+// One loaded version of a Python model: makes the workers of its instances.
+#ifndef HEADRACE_WORKER_PYTHON_MODEL_H_
+#define HEADRACE_WORKER_PYTHON_MODEL_H_
+
+#include <memory>
+#include <string>
+
+#include "engine/backend.h"
+#include "worker/keeper.h"
+#include "worker/model_facts.h"
+#include "worker/python_backend.h"
+
+namespace headrace::worker {
+
+// What all workers of a backend have in common.
+struct WorkerCommon {
+  std::string contract, main_file;
+  PythonBackend::Settings settings;
+  HostServices* services = nullptr;
+  std::shared_ptr<ControlThreads> controls;
+};
+
+class PythonModel final : public engine::LoadedModel {
+ public:
+  PythonModel(WorkerCommon common, engine::LoadSpec spec);
+
+  // auto_complete_config, where spec.auto_complete asks for it. Blocks.
+  Status CompleteConfig();
+
+  void SetFinalConfig(std::string config_json) override;
+  Result<std::unique_ptr<engine::Instance>> CreateInstance(
+      const engine::InstancePlacement& placement) override;
+  // Each is a process of its own.
+  bool ParallelInstanceLoading() const override { return true; }
+
+ private:
+  // A worker for `placement`, whose first question is `question`.
+  KeeperOptions Worker(const engine::InstancePlacement& placement, const ModelFacts& facts,
+                       MessageType question) const;
+
+  const WorkerCommon common_;
+  engine::LoadSpec spec_;
+};
+
+}  // namespace headrace::worker
+
+#endif  // HEADRACE_WORKER_PYTHON_MODEL_H_
