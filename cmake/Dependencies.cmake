@@ -15,6 +15,8 @@ find_library(XXHASH_LIBRARY NAMES libxxhash.a xxhash REQUIRED)
 add_library(xxhash::xxhash STATIC IMPORTED)
 set_target_properties(xxhash::xxhash PROPERTIES IMPORTED_LOCATION "${XXHASH_LIBRARY}"
                       INTERFACE_INCLUDE_DIRECTORIES "${XXHASH_INCLUDE_DIR}")
+# Packed environments of Python models.
+pkg_check_modules(LIBARCHIVE REQUIRED IMPORTED_TARGET libarchive>=3.4)
 # llhttp: a static library of its own package; strict mode is its default.
 find_path(LLHTTP_INCLUDE_DIR llhttp.h PATHS "${HEADRACE_DEPS}/usr/include")
 find_library(LLHTTP_LIBRARY NAMES libllhttp.a llhttp PATHS "${HEADRACE_DEPS}/usr/lib/x86_64-linux-gnu"
