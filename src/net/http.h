@@ -71,6 +71,7 @@ struct BodyPlan {
 
 struct HttpResponse {
   int status = 200;
+  std::string reason;  // in place of HttpReason(status); without control bytes. HTTP/2 has none
   std::string_view content_type = "application/json";  // static text; empty = no Content-Type line
   // Further complete lines "Name: value\r\n". Values come from a fixed set or were checked for
   // control bytes (D20).
