@@ -95,8 +95,8 @@ std::vector<Buffer> PredictionBody(const engine::InferResponse& response) {
   return body;
 }
 
-net::HttpResponse BuildPrediction(const engine::InferResponse& response,
-                                  std::string_view request_id) {
+net::HttpResponse BuildPredictionAnswer(const engine::InferResponse& response,
+                                        std::string_view request_id) {
   net::HttpResponse answer;
   answer.content_type = {};
   answer.extra_headers = PredictionHeaders(request_id);

@@ -18,8 +18,8 @@ std::string PredictionHeaders(std::string_view request_id);
 // Head and body of the answer. Status, phrase, content type and headers come from the parameters of
 // `response`, which are not to be trusted: a status outside of [200, 599] becomes 500; what would
 // break the head, and headers that are the server's own, are left out.
-net::HttpResponse BuildPrediction(const engine::InferResponse& response,
-                                  std::string_view request_id);
+net::HttpResponse BuildPredictionAnswer(const engine::InferResponse& response,
+                                        std::string_view request_id);
 
 // The body alone: the output `body`, or nothing.
 std::vector<Buffer> PredictionBody(const engine::InferResponse& response);

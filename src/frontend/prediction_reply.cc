@@ -38,7 +38,7 @@ void SendPiece(Exchange& to, const engine::InferResponse& response) {
   }
   if (!to.begun) {
     to.begun = true;
-    net::HttpResponse head = BuildPrediction(response, to.request_id);
+    net::HttpResponse head = BuildPredictionAnswer(response, to.request_id);
     head.body.clear();
     if (head.status == 204 || head.status == 304) {
       head.status = 200;  // those have no body
@@ -115,7 +115,7 @@ class EndTask final : public net::LoopTask {
 
   net::HttpResponse Answer() const {
     if (outcome_.ok() && responded_ && response_.error.ok()) {
-      return BuildPrediction(response_, to_->request_id);
+      return BuildPredictionAnswer(response_, to_->request_id);
     }
     Status status = outcome_.ok() ? response_.error : outcome_;
     if (status.ok()) {
@@ -130,15 +130,17 @@ class EndTask final : public net::LoopTask {
     return answer;
   }
 
-  // Nothing tells a failure behind the first piece but the stream's end (contracts,
-  // TorchServe 1.10).
+  // Only a broken answer tells of a failure behind the first piece (contracts, TorchServe,
+  // Appendix B 5).
   void EndStream() {
     if (to_->overflowed.load(std::memory_order_relaxed)) {
       to_->services.http_stream_cells.given_up.fetch_add(1, std::memory_order_relaxed);
     } else if (outcome_.ok() && responded_) {
       SendPiece(*to_, response_);
+      to_->exchange->EndStream();
+      return;
     }
-    to_->exchange->EndStream();
+    to_->exchange->BreakStream();
   }
 
   const std::shared_ptr<Exchange> to_;

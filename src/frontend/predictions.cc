@@ -7,6 +7,7 @@
 
 #include "frontend/call.h"
 #include "frontend/infer_submit.h"
+#include "frontend/prediction_answer.h"
 #include "frontend/prediction_reply.h"
 #include "frontend/prediction_request.h"
 #include "frontend/torchserve_error.h"
@@ -85,23 +86,26 @@ std::optional<PredictionRefusal> Resolve(const RouteMatch& match,
   return FindHandler(*name, *version, models, target.model);
 }
 
-Refusal Count(const Services& services, const engine::Model* model,
+Refusal Count(const Services& services, const engine::Model* model, std::string_view request_id,
               const PredictionRefusal& refusal) {
   CountRefusal(services, model, refusal.reason);
-  return RefusalOf(refusal.error);
+  Refusal answer = RefusalOf(refusal.error);
+  answer.headers.insert(0, PredictionHeaders(request_id));
+  return answer;
 }
 
 void Serve(Call& call, bool explain) {
   Target target;
+  std::string request_id = RequestIdOf(call.exchange->head());
   if (const auto refusal = Resolve(call.match, call.loop.models.Get(), target)) {
-    Reply(*call.exchange, Count(call.services, target.model.get(), *refusal));
+    Reply(*call.exchange, Count(call.services, target.model.get(), request_id, *refusal));
     return;
   }
   target.prediction.explain = explain;
-  std::string request_id = RequestIdOf(call.exchange->head());
   auto request = BuildPrediction(*call.exchange, target.prediction, request_id);
   if (!request.ok()) {
-    Reply(*call.exchange, Count(call.services, target.model.get(), {ErrorOf(request.status(), 0)}));
+    Reply(*call.exchange,
+          Count(call.services, target.model.get(), request_id, {ErrorOf(request.status(), 0)}));
     return;
   }
   InferSubmission submission;
@@ -124,11 +128,11 @@ std::optional<Refusal> RefusePredictionEarly(Services& services, const RouteMatc
                                              const engine::RegistrySnapshot& models) {
   Target target;
   if (const auto refusal = Resolve(match, models, target)) {
-    return Count(services, target.model.get(), *refusal);
+    return Count(services, target.model.get(), RequestIdOf(head), *refusal);
   }
   const std::uint64_t byte_size_max = services.InputByteSizeMax();
   if (head.content_length.value_or(0) > byte_size_max) {
-    return Count(services, target.model.get(),
+    return Count(services, target.model.get(), RequestIdOf(head),
                  {{.code = 413,
                    .type = "RequestEntityTooLargeException",
                    .message = fmt::format(

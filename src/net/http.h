@@ -87,6 +87,7 @@ class HttpResponder {
   virtual void BeginStream(HttpResponse head) = 0;
   virtual void SendPiece(Buffer piece) = 0;
   virtual void EndStream() = 0;
+  virtual void BreakStream() = 0;
   virtual std::uint64_t unsent_byte_size() const = 0;
 
  protected:
@@ -125,6 +126,9 @@ class HttpExchange {
   void BeginStream(HttpResponse head);
   void SendPiece(Buffer piece);
   void EndStream();
+  // In place of EndStream: the rest will not come. The client sees a broken answer: HTTP/1 closes
+  // the connection, HTTP/2 resets the stream.
+  void BreakStream();
   // Bytes of pieces that the socket, or the peer's window, has not taken yet.
   std::uint64_t unsent_byte_size() const;
 
