@@ -55,6 +55,9 @@ void AddPlaces(headrace::server::ServerConfig& config) {
   if (config.backend_directory.empty()) {
     config.backend_directory = directory / "backends";
   }
+  if (config.python_directory.empty()) {
+    config.python_directory = directory / "python";
+  }
   if (config.cache_directory.empty()) {
     config.cache_directory = directory / "caches";
   }

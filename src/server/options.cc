@@ -477,6 +477,7 @@ void AppendGpuOptions(std::vector<Option>& options) {
 std::vector<Option> MakeOptions() {
   std::vector<Option> options;
   AppendModelOptions(options);
+  AppendPythonOptions(options);
   AppendPlacementOptions(options);
   AppendHttpOptions(options);
   AppendTransportOptions(options);

@@ -16,7 +16,9 @@
 #include "engine/registry.h"
 #include "frontend/front_end.h"
 #include "plugin/plugin_host.h"
+#include "plugin/worker_services.h"
 #include "repository/model_manager.h"
+#include "server/backends.h"
 #include "server/grpc_compression_level.h"
 #include "server/in_process_control.h"
 #include "server/listeners.h"
@@ -86,6 +88,16 @@ plugin::PluginHostOptions HostOptions(const ServerConfig& config,
   options.compute_capability_min = config.compute_capability_min;
   options.device_memory = std::move(device_memory);
   return options;
+}
+
+Backends::Options BackendOptions(const ServerConfig& config,
+                                 const device::DeviceMemory* device_memory) {
+  return {.python_directory = config.python_directory.empty() ? ProgramDirectory() + "/python"
+                                                              : config.python_directory,
+          .backend_config = config.backend_config,
+          .gpu_count = device_memory == nullptr
+                           ? 0
+                           : static_cast<int>(device_memory->gpus().usable().size())};
 }
 
 // Null on a machine without a usable GPU, which is no fault: it is said in the log at verbose
@@ -159,10 +171,12 @@ class Server::Impl {
                .idle_byte_size_max = config.memory_idle_byte_size,
                .device_memory = device_memory_}),
         plugins_(HostOptions(config, device_memory_)),
-        models_(ManagerOptions(config, device_memory_, pool_, services_), plugins_, registry_,
+        backends_(BackendOptions(config, device_memory_.get()), plugins_, worker_services_),
+        models_(ManagerOptions(config, device_memory_, pool_, services_), backends_, registry_,
                 clock_),
         front_end_(FrontOptions(config), registry_, models_, *tracer_, pool_, clock_) {
     plugins_.SetServer(control_);
+    worker_services_.SetServer(control_);
     front_end_.AddMetricSource(plugins_.metrics());
     if (services_.cache != nullptr) {
       front_end_.AddMetricSource(*services_.cache_metrics);
@@ -190,7 +204,7 @@ class Server::Impl {
 
   Status LoadModels() {
     HEADRACE_RETURN_IF_ERROR(models_.LoadAtStart());
-    ReportStart(config_, plugins_, models_);
+    ReportStart(config_, backends_, models_);
     if (!models_.AllLoaded() && config_.exit_on_error) {
       return Internal(
           "failed to load all models; see the log, or use --exit-on-error=false to serve the "
@@ -223,6 +237,8 @@ class Server::Impl {
   BlockPool pool_;
   engine::Registry registry_;
   plugin::PluginHost plugins_;
+  plugin::WorkerServices worker_services_;
+  Backends backends_;
   repository::ModelManager models_;
   frontend::FrontEnd front_end_;
   InProcessControl control_{FrontOptions(config_), registry_, models_, front_end_};

@@ -46,6 +46,7 @@ struct ServerConfig {
   bool allow_code_override = false;
   bool allow_links_outside_repository = false;
   std::string backend_directory;       // empty: beside the program
+  std::string python_directory;        // of the runtime of Python models; empty: beside the program
   std::string host_library_directory;  // of libtritonserver.so; empty: beside the program
   std::map<std::string, std::map<std::string, std::string>>
       backend_config;  // backend ("" = all) -> key -> value

@@ -53,8 +53,7 @@ std::optional<Arena::Piece> Arena::Free(std::uint64_t offset) {
   const auto next = std::lower_bound(free_.begin(), free_.end(), offset, Before);
   const bool joins_next = next != free_.end() && piece.offset + piece.byte_size == next->offset;
   const bool joins_previous =
-      next != free_.begin() &&
-      std::prev(next)->offset + std::prev(next)->byte_size == piece.offset;
+      next != free_.begin() && std::prev(next)->offset + std::prev(next)->byte_size == piece.offset;
   if (joins_previous) {
     std::prev(next)->byte_size += piece.byte_size + (joins_next ? next->byte_size : 0);
     if (joins_next) {

@@ -19,8 +19,8 @@ Result<std::vector<NamedTensor>> CopyInputs(const WireRequest& call, const DataR
     if (tensor.byte_size > 0) {
       std::memcpy(memory.data(), region.At(tensor.offset), tensor.byte_size);
     }
-    NamedTensor& input = inputs.emplace_back(
-        NamedTensor{.name = std::string(tensor.name), .tensor = {}});
+    NamedTensor& input =
+        inputs.emplace_back(NamedTensor{.name = std::string(tensor.name), .tensor = {}});
     input.tensor.dtype = tensor.dtype;
     input.tensor.shape = tensor.shape;
     input.tensor.data = std::move(memory).Freeze(tensor.byte_size);
@@ -100,15 +100,16 @@ Status Calls::Submit(const WireRequest& call, CallExtras& extras, HostServices& 
                                                 : std::optional(extras.model_version)));
   if (model->options().decoupled && !extras.decoupled) {
     return Unimplemented(
-        "Model {} is using the decoupled. The current BLS request call doesn't support models using "
+        "Model {} is using the decoupled. The current BLS request call doesn't support models "
+        "using "
         "the decoupled transaction policy. Please use 'decoupled=True' argument to the 'exec' or "
         "'async_exec' calls for decoupled models.'",
         extras.model_name);
   }
   HEADRACE_ASSIGN_OR_RETURN(std::vector<NamedTensor> inputs, CopyInputs(call, *session_->region));
   auto request = std::make_unique<engine::InferRequest>(
-      model, std::make_unique<Sink>(shared_from_this(), call.key, extras.decoupled,
-                                    std::move(flag)));
+      model,
+      std::make_unique<Sink>(shared_from_this(), call.key, extras.decoupled, std::move(flag)));
   request->id = std::move(extras.id);
   request->inputs = std::move(inputs);
   request->wanted_outputs = std::move(extras.wanted_outputs);
@@ -170,11 +171,9 @@ void Calls::Respond(std::uint64_t key, engine::InferResponse response, bool fina
   std::string body;
   AppendResponseCount(body, 1);
   const std::string extras = EncodeResponseExtras(error, response.parameters);
-  AppendResponse(body, {.key = key,
-                        .final = final,
-                        .error = !error.ok(),
-                        .tensors = tensors,
-                        .extras = extras});
+  AppendResponse(
+      body,
+      {.key = key, .final = final, .error = !error.ok(), .tensors = tensors, .extras = extras});
   if (!session_->sender.Send(MessageType::kCallResponse, std::move(body)).ok()) {
     give_back();
     Cancel(key);

@@ -18,8 +18,8 @@
 
 namespace headrace::worker {
 
-// The calls of one session. Thread-safe: they begin on the keeper's thread, and their responses come
-// on those of the called models. Lives as long as a call of it is under way.
+// The calls of one session. Thread-safe: they begin on the keeper's thread, and their responses
+// come on those of the called models. Lives as long as a call of it is under way.
 class Calls : public std::enable_shared_from_this<Calls> {
  public:
   static constexpr std::size_t kCountMax = 1024;

@@ -50,8 +50,9 @@ class Channel {
   // The same without blocking.
   Result<bool> TrySend(const Head& head, std::string_view body);
 
-  // The size of the packet that was put into `buffer`. Nothing after a tick without one. UNAVAILABLE
-  // when the other side has gone. INVALID_ARGUMENT for a packet that is longer than any may be.
+  // The size of the packet that was put into `buffer`. Nothing after a tick without one.
+  // UNAVAILABLE when the other side has gone. INVALID_ARGUMENT for a packet that is longer than any
+  // may be.
   Result<std::optional<std::size_t>> Receive(PacketBuffer& buffer);
   Result<std::optional<std::size_t>> TryReceive(PacketBuffer& buffer);
 

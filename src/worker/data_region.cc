@@ -68,8 +68,8 @@ bool DataRegion::Free(std::uint64_t offset) {
   if (!piece) {
     return false;
   }
-  const std::uint64_t begin = std::max(
-      (piece->offset + kPage - 1) / kPage * kPage, kCancelByteSize + kWarmByteSize);
+  const std::uint64_t begin =
+      std::max((piece->offset + kPage - 1) / kPage * kPage, kCancelByteSize + kWarmByteSize);
   const std::uint64_t end = (piece->offset + piece->byte_size) / kPage * kPage;
   if (begin < end) {
     // Nothing depends on it: a failure leaves pages that are used again.

@@ -44,8 +44,7 @@ Result<NamedTensor> CopyOutput(const WireTensor& tensor, const engine::TensorSpe
   return output;
 }
 
-Status CheckWanted(const engine::InferRequest& request,
-                   const std::vector<NamedTensor>& outputs) {
+Status CheckWanted(const engine::InferRequest& request, const std::vector<NamedTensor>& outputs) {
   for (const std::string& wanted : request.wanted_outputs) {
     if (std::none_of(outputs.begin(), outputs.end(),
                      [&](const NamedTensor& output) { return output.name == wanted; })) {
@@ -144,9 +143,8 @@ void ReportExecution(engine::InferRequest& request, bool success,
 }
 
 void Fail(engine::InferRequest& request, Status status) {
-  const auto reason = status.code() == StatusCode::kCancelled
-                          ? engine::FailureReason::kCanceled
-                          : engine::FailureReason::kBackend;
+  const auto reason = status.code() == StatusCode::kCancelled ? engine::FailureReason::kCanceled
+                                                              : engine::FailureReason::kBackend;
   request.Finish(std::move(status), reason);
 }
 

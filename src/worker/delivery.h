@@ -16,17 +16,18 @@ namespace headrace::worker {
 struct Answer {
   engine::InferResponse response;  // unless `error`
   Status error;
-  bool ends = false;       // the request ends with it
+  bool ends = false;        // the request ends with it
   bool is_nothing = false;  // a stream's end without a last response
 
   bool ok() const { return error.ok(); }
 };
 
 // Copies the outputs of `response` out of the region, each once, into memory of the request's sink:
-// those that the client asked for. An error is INTERNAL for an output that the model's configuration
-// does not have, for a requested one that is missing, and for BYTES that are no elements;
-// RESOURCE_EXHAUSTED when the memory budget is spent. Type and shape are the model's affair, as in a
-// stock Triton. An error ends the request, unless the model is decoupled and goes on.
+// those that the client asked for. An error is INTERNAL for an output that the model's
+// configuration does not have, for a requested one that is missing, and for BYTES that are no
+// elements; RESOURCE_EXHAUSTED when the memory budget is spent. Type and shape are the model's
+// affair, as in a stock Triton. An error ends the request, unless the model is decoupled and goes
+// on.
 Answer PrepareAnswer(const WireResponse& response, ResponseExtras extras,
                      engine::InferRequest& request, const DataRegion& region);
 

@@ -103,9 +103,8 @@ void ReadLabels(JsonCursor& cursor, std::vector<std::pair<std::string, std::stri
 // [offset, size]
 void ReadPlace(JsonCursor& cursor, ControlMessage::File& file) {
   std::vector<std::uint64_t> numbers;
-  ReadList(cursor, numbers, [](JsonCursor& element, std::uint64_t& number) {
-    element.ReadUint(number);
-  });
+  ReadList(cursor, numbers,
+           [](JsonCursor& element, std::uint64_t& number) { element.ReadUint(number); });
   if (numbers.size() != 2) {
     cursor.Fail(InvalidArgument("a file's place is no [offset, size]"));
     return;
@@ -144,8 +143,8 @@ Status JsonDecoder::Read(std::string_view json, F member) {
     }
   }
   cursor_.Close();
-  Status status = cursor_.status().ok() ? OkStatus()
-                                        : InvalidArgument("{}", cursor_.status().message());
+  Status status =
+      cursor_.status().ok() ? OkStatus() : InvalidArgument("{}", cursor_.status().message());
   cursor_.Trim();
   return status;
 }

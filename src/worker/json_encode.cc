@@ -113,8 +113,7 @@ std::string EncodeLoad(const LoadMessage& load) {
   json.Key("model_name").String(load.model_name);
   json.Key("model_version").Int(load.version);
   json.Key("model_directory").String(load.model_directory);
-  json.Key("version_directory")
-      .String(fmt::format("{}/{}", load.model_directory, load.version));
+  json.Key("version_directory").String(fmt::format("{}/{}", load.model_directory, load.version));
   json.Key("model_file").String(load.model_file);
   json.Key("config").Raw(load.config_json);
   json.Key("instance_name").String(load.instance_name);

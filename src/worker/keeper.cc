@@ -115,8 +115,7 @@ void Keeper::Publish() {
 LifeAction Keeper::StartWorker() {
   closed_ = output_ended_ = false;
   killed_for_ = OkStatus();
-  auto session =
-      Session::Create(options_.data_byte_size, [wake = wake_] { wake->Set(); });
+  auto session = Session::Create(options_.data_byte_size, [wake = wake_] { wake->Set(); });
   if (!session.ok()) {
     return StartFailed(session.status());
   }
@@ -265,15 +264,14 @@ std::optional<LifeAction> Keeper::ReadCall() {
       return breach(hello.ok() ? InvalidArgument("it speaks version {}", hello->protocol)
                                : hello.status());
     }
-    HEADRACE_LOG_VERBOSE("{}: process {} runs Python {}, numpy {}", options_.label,
-                         process_->pid(), EscapeForLog(hello->python),
-                         EscapeForLog(hello->numpy));
+    HEADRACE_LOG_VERBOSE("{}: process {} runs Python {}, numpy {}", options_.label, process_->pid(),
+                         EscapeForLog(hello->python), EscapeForLog(hello->numpy));
     phase_ = Phase::kQuestion;
     Status asked = session_->Ask(options_.question, options_.make_question(*session_->region));
     return asked.ok() ? std::nullopt : std::optional(MustDieNow(std::move(asked)));
   }
-  const MessageType answer = options_.question == MessageType::kLoad ? MessageType::kLoaded
-                                                                     : MessageType::kConfig;
+  const MessageType answer =
+      options_.question == MessageType::kLoad ? MessageType::kLoaded : MessageType::kConfig;
   if (phase_ == Phase::kQuestion && head->type == answer) {
     session_->Answered();
     auto extras = json_.Response(TextOf(*body));

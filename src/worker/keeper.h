@@ -56,8 +56,8 @@ class Keeper {
   Result<std::shared_ptr<Session>> Acquire(const std::function<bool()>& given_up);
   // The worker is killed for `why`, which is the requests' error too.
   void MustDie(const std::shared_ptr<Session>& session, Status why);
-  // Blocks until the session has ended, which its channel or its worker has said before. Why, as the
-  // error of what it ran.
+  // Blocks until the session has ended, which its channel or its worker has said before. Why, as
+  // the error of what it ran.
   Status WaitEnd(const std::shared_ptr<Session>& session);
 
   // OK while a worker is ready, else UNAVAILABLE with the reason.
@@ -104,7 +104,7 @@ class Keeper {
   std::string storage_;
   OutputLines output_;
   bool output_ended_ = false;
-  bool closed_ = false;    // a channel has ended: so will the process
+  bool closed_ = false;  // a channel has ended: so will the process
   bool ending_ = false;
   bool given_up_ = false;  // the first start has failed: there is no second
   Nanos end_at_ = kNever;  // of the drain, then of the finalization

@@ -43,7 +43,8 @@ LifeAction Keeper::Turn() {
     polled[kProcess].fd = process_->pidfd();
   }
   const Nanos look_at = NextLook();
-  const Nanos wait = look_at == kNever ? kSecond : std::clamp<Nanos>(look_at - clock_.Now(), 0, kSecond);
+  const Nanos wait =
+      look_at == kNever ? kSecond : std::clamp<Nanos>(look_at - clock_.Now(), 0, kSecond);
   (void)poll(polled.data(), polled.size(),
              static_cast<int>((wait + kMillisecond - 1) / kMillisecond));
   if (polled[kWake].revents != 0) {
@@ -113,10 +114,9 @@ LifeAction Keeper::EndWorker() {
   }
   const bool in_order = phase_ == Phase::kFinalizing;
   phase_ = Phase::kNone;
-  Status why = killed_for_.ok()
-                   ? Unavailable("{}: the worker ended while it ran the request: {}",
-                                 options_.label, how)
-                   : killed_for_;
+  Status why = killed_for_.ok() ? Unavailable("{}: the worker ended while it ran the request: {}",
+                                              options_.label, how)
+                                : killed_for_;
   if (!killed_for_.ok()) {
     how = killed_for_.message();
   } else if (!in_order) {

@@ -1,5 +1,7 @@
 #include "worker/model_facts.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <string_view>
 
 #include "protocol/json_cursor.h"
@@ -10,6 +12,7 @@ namespace {
 using protocol::JsonCursor;
 
 constexpr std::size_t kDepthMax = 32;
+constexpr std::uint64_t kInstancesMax = 1'000'000;
 
 // Reads the text member `name` of the current object, which may be missing.
 void ReadMember(JsonCursor& cursor, std::string_view name, std::string& value) {
@@ -44,6 +47,25 @@ void ReadParameters(JsonCursor& cursor, std::map<std::string, std::string>& para
   }
 }
 
+// The sum of the groups' counts.
+void ReadGroups(JsonCursor& cursor, int& count) {
+  std::uint64_t sum = 0;
+  if (!cursor.EnterArray()) {
+    return;
+  }
+  while (cursor.NextElement() && cursor.EnterObject()) {
+    for (std::string_view key; cursor.NextField(key);) {
+      std::uint64_t of_group = 0;
+      if (key == "count" && cursor.ReadUint(of_group)) {
+        sum += std::min<std::uint64_t>(of_group, kInstancesMax);
+      } else {
+        cursor.Skip();
+      }
+    }
+  }
+  count = static_cast<int>(std::clamp<std::uint64_t>(sum, 1, kInstancesMax));
+}
+
 void ReadPolicy(JsonCursor& cursor, bool& decoupled) {
   if (!cursor.EnterObject()) {
     return;
@@ -73,6 +95,8 @@ Result<ModelFacts> ReadModelFacts(const std::string& config_json) {
       ReadNames(cursor, facts.output_names);
     } else if (key == "parameters") {
       ReadParameters(cursor, facts.parameters);
+    } else if (key == "instance_group") {
+      ReadGroups(cursor, facts.instance_count);
     } else if (key == "model_transaction_policy") {
       ReadPolicy(cursor, facts.decoupled);
     } else if (key == "default_model_filename" && cursor.ReadString(text)) {

@@ -13,6 +13,7 @@ namespace headrace::worker {
 struct ModelFacts {
   std::vector<std::string> input_names, output_names;  // in the configuration's order
   bool decoupled = false;
+  int instance_count = 1;                         // of all groups
   std::string model_file;                         // default_model_filename, or model.py
   std::map<std::string, std::string> parameters;  // their string values
 };

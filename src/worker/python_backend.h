@@ -8,23 +8,39 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/topology.h"
 #include "engine/backend.h"
 #include "worker/control_threads.h"
 #include "worker/host_services.h"
+#include "worker/interpreter.h"
+#include "worker/worker_options.h"
 
 namespace headrace::worker {
 
 struct PythonBackendOptions {
-  std::string contract = "triton";         // or "handler"
-  std::string runtime_directory;           // holds headrace_worker/main.py
+  std::string contract = "triton";                // or "handler"
+  std::string runtime_directory;                  // holds headrace_worker/main.py
   std::map<std::string, std::string> settings{};  // of --backend-config
-  HostServices* services = nullptr;        // borrowed; null: workers may ask for nothing
+  HostServices* services = nullptr;               // borrowed; null: workers may ask for nothing
+  int gpu_count = 0;                              // that the server uses
+};
+
+// What all workers of a backend have in common.
+struct WorkerCommon {
+  std::string contract, main_file;
+  WorkerOptions options;
+  HostServices* services = nullptr;
+  int gpu_count = 0;
+  Topology topology;
+  std::shared_ptr<ControlThreads> controls = std::make_shared<ControlThreads>();
+  std::shared_ptr<Interpreters> interpreters = std::make_shared<Interpreters>();
 };
 
 // Thread-safe. Loaded models share it.
 class PythonBackend final : public engine::Backend {
  public:
-  // INVALID_ARGUMENT for settings that make no sense, and where the runtime is not in its directory.
+  // INVALID_ARGUMENT for settings that make no sense, and where the runtime is not in its
+  // directory.
   static Result<std::shared_ptr<PythonBackend>> Create(PythonBackendOptions options);
 
   // Asks a short-lived worker for the configuration, where the model may complete it.
@@ -32,24 +48,12 @@ class PythonBackend final : public engine::Backend {
   engine::InstanceKind PreferredKind() const override { return engine::InstanceKind::kCpu; }
 
   // Where the runtime is: the start-up table shows it.
-  const std::string& path() const { return main_file_; }
-
-  struct Settings {
-    std::uint64_t data_byte_size = std::uint64_t{1} << 30;
-    Nanos start_timeout = 120 * kSecond;
-    Nanos response_timeout = 0;
-    Nanos give_up = 300 * kSecond;
-    Nanos finalize_timeout = 10 * kSecond;
-    std::string interpreter = "python3";
-  };
+  const std::string& path() const { return common_->main_file; }
 
  private:
-  PythonBackend(PythonBackendOptions options, Settings settings, std::string main_file);
+  explicit PythonBackend(WorkerCommon common);
 
-  const PythonBackendOptions options_;
-  const Settings settings_;
-  const std::string main_file_;
-  const std::shared_ptr<ControlThreads> controls_ = std::make_shared<ControlThreads>();
+  const std::shared_ptr<const WorkerCommon> common_;
 };
 
 }  // namespace headrace::worker

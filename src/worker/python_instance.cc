@@ -159,8 +159,7 @@ void PythonInstance::AppendInputs(const Session& session, const OpenRequests::Op
 
 Result<std::size_t> PythonInstance::WaitForAnswer(Session& session) {
   for (;;) {
-    HEADRACE_ASSIGN_OR_RETURN(const std::optional<std::size_t> size,
-                              session.call.Receive(packet_));
+    HEADRACE_ASSIGN_OR_RETURN(const std::optional<std::size_t> size, session.call.Receive(packet_));
     if (size) {
       return *size;
     }

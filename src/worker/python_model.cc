@@ -5,14 +5,45 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/checked_math.h"
+#include "base/thread.h"
 #include "worker/environment.h"
 #include "worker/json_messages.h"
+#include "worker/placement.h"
 #include "worker/python_instance.h"
 
 namespace headrace::worker {
 
-PythonModel::PythonModel(WorkerCommon common, engine::LoadSpec spec)
-    : common_(std::move(common)), spec_(std::move(spec)) {}
+namespace {
+
+constexpr Nanos kHandlerResponseTimeout = 120 * kSecond;  // TorchServe's default
+
+std::string Named(const std::map<std::string, std::string>& values, const std::string& name) {
+  const auto found = values.find(name);
+  return found == values.end() ? std::string() : found->second;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PythonModel>> PythonModel::Create(std::shared_ptr<const WorkerCommon> common,
+                                                         engine::LoadSpec spec) {
+  HEADRACE_ASSIGN_OR_RETURN(const ModelFacts facts, ReadModelFacts(spec.config_json));
+  const auto environment = ChosenEnvironment(environ, common->options.environment);
+  HEADRACE_ASSIGN_OR_RETURN(
+      Interpreter interpreter,
+      common->interpreters->Find(
+          {.execution_environment = Named(facts.parameters, "EXECUTION_ENV_PATH"),
+           .model_interpreter = Named(facts.parameters, "python_interpreter"),
+           .default_interpreter = common->options.interpreter,
+           .model_directory = spec.model_directory,
+           .path = Named(environment, "PATH")}));
+  return std::unique_ptr<PythonModel>(
+      new PythonModel(std::move(common), std::move(spec), std::move(interpreter)));
+}
+
+PythonModel::PythonModel(std::shared_ptr<const WorkerCommon> common, engine::LoadSpec spec,
+                         Interpreter interpreter)
+    : common_(std::move(common)), interpreter_(std::move(interpreter)), spec_(std::move(spec)) {}
 
 void PythonModel::SetFinalConfig(std::string config_json) {
   spec_.config_json = std::move(config_json);
@@ -21,14 +52,34 @@ void PythonModel::SetFinalConfig(std::string config_json) {
 KeeperOptions PythonModel::Worker(const engine::InstancePlacement& placement,
                                   const ModelFacts& facts, MessageType question) const {
   KeeperOptions options;
-  options.label =
-      fmt::format("model '{}' version {}, instance '{}'", spec_.model_name, spec_.version,
-                  placement.name);
-  options.process.arguments = {common_.settings.interpreter, common_.main_file};
-  options.process.environment = ChosenEnvironment(environ, {});
-  options.data_byte_size = common_.settings.data_byte_size;
+  options.label = fmt::format("model '{}' version {}, instance '{}'", spec_.model_name,
+                              spec_.version, placement.name);
+  const WorkerOptions& common = common_->options;
+  options.process.arguments = {interpreter_.program, common_->main_file};
+  options.process.environment = ChosenEnvironment(environ, common.environment);
+  for (const auto& [name, value] : interpreter_.environment) {
+    options.process.environment[name] = value;
+  }
+  // The engine has bound the thread that creates an instance to the instance's cores.
+  CpuList cpus = AvailableCpus();
+  const Placement placed = PlaceWorker(
+      {.cpus = cpus == common_->topology.cpus() ? CpuList() : std::move(cpus),
+       .worker_count = facts.instance_count,
+       .thread_count = ParseDecimal<std::uint16_t>(Named(facts.parameters, "intra_op_thread_count"))
+                           .value_or(0),
+       .on_gpu = placement.kind == engine::InstanceKind::kGpu,
+       .device_id = placement.device_id,
+       .gpu_count = common_->gpu_count},
+      common_->topology, options.process.environment);
+  options.process.cpus = placed.cpus;
+  for (const auto& [name, value] : placed.environment) {
+    options.process.environment[name] = value;
+  }
+  options.process.limits = common.limits;
+  options.process.confinement = common.confinement;
+  options.data_byte_size = common.data_byte_size;
   options.question = question;
-  options.make_question = [contract = common_.contract, spec = spec_, facts,
+  options.make_question = [contract = common_->contract, spec = spec_, facts,
                            placement](const DataRegion& region) {
     return EncodeLoad({.contract = contract,
                        .model_name = spec.model_name,
@@ -46,13 +97,11 @@ KeeperOptions PythonModel::Worker(const engine::InstancePlacement& placement,
                        .data_middle = region.middle(),
                        .handler_json = {}});
   };
-  options.life.start_timeout = common_.settings.start_timeout;
-  options.life.give_up = common_.settings.give_up;
-  options.finalize_timeout = common_.settings.finalize_timeout;
+  options.life = common.life;
   options.side = {.label = options.label,
                   .output_names = facts.output_names,
-                  .services = common_.services,
-                  .controls = common_.controls};
+                  .services = common_->services,
+                  .controls = common_->controls};
   return options;
 }
 
@@ -63,9 +112,8 @@ Status PythonModel::CompleteConfig() {
   HEADRACE_ASSIGN_OR_RETURN(const ModelFacts facts, ReadModelFacts(spec_.config_json));
   engine::InstancePlacement placement;
   placement.name = spec_.model_name + "_auto_complete";
-  HEADRACE_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Keeper> keeper,
-      Keeper::Start(Worker(placement, facts, MessageType::kCompleteConfig)));
+  HEADRACE_ASSIGN_OR_RETURN(const std::unique_ptr<Keeper> keeper,
+                            Keeper::Start(Worker(placement, facts, MessageType::kCompleteConfig)));
   std::string answer = keeper->answer();
   const std::size_t size = answer.size();
   answer.resize(size + protocol::JsonCursor::kPadding);
@@ -86,7 +134,8 @@ Result<std::unique_ptr<engine::Instance>> PythonModel::CreateInstance(
   return std::unique_ptr<engine::Instance>(std::make_unique<PythonInstance>(
       std::move(keeper), std::move(label), std::move(facts.input_names),
       std::move(facts.output_names),
-      ExecutionLimits{.response_timeout = common_.settings.response_timeout}));
+      ExecutionLimits{.response_timeout = common_->options.response_timeout.value_or(
+                          common_->contract == "handler" ? kHandlerResponseTimeout : 0)}));
 }
 
 }  // namespace headrace::worker

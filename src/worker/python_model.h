@@ -12,17 +12,11 @@
 
 namespace headrace::worker {
 
-// What all workers of a backend have in common.
-struct WorkerCommon {
-  std::string contract, main_file;
-  PythonBackend::Settings settings;
-  HostServices* services = nullptr;
-  std::shared_ptr<ControlThreads> controls;
-};
-
 class PythonModel final : public engine::LoadedModel {
  public:
-  PythonModel(WorkerCommon common, engine::LoadSpec spec);
+  // Finds the model's interpreter: blocks while a packed environment is unpacked.
+  static Result<std::unique_ptr<PythonModel>> Create(std::shared_ptr<const WorkerCommon> common,
+                                                     engine::LoadSpec spec);
 
   // auto_complete_config, where spec.auto_complete asks for it. Blocks.
   Status CompleteConfig();
@@ -38,7 +32,11 @@ class PythonModel final : public engine::LoadedModel {
   KeeperOptions Worker(const engine::InstancePlacement& placement, const ModelFacts& facts,
                        MessageType question) const;
 
-  const WorkerCommon common_;
+  PythonModel(std::shared_ptr<const WorkerCommon> common, engine::LoadSpec spec,
+              Interpreter interpreter);
+
+  const std::shared_ptr<const WorkerCommon> common_;
+  const Interpreter interpreter_;
   engine::LoadSpec spec_;
 };
 

@@ -115,9 +115,9 @@ Status SideHandler::Respond(std::span<const std::byte> body) {
     if (ends) {
       // The execution of a late request lasts until its last response.
       const Nanos begin = request.times.executing, now = Clock::Real().Now();
-      ReportExecution(request, answer.ok(),
-                      {.exec_start = begin, .compute_start = begin, .compute_end = now,
-                       .exec_end = now});
+      ReportExecution(
+          request, answer.ok(),
+          {.exec_start = begin, .compute_start = begin, .compute_end = now, .exec_end = now});
     }
     Give(std::move(answer), request);
     if (ends) {

@@ -19,7 +19,7 @@ namespace headrace::worker {
 struct SideOptions {
   std::string label;  // of the worker, for the log
   std::vector<std::string> output_names;
-  HostServices* services = nullptr;      // null: the worker may ask for nothing
+  HostServices* services = nullptr;          // null: the worker may ask for nothing
   std::shared_ptr<ControlThreads> controls;  // null only without services
 };
 

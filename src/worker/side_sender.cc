@@ -32,9 +32,9 @@ Status SideSender::Send(MessageType type, std::string body) {
     if (message.head.body_offset != 0) {
       region_.Free(message.head.body_offset);
     }
-    return Status(StatusCode::kResourceExhausted,
-                  fmt::format("the worker does not read: {} bytes wait for it",
-                              waiting_byte_size_));
+    return Status(
+        StatusCode::kResourceExhausted,
+        fmt::format("the worker does not read: {} bytes wait for it", waiting_byte_size_));
   }
   waiting_byte_size_ += message.body.size() + kHeadByteSize;
   messages_.push_back(std::move(message));

@@ -28,8 +28,8 @@ Status CheckTensor(const WireTensor& tensor, const DecodeRules& rules) {
   const bool fixed = tensor.dtype != DataType::kBytes;
   // An element of BYTES has at least its length.
   const std::size_t element_size = fixed ? DataTypeByteSize(tensor.dtype) : sizeof(std::uint32_t);
-  const auto least = CheckedMultiply(static_cast<std::uint64_t>(*count),
-                                     static_cast<std::uint64_t>(element_size));
+  const auto least =
+      CheckedMultiply(static_cast<std::uint64_t>(*count), static_cast<std::uint64_t>(element_size));
   if (!least || (fixed ? tensor.byte_size != *least : tensor.byte_size < *least)) {
     return InvalidArgument("a tensor {} of type {} has {} bytes", tensor.shape.ToString(),
                            DataTypeName(tensor.dtype), tensor.byte_size);
@@ -200,8 +200,7 @@ Result<std::span<const std::uint64_t>> WireDecoder::Numbers(std::span<const std:
   numbers_.clear();
   Reader reader(body);
   CountFormat head;
-  if (!reader.Read(head) || head.zero != 0 ||
-      head.count != reader.left() / sizeof(std::uint64_t) ||
+  if (!reader.Read(head) || head.zero != 0 || head.count != reader.left() / sizeof(std::uint64_t) ||
       reader.left() % sizeof(std::uint64_t) != 0) {
     return InvalidArgument("a list of {} bytes is not as long as it says", body.size());
   }

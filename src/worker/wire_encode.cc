@@ -75,8 +75,8 @@ void AppendResponseCount(std::string& out, std::uint32_t response_count) {
 }
 
 void AppendResponse(std::string& out, const WireResponse& response) {
-  const std::uint32_t flags = (response.final ? kResponseFinal : 0) |
-                              (response.error ? kResponseError : 0);
+  const std::uint32_t flags =
+      (response.final ? kResponseFinal : 0) | (response.error ? kResponseError : 0);
   Append(out, ResponseFormat{.key = response.key,
                              .flags = flags,
                              .tensor_count = static_cast<std::uint32_t>(response.tensors.size()),

@@ -82,8 +82,9 @@ def _options():
 @pytest.fixture(scope="module", name="ours")
 def _ours(repository, tmp_path_factory):
     environment = {**peers.environment(tmp_path_factory.mktemp("links")), "MEETING": "ours"}
+    published = "--backend-config=python,implementation=published"
     with server_module.Server(
-        repository, "--allow-code-override=true", *_options(), environment=environment
+        repository, "--allow-code-override=true", published, *_options(), environment=environment
     ) as running:
         yield running
         assert running.stop() == 0, running.output()

@@ -1,0 +1,144 @@
+"""A worker that keeps or breaks the rules, as the model's name says: once. The next one of the model keeps them.
+
+Answers each request with its first input as output 0.
+"""
+
+import json
+import mmap
+import os
+import pathlib
+import socket
+import struct
+import time
+
+_MAGIC = 0x31575248
+_HELLO, _LOAD, _LOADED, _EXECUTE, _EXECUTED, _COMPLETE, _CONFIG, _FINALIZE, _FINALIZED = range(1, 10)
+_RESPONSE, _RELEASE, _DROPPED, _LOG = 16, 17, 18, 19
+
+call = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=3)
+side = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=4)
+
+
+def send(channel, kind, body=b"", flags=0):
+    channel.send(struct.pack("<IHHQQ", _MAGIC, kind, flags, len(body), 0) + body)
+
+
+def receive():
+    packet = call.recv(1 << 17)
+    if not packet:
+        os._exit(0)
+    _, kind, flags, size, offset = struct.unpack_from("<IHHQQ", packet)
+    if flags & 0x8000:
+        with mmap.mmap(5, 0, access=mmap.ACCESS_READ) as region:
+            return kind, region[offset : offset + size]
+    return kind, packet[24:]
+
+
+def requests(body):
+    """(key, first tensor's offset, size, dtype, dims) of each."""
+    count, _, _, _ = struct.unpack_from("<IIQQ", body)
+    at, found = 24, []
+    for _ in range(count):
+        key, _, _, _, _, tensors, extras = struct.unpack_from("<QQQIIII", body, at)
+        at += 40
+        first = None
+        for _ in range(tensors):
+            offset, size, name, dtype, rank, name_size, _ = struct.unpack_from("<QQHBBHH", body, at)
+            dims = struct.unpack_from(f"<{rank}q", body, at + 24)
+            at += 24 + 8 * rank + (name_size + 7) // 8 * 8
+            first = first or (offset, size, dtype, dims)
+        at += (extras + 7) // 8 * 8
+        found.append((key, *first))
+    return found
+
+
+def response(key, offset, size, dtype, dims, final=1):
+    tensor = struct.pack("<QQHBBHH", offset, size, 0, dtype, len(dims), 0, 0) + struct.pack(f"<{len(dims)}q", *dims)
+    return struct.pack("<QIIII", key, final, 1, 0, 0) + tensor
+
+
+def executed(responses, flags=1):
+    send(call, _EXECUTED, struct.pack("<II", len(responses), 0) + b"".join(responses), flags)
+
+
+def misbehave(mode, asked):
+    """True if the execution is answered by that."""
+    key, offset, size, dtype, dims = asked[0]
+    right = [response(*request) for request in asked]
+    if mode == "foreign_key":
+        executed([response(key + 4096, offset, size, dtype, dims)])
+    elif mode == "twice":
+        executed([right[0], right[0]])
+    elif mode == "outside":
+        executed([response(key, 1 << 40, size, dtype, dims)])
+    elif mode == "cancel_bytes":
+        executed([response(key, 0, size, dtype, dims)])
+    elif mode == "wrong_size":
+        executed([response(key, offset, size + 4, dtype, dims)])
+    elif mode == "garbage":
+        call.send(b"garbage")
+    elif mode == "empty":
+        call.send(struct.pack("<IHHQQ", _MAGIC, _EXECUTED, 0, 4, 0))
+    elif mode == "body_outside":
+        call.send(struct.pack("<IHHQQ", _MAGIC, _EXECUTED, 0x8000, 64, 0))
+    elif mode == "out_of_turn":
+        send(call, _FINALIZED, b"{}")
+    elif mode == "two_answers":
+        executed(right)
+        executed(right)
+    elif mode == "exit":
+        os._exit(3)
+    elif mode == "hang":
+        time.sleep(1000)
+    elif mode == "closes":
+        call.close()
+        time.sleep(1000)
+    elif mode == "bad_release":
+        send(side, _RELEASE, struct.pack("<IIQ", 1, 0, 12345))
+        time.sleep(1000)
+    elif mode == "side_garbage":
+        side.send(b"garbage")
+        time.sleep(1000)
+    elif mode == "foreign_response":
+        send(side, _RESPONSE, struct.pack("<II", 1, 0) + response(1 << 60, offset, size, dtype, dims))
+        time.sleep(1000)
+    elif mode == "late":
+        executed([])
+        send(side, _RESPONSE, struct.pack("<II", 1, 0) + struct.pack("<QIIII", key, 1, 0, 0, 0))
+    elif mode == "drops":
+        executed([])
+        send(side, _DROPPED, struct.pack("<IIQ", 1, 0, key))
+    elif mode == "late_exit":
+        executed([])
+        os._exit(4)
+    else:
+        return False
+    return True
+
+
+def main():
+    send(call, _HELLO, b'{"protocol": 1, "pid": 1, "python": "3", "numpy": ""}')
+    _, body = receive()
+    load = json.loads(body)
+    mode = load["model_name"]
+    if mode == "no_load":
+        send(call, _LOADED, b'{"error": {"code": "INVALID_ARG", "message": "it does not load"}}')
+        time.sleep(1000)
+    if mode == "dies_early":
+        os._exit(5)
+    marker = pathlib.Path(load["model_directory"]) / "misbehaved"
+    send(call, _LOADED, b"{}")
+    while True:
+        kind, body = receive()
+        if kind == _FINALIZE:
+            send(call, _FINALIZED, b"{}")
+            os._exit(0)
+        asked = requests(body)
+        if not marker.exists():
+            marker.touch()
+            if misbehave(mode, asked):
+                continue
+        executed([response(*request) for request in asked])
+
+
+main()
