@@ -12,8 +12,6 @@ using inference::ModelInstanceGroup;
 
 // As in TorchServe, where neither the model nor its registration says.
 constexpr std::int64_t kBatchDelayMsDefault = 100;
-constexpr std::int64_t kResponseTimeoutSDefault = 120;
-constexpr std::int64_t kStartupTimeoutSDefault = 120;
 
 void AddTensors(ModelConfig& config) {
   if (config.input().empty()) {
@@ -86,15 +84,16 @@ void AddParameter(std::string_view key, const std::string& value, ModelConfig& c
   }
 }
 
+// What the model does not say is the backend's.
 void AddTimeouts(const HandlerSettings& settings, ModelConfig& config) {
-  AddParameter("response-timeout-seconds",
-               std::to_string(settings.response_timeout_s.value_or(kResponseTimeoutSDefault)),
-               config);
-  AddParameter("start-timeout-seconds",
-               std::to_string(settings.startup_timeout_s.value_or(kStartupTimeoutSDefault)),
-               config);
-  if (settings.retry_timeout_s) {
-    AddParameter("restart-give-up-seconds", std::to_string(*settings.retry_timeout_s), config);
+  const std::pair<std::string_view, std::optional<std::int64_t>> limits[] = {
+      {"response-timeout-seconds", settings.response_timeout_s},
+      {"start-timeout-seconds", settings.startup_timeout_s},
+      {"restart-give-up-seconds", settings.retry_timeout_s}};
+  for (const auto& [name, seconds] : limits) {
+    if (seconds) {
+      AddParameter(name, std::to_string(*seconds), config);
+    }
   }
 }
 

@@ -118,6 +118,10 @@ struct ServerConfig {
   std::uint64_t hold_until_count = 0;          // TRITONSERVER_DELAY_SCHEDULER, for tests
   std::uint64_t hold_until_backlog_count = 0;  // TRITONSERVER_BACKLOG_DELAY_SCHEDULER, for tests
   std::uint64_t override_byte_size_max = std::uint64_t{4} << 30;
+  // Of archives of models (repository/archive_limits.h).
+  std::uint64_t archive_byte_size_max = std::uint64_t{16} << 30;
+  std::uint64_t archive_entry_byte_size_max = std::uint64_t{4} << 30;
+  std::uint64_t archive_entry_count_max = 10'000;
 
   // What models share.
   std::string cache_name;  // empty: no --cache-config

@@ -23,6 +23,14 @@ std::string Named(const std::map<std::string, std::string>& values, const std::s
   return found == values.end() ? std::string() : found->second;
 }
 
+// A time limit that the model's configuration sets for itself, in whole seconds.
+std::optional<Nanos> OwnLimit(const ModelFacts& facts, const std::string& name) {
+  constexpr std::uint32_t kSecondsMax = 1'000'000;
+  const auto seconds = ParseDecimal<std::uint32_t>(Named(facts.parameters, name));
+  return seconds && *seconds <= kSecondsMax ? std::optional(Nanos{*seconds} * kSecond)
+                                            : std::nullopt;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PythonModel>> PythonModel::Create(std::shared_ptr<const WorkerCommon> common,
@@ -98,6 +106,10 @@ KeeperOptions PythonModel::Worker(const engine::InstancePlacement& placement,
                        .handler_json = {}});
   };
   options.life = common.life;
+  options.life.start_timeout =
+      OwnLimit(facts, "start-timeout-seconds").value_or(options.life.start_timeout);
+  options.life.give_up =
+      OwnLimit(facts, "restart-give-up-seconds").value_or(options.life.give_up);
   options.side = {.label = options.label,
                   .output_names = facts.output_names,
                   .services = common_->services,
@@ -130,12 +142,14 @@ Result<std::unique_ptr<engine::Instance>> PythonModel::CreateInstance(
   HEADRACE_ASSIGN_OR_RETURN(ModelFacts facts, ReadModelFacts(spec_.config_json));
   KeeperOptions options = Worker(placement, facts, MessageType::kLoad);
   std::string label = options.label;
+  const Nanos response_timeout =
+      OwnLimit(facts, "response-timeout-seconds")
+          .value_or(common_->options.response_timeout.value_or(
+              common_->contract == "handler" ? kHandlerResponseTimeout : 0));
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<Keeper> keeper, Keeper::Start(std::move(options)));
   return std::unique_ptr<engine::Instance>(std::make_unique<PythonInstance>(
       std::move(keeper), std::move(label), std::move(facts.input_names),
-      std::move(facts.output_names),
-      ExecutionLimits{.response_timeout = common_->options.response_timeout.value_or(
-                          common_->contract == "handler" ? kHandlerResponseTimeout : 0)}));
+      std::move(facts.output_names), ExecutionLimits{.response_timeout = response_timeout}));
 }
 
 }  // namespace headrace::worker

@@ -20,7 +20,8 @@ class ModelFolder:
         self.directory = load.get("version_directory") or load.get("model_directory")
         self.name = load.get("model_name", "")
         self.manifest = self._manifest(parameters, str(load.get("model_version", "1.0")))
-        self.settings = json.loads(parameters.get("model_config") or "{}")
+        version = load.get("model_version", 1)
+        self.settings = json.loads(parameters.get(f"model_config.{version}") or parameters.get("model_config") or "{}")
         self.handler = parameters.get("handler") or self.manifest["model"].get("handler") or "handler.py"
         self.envelope = parameters.get("service_envelope") or os.environ.get("TS_SERVICE_ENVELOPE", "")
         self.decode = (parameters.get("decode_input_request") or os.environ.get("TS_DECODE_INPUT_REQUEST", "true")).lower() == "true"
