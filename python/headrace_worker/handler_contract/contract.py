@@ -33,15 +33,16 @@ class HandlerContract(contracts.Contract):
     def __init__(self, runtime, load):
         self._runtime = runtime
         self._load = load
-        self._decode = True
+        self._rows = None
         self._handle = None
         self._context = None
         self._metrics = None
         self._prediction_time = None
+        self._processor = None
 
     def load(self):
         folder = archive.ModelFolder(self._load)
-        self._decode = folder.decode
+        self._rows = rows.RowMaker(folder.decode)
         archive.keep_compiled_code()
         root = logging.getLogger()
         root.addHandler(LogRelay(self._runtime.side))
@@ -49,10 +50,13 @@ class HandlerContract(contracts.Contract):
         sys.path.insert(0, folder.directory)
         os.chdir(folder.directory)
 
+        from headrace_worker.handler_contract.processor import RowProcessor
         from ts.context import Context
         from ts.metrics.metrics_store import MetricsStore
 
+        self._processor = RowProcessor
         self._metrics = metrics.MetricRelay(self._runtime.side, self._runtime.side.log)
+        self._prediction_time = ("gauge", "PredictionTime", "Milliseconds", (("ModelName", folder.name), ("Level", "Model")))
         self._context = Context(
             model_name=folder.name, model_dir=folder.directory, manifest=folder.manifest, batch_size=folder.batch_size, gpu=folder.gpu,
             limit_max_image_pixels=folder.limit_pixels, metrics=MetricsStore({}, folder.name, self._metrics), model_yaml_config=folder.settings,
@@ -64,7 +68,7 @@ class HandlerContract(contracts.Contract):
         together = []
         for request in batch.requests:
             _, _, _, offset, size = request.tensors[0]
-            row = rows.make_row(request, batch.read(offset, size), self._decode)
+            row = self._rows.make(request, batch.read(offset, size))
             if row.alone:
                 self._predict(batch, [row])
             else:
@@ -89,7 +93,7 @@ class HandlerContract(contracts.Contract):
             return
         finally:
             context.streamer = None
-        self._add_prediction_time(started)
+        self._metrics.set_gauge(self._prediction_time, (time.perf_counter() - started) * 1000)
         for index, row in enumerate(taken):
             found = answers.parameters(context, index) if index not in stream.begun else {}
             if stream.used:
@@ -99,21 +103,11 @@ class HandlerContract(contracts.Contract):
             tensor = wire.pack_tensor(_BODY, b"", wire.UINT8, (1, size), offset, size)
             batch.respond(row.key, (tensor,), answers.extras(found))
 
-    @staticmethod
-    def _begin(context, taken, stream):
-        from ts.context import RequestProcessor
-
+    def _begin(self, context, taken, stream):
         context.request_ids = {index: row.request_id for index, row in enumerate(taken)}
-        context.request_processor = [RequestProcessor(row.headers) for row in taken]
+        context.request_processor = [self._processor(row) for row in taken]
         context.metrics.request_ids = context.request_ids
         context.streamer = stream
-
-    def _add_prediction_time(self, started):
-        if self._prediction_time is None:
-            from ts.metrics.metric_type_enum import MetricTypes
-
-            self._prediction_time = self._context.metrics.add_metric_to_cache("PredictionTime", "ms", ["ModelName", "Level"], MetricTypes.GAUGE)
-        self._prediction_time.add_or_update(round((time.perf_counter() - started) * 1000, 2), [self._context.model_name, "Model"])
 
     def _fail(self, batch, taken, stream, error):
         failure = answers.failure_of(error)

@@ -45,6 +45,15 @@ class MetricRelay:
                 observed = self._pending.setdefault(key, [])
                 if len(observed) < _OBSERVATION_LIMIT:
                     observed.append(value)
+        self._wake()
+
+    def set_gauge(self, key, value):
+        """The same for a gauge whose key is at hand: (kind, name, unit, labels)."""
+        with self._lock:
+            self._pending[key] = value
+        self._wake()
+
+    def _wake(self):
         if not self._dirty.is_set():
             self._dirty.set()
             if self._thread is None:
