@@ -85,9 +85,13 @@ class FakeServer:
         os.close(data)
         self.names = {"input": [], "output": []}
         self._next = 4096
-        self.messages = []
-        self.released = []
-        self.dropped = []
+        self.forget()
+
+    def forget(self):
+        """Starts anew with what the worker has said."""
+        self.messages, self.released, self.dropped = [], [], []
+        # The id of the first request of each EXECUTE, if it has no other.
+        self.code = None
 
     def __enter__(self):
         return self
@@ -161,7 +165,10 @@ class FakeServer:
             for name, (dtype, dims, content) in request.get("tensors", {}).items():
                 index = self.names["input"].index(name) if name in self.names["input"] else wire.NAME_FOLLOWS
                 tensors += wire.pack_tensor(index, name.encode(), dtype, dims, offset + places[name], len(content))
-            extras = json.dumps(request["extras"]).encode() if request.get("extras") else b""
+            extras = dict(request.get("extras", {}))
+            if self.code is not None and request is requests[0]:
+                extras.setdefault("id", self.code)
+            extras = json.dumps(extras).encode() if extras else b""
             head = struct.pack(
                 "<QQQIIII",
                 request["key"],

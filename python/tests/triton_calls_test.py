@@ -45,8 +45,8 @@ def _said(server):
 
 
 @pytest.mark.parametrize("way", ["call(**more).exec()", "await call(**more).async_exec()"])
-def test_a_call_and_its_answer(serve, way):
-    server = serve(_MODEL, {})
+def test_a_call_and_its_answer(shared, way):
+    server = shared(_MODEL)
     more = "more = dict(request_id='x', correlation_id=9, model_version=2, flags=3, timeout=77, parameters={'a': 1})\n"
     _start(server, more + f"response = {way}\nsaid = [plain(response), response.parameters()]")
     key, tensors, extras, correlation_id, timeout_us, flags = server.next_call()
@@ -60,8 +60,8 @@ def test_a_call_and_its_answer(serve, way):
     assert _said(server) == [{"B": [5, 6]}, '{"p": "q"}']
 
 
-def test_a_call_joins_the_trace_of_its_request(serve):
-    server = serve(_MODEL, {})
+def test_a_call_joins_the_trace_of_its_request(shared):
+    server = shared(_MODEL)
     _start(server, "said = plain(call(trace=requests[0].trace(), correlation_id='c').exec())")
     key, _, extras, *_ = server.next_call()
     assert (extras["parent"], extras["correlation_id"], extras["model_version"]) == (1, "c", -1)
@@ -69,8 +69,8 @@ def test_a_call_joins_the_trace_of_its_request(serve):
     assert _said(server) == ["none", "NOT_FOUND"]
 
 
-def test_calls_at_once_are_answered_in_any_order(serve):
-    server = serve(_MODEL, {})
+def test_calls_at_once_are_answered_in_any_order(shared):
+    server = shared(_MODEL)
     _start(server, "said = [plain(r) for r in await asyncio.gather(*(call(request_id=str(i)).async_exec() for i in range(3)))]")
     keys = [(call[2]["id"], call[0]) for call in (server.next_call() for _ in range(3))]
     for identifier, key in reversed(keys):
@@ -79,8 +79,8 @@ def test_calls_at_once_are_answered_in_any_order(serve):
 
 
 @pytest.mark.parametrize("way", ["call().exec(decoupled=True)", "await call().async_exec(decoupled=True)"])
-def test_a_stream_of_responses(serve, way):
-    server = serve(_MODEL, {})
+def test_a_stream_of_responses(shared, way):
+    server = shared(_MODEL)
     _start(server, f"stream = {way}\nsaid = [[plain(r) for r in stream], [plain(r) for r in stream]]")
     key, _, extras, *_ = server.next_call()
     assert extras["decoupled"] is True
@@ -91,8 +91,8 @@ def test_a_stream_of_responses(serve, way):
     assert _said(server) == [whole, whole]
 
 
-def test_a_stream_is_cancelled(serve):
-    server = serve(_MODEL, {})
+def test_a_stream_is_cancelled(shared):
+    server = shared(_MODEL)
     _start(server, "stream = call().exec(decoupled=True)\nsaid = [plain(next(stream))]\nstream.cancel()\nsaid += map(plain, stream)")
     key = server.next_call()[0]
     server.answer_call(key, _ANSWER, flags=0)
@@ -102,8 +102,8 @@ def test_a_stream_is_cancelled(serve):
     assert _said(server) == [{"B": [5, 6]}, ["gone", "CANCELLED"]]
 
 
-def test_a_task_that_is_cancelled_cancels_its_call(serve):
-    server = serve(_MODEL, {})
+def test_a_task_that_is_cancelled_cancels_its_call(shared):
+    server = shared(_MODEL)
     _start(server, "try:\n    await asyncio.wait_for(call().async_exec(), 0.01)\nexcept asyncio.TimeoutError:\n    said = 'late'")
     key = server.next_call()[0]
     server.next_message(wire.CALL_CANCEL)
@@ -111,8 +111,8 @@ def test_a_task_that_is_cancelled_cancels_its_call(serve):
     server.answer_call(key, _ANSWER)
 
 
-def test_the_blocks_of_a_response_are_released_when_nothing_refers_to_them(serve):
-    server = serve(_MODEL, {})
+def test_the_blocks_of_a_response_are_released_when_nothing_refers_to_them(shared):
+    server = shared(_MODEL)
     _start(server, "kept = call().exec().output_tensors()[0].as_numpy()[1:]\nplain(call().exec())\nsaid = kept.tolist()")
     first = server.answer_call(server.next_call()[0], _ANSWER)
     second = server.answer_call(server.next_call()[0], _ANSWER)
@@ -130,8 +130,8 @@ def test_a_call_that_ends_with_the_server(serve):
     assert _said(server) == ["the worker is ending", "INTERNAL"]
 
 
-def test_a_call_too_large_for_the_region(serve):
-    server = serve(_MODEL, {})
+def test_a_call_too_large_for_the_region(shared):
+    server = shared(_MODEL)
     code = "inputs = [pb_utils.Tensor('A', np.zeros(100 << 20, 'u1'))]\n"
     code += "said = plain(pb_utils.InferenceRequest(inputs=inputs, requested_output_names=[], model_name='m').exec())"
     _start(server, code)
@@ -182,8 +182,8 @@ def test_calls_are_for_execute_only(serve):
         ),
     ],
 )
-def test_wrong_arguments(serve, code, kind, text):
-    server = serve(_MODEL, {})
+def test_wrong_arguments(shared, code, kind, text):
+    server = shared(_MODEL)
     _start(server, f"said = {code}")
     assert _said(server) == [kind, text]
 
@@ -191,8 +191,8 @@ def test_wrong_arguments(serve, code, kind, text):
 # Model control, metrics, log
 
 
-def test_models_are_controlled(serve):
-    server = serve(_MODEL, {})
+def test_models_are_controlled(shared):
+    server = shared(_MODEL)
     _start(
         server,
         "pb_utils.load_model('m', config='{}', files={'file:1/a': b'abc', 'file:1/b': b''})\n"
@@ -215,15 +215,15 @@ def test_models_are_controlled(serve):
     assert _said(server) == [True, False]
 
 
-def test_what_the_server_refuses_is_an_exception(serve):
-    server = serve(_MODEL, {})
+def test_what_the_server_refuses_is_an_exception(shared):
+    server = shared(_MODEL)
     _start(server, "said = pb_utils.load_model('m')")
     server.reply(server.next_json(wire.CONTROL)["id"], error={"code": "NOT_FOUND", "message": "no 'm'"})
     assert _said(server) == ["TritonModelException", "Failed to load model: no 'm'"]
 
 
-def test_metrics(serve):
-    server = serve(_MODEL, {})
+def test_metrics(shared):
+    server = shared(_MODEL)
     _start(
         server,
         "family = pb_utils.MetricFamily(name='f', description='d', kind=pb_utils.MetricFamily.HISTOGRAM)\n"
@@ -258,8 +258,8 @@ def test_metrics(serve):
     assert _said(server) == 4.0
 
 
-def test_what_a_metric_cannot_do_is_asked_and_refused(serve):
-    server = serve(_MODEL, {})
+def test_what_a_metric_cannot_do_is_asked_and_refused(shared):
+    server = shared(_MODEL)
     _start(server, "said = pb_utils.MetricFamily('f', 'd', pb_utils.MetricFamily.COUNTER).Metric().increment(-1)")
     for _ in range(2):
         server.reply(server.next_json(wire.METRIC)["call"], True)
@@ -277,15 +277,15 @@ def test_what_a_metric_cannot_do_is_asked_and_refused(serve):
         ("buckets=[1]", "Unexpected buckets found."),
     ],
 )
-def test_wrong_arguments_of_a_series(serve, arguments, text):
-    server = serve(_MODEL, {})
+def test_wrong_arguments_of_a_series(shared, arguments, text):
+    server = shared(_MODEL)
     _start(server, f"said = pb_utils.MetricFamily('f', 'd', pb_utils.MetricFamily.COUNTER).Metric({arguments})")
     server.reply(server.next_json(wire.METRIC)["call"], True)
     assert _said(server) == ["TritonModelException", "Failed to create metric. " + text]
 
 
-def test_lines_of_the_log(serve, tmp_path):
-    server = serve(_MODEL, {})
+def test_lines_of_the_log(shared, tmp_path):
+    server = shared(_MODEL)
     _start(
         server,
         "log = pb_utils.Logger\n"

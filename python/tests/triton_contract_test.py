@@ -174,8 +174,10 @@ def test_a_completion_that_returns_nothing(serve, tmp_path):
         ),
     ],
 )
-def test_what_execute_must_not_return(serve, line, text):
-    server = serve(_model(line), {})
+def test_what_execute_must_not_return(coded, line, text):
+    server = coded(
+        line,
+    )
     responses, flags = server.execute(_request(1), _request(2))
     assert flags == wire.BLOCK_FREE
     expected = text.replace("triton_python_backend_utils.", "headrace_worker.triton_contract.response.")
@@ -190,27 +192,21 @@ def test_an_exception_names_its_places(serve, tmp_path):
     assert text in server.next_json(wire.LOG)["message"]
 
 
-def test_only_wanted_and_known_outputs_go_back(serve):
-    server = serve(
-        _model(
-            "names = ('OUTPUT0', 'OUTPUT1', 'OTHER')",
-            "tensors = [pb_utils.Tensor(name, np.zeros(1)) for name in names]",
-            "return [pb_utils.InferenceResponse(tensors) for _ in requests]",
-        ),
-        {},
+def test_only_wanted_and_known_outputs_go_back(coded):
+    server = coded(
+        "names = ('OUTPUT0', 'OUTPUT1', 'OTHER')",
+        "tensors = [pb_utils.Tensor(name, np.zeros(1)) for name in names]",
+        "return [pb_utils.InferenceResponse(tensors) for _ in requests]",
     )
     responses, _ = server.execute(_request(1), _request(2, extras={"wanted_outputs": ["OUTPUT1"]}))
     assert [list(response.tensors) for response in responses.values()] == [["OUTPUT0", "OUTPUT1"], ["OUTPUT1"]]
 
 
-def test_errors_with_codes_and_parameters(serve):
-    server = serve(
-        _model(
-            "return [pb_utils.InferenceResponse(error=pb_utils.TritonError('no', pb_utils.TritonError.NOT_FOUND)),",
-            "        pb_utils.InferenceResponse([], pb_utils.TritonError('default')),",
-            "        pb_utils.InferenceResponse(answer(1).output_tensors(), parameters={'a': 'b', 'n': 3, 't': True})]",
-        ),
-        {},
+def test_errors_with_codes_and_parameters(coded):
+    server = coded(
+        "return [pb_utils.InferenceResponse(error=pb_utils.TritonError('no', pb_utils.TritonError.NOT_FOUND)),",
+        "        pb_utils.InferenceResponse([], pb_utils.TritonError('default')),",
+        "        pb_utils.InferenceResponse(answer(1).output_tensors(), parameters={'a': 'b', 'n': 3, 't': True})]",
     )
     responses, _ = server.execute(_request(1), _request(2), _request(3))
     assert [_error(responses[key]) for key in (1, 2)] == [("NOT_FOUND", "no"), ("INTERNAL", "default")]
@@ -239,28 +235,22 @@ def test_what_a_model_sees_of_a_request(serve):
     assert second == ["", 42, 0, 0, {}, ["OUTPUT0", "OUTPUT1"], False, None, [["INPUT0", [1], 8, True]]]
 
 
-def test_an_async_execute_is_waited_for(serve):
-    server = serve(
-        _model(
-            "async def work():",
-            "    await asyncio.sleep(0)",
-            "    return [answer(7) for _ in requests]",
-            "return work()",
-        ),
-        {},
+def test_an_async_execute_is_waited_for(coded):
+    server = coded(
+        "async def work():",
+        "    await asyncio.sleep(0)",
+        "    return [answer(7) for _ in requests]",
+        "return work()",
     )
     for key in (1, 2):
         assert server.execute(_request(key))[0][key].values("OUTPUT0") == [7]
 
 
-def test_a_request_is_rescheduled(serve):
-    server = serve(
-        _model(
-            "if requests[0].inputs()[0].as_numpy()[0] == 0: return [answer(5), answer(6)]",
-            "requests[1].set_release_flags(pb_utils.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)",
-            "return [answer(4), None]",
-        ),
-        {},
+def test_a_request_is_rescheduled(coded):
+    server = coded(
+        "if requests[0].inputs()[0].as_numpy()[0] == 0: return [answer(5), answer(6)]",
+        "requests[1].set_release_flags(pb_utils.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)",
+        "return [answer(4), None]",
     )
     responses, _ = server.execute(_request(1, 1), _request(2, 1))
     assert (responses[1].flags, responses[2].flags) == (wire.FINAL, wire.RESCHEDULED)
@@ -273,13 +263,10 @@ def test_a_request_is_rescheduled(serve):
 # Senders
 
 
-def test_one_response_through_a_sender(serve):
-    server = serve(
-        _model(
-            "for request in requests:",
-            "    request.get_response_sender().send(answer(3), flags=FINAL)",
-        ),
-        {},
+def test_one_response_through_a_sender(coded):
+    server = coded(
+        "for request in requests:",
+        "    request.get_response_sender().send(answer(3), flags=FINAL)",
     )
     responses, _ = server.execute(_request(1))
     assert responses == {}
@@ -289,25 +276,24 @@ def test_one_response_through_a_sender(serve):
     assert server.dropped == []
 
 
-def test_a_request_that_is_dropped_is_told(serve):
-    server = serve(_model("return [None, answer(1)]"), {})
+def test_a_request_that_is_dropped_is_told(coded):
+    server = coded(
+        "return [None, answer(1)]",
+    )
     responses, _ = server.execute(_request(1), _request(2))
     assert list(responses) == [2]
     server.next_message(wire.DROPPED)
     assert server.dropped == [1]
 
 
-def test_a_decoupled_model_answers_from_a_thread(serve):
-    server = serve(
-        _model(
-            "def work(sender):",
-            "    for i in range(3):",
-            "        sender.send(answer(i))",
-            "    sender.send(flags=FINAL)",
-            "for request in requests:",
-            "    threading.Thread(target=work, args=(request.get_response_sender(),)).start()",
-        ),
-        {},
+def test_a_decoupled_model_answers_from_a_thread(coded):
+    server = coded(
+        "def work(sender):",
+        "    for i in range(3):",
+        "        sender.send(answer(i))",
+        "    sender.send(flags=FINAL)",
+        "for request in requests:",
+        "    threading.Thread(target=work, args=(request.get_response_sender(),)).start()",
         decoupled=True,
     )
     responses, _ = server.execute(_request(1))
@@ -317,31 +303,32 @@ def test_a_decoupled_model_answers_from_a_thread(serve):
     assert [response.flags for response in came] == [0, 0, 0, wire.FINAL] and came[3].tensors == {}
 
 
-def test_a_decoupled_async_execute_goes_on_in_the_background(serve):
-    server = serve(
-        _model(
-            "async def work():",
-            "    for request in requests:",
-            "        await asyncio.sleep(0)",
-            "        request.get_response_sender().send(answer(7), FINAL)",
-            "return work()",
-        ),
-        {},
+def test_a_decoupled_async_execute_goes_on_in_the_background(coded):
+    server = coded(
+        "async def work():",
+        "    for request in requests:",
+        "        await asyncio.sleep(0)",
+        "        request.get_response_sender().send(answer(7), FINAL)",
+        "return work()",
         decoupled=True,
     )
     assert server.execute(_request(1), _request(2))[0] == {}
     assert [server.next_response().key for _ in range(2)] == [1, 2]
 
 
-def test_a_decoupled_model_must_return_none(serve):
-    server = serve(_model("return [answer(1)]"), {}, decoupled=True)
+def test_a_decoupled_model_must_return_none(coded):
+    server = coded(
+        "return [answer(1)]",
+        decoupled=True,
+    )
     text = "Python model 'model_0_0' is using the decoupled mode and the execute function must return None."
     assert _error(server.execute(_request(1))[0][1]) == ("INTERNAL", _FAILED + text)
 
 
-def test_an_exception_after_a_final_response_fails_the_others_only(serve):
-    server = serve(
-        _model("requests[0].get_response_sender().send(answer(1), FINAL)", "raise ValueError('late')"), {}, decoupled=True
+def test_an_exception_after_a_final_response_fails_the_others_only(coded):
+    server = coded(
+        "requests[0].get_response_sender().send(answer(1), FINAL)", "raise ValueError('late')",
+        decoupled=True,
     )
     responses, _ = server.execute(_request(1), _request(2))
     assert list(responses) == [2]
@@ -373,38 +360,34 @@ _REFUSED = "Unable to send response. "
         ),
     ],
 )
-def test_what_a_sender_refuses(serve, decoupled, sends, text):
-    server = serve(
-        _model(
-            "sender = requests[0].get_response_sender()",
-            "try:",
-            f"    {sends}",
-            "except pb_utils.TritonModelException as error:",
-            "    pb_utils.Logger.log_info(str(error))",
-        ),
-        {},
+def test_what_a_sender_refuses(coded, decoupled, sends, text):
+    server = coded(
+        "sender = requests[0].get_response_sender()",
+        "try:",
+        f"    {sends}",
+        "except pb_utils.TritonModelException as error:",
+        "    pb_utils.Logger.log_info(str(error))",
         decoupled=decoupled,
     )
     server.execute(_request(1))
     assert server.next_json(wire.LOG)["message"] == text
 
 
-def test_a_second_answer_by_return_is_refused(serve):
-    server = serve(_model("requests[0].get_response_sender().send(answer(1), FINAL)", "return [answer(2)]"), {})
+def test_a_second_answer_by_return_is_refused(coded):
+    server = coded(
+        "requests[0].get_response_sender().send(answer(1), FINAL)", "return [answer(2)]",
+    )
     responses, _ = server.execute(_request(1))
     assert responses == {}
     text = _FAILED + _REFUSED + "Non-decoupled model cannot send more than one response."
     assert server.next_json(wire.LOG)["message"] == text
 
 
-def test_errors_and_parameters_through_a_sender(serve):
-    server = serve(
-        _model(
-            "sender = requests[0].get_response_sender()",
-            "sender.send(pb_utils.InferenceResponse(error=pb_utils.TritonError('no', pb_utils.TritonError.CANCELLED)))",
-            "sender.send(pb_utils.InferenceResponse([], parameters={'a': 1}), FINAL)",
-        ),
-        {},
+def test_errors_and_parameters_through_a_sender(coded):
+    server = coded(
+        "sender = requests[0].get_response_sender()",
+        "sender.send(pb_utils.InferenceResponse(error=pb_utils.TritonError('no', pb_utils.TritonError.CANCELLED)))",
+        "sender.send(pb_utils.InferenceResponse([], parameters={'a': 1}), FINAL)",
         decoupled=True,
     )
     server.execute(_request(1))
@@ -413,17 +396,13 @@ def test_errors_and_parameters_through_a_sender(serve):
     assert (second.flags, second.extras) == (wire.FINAL, {"parameters": {"a": 1}})
 
 
-def test_a_sender_waits_for_room(serve):
-    server = serve(
-        _model(
-            "sender = requests[0].get_response_sender()",
-            "for i in range(20):",
-            "    sender.send(pb_utils.InferenceResponse([pb_utils.Tensor('OUTPUT0', np.full(100_000, i, np.int32))]))",
-            "sender.send(flags=FINAL)",
-        ),
-        {},
-        size=2 << 20,
-        decoupled=True,
+def test_a_sender_waits_for_room(coded):
+    server = coded(
+        "sender = requests[0].get_response_sender()",
+        "for i in range(20):",
+        "    sender.send(pb_utils.InferenceResponse([pb_utils.Tensor('OUTPUT0', np.full(100_000, i, np.int32))]))",
+        "sender.send(flags=FINAL)",
+        size=2 << 20, decoupled=True,
     )
     server.start_execute(_request(1))
     came = [server.next_response() for _ in range(21)]

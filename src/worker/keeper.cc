@@ -104,6 +104,10 @@ void Keeper::Conclude(Status first_start) {
 
 // Shows what the life cycle says to the other threads.
 void Keeper::Publish() {
+  if (shown_ == std::pair(life_.state(), life_.starts())) {
+    return;
+  }
+  shown_ = {life_.state(), life_.starts()};
   Status health = life_.health();
   std::lock_guard lock(mutex_);
   ready_ = life_.ready() ? session_ : nullptr;

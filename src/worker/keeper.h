@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -96,6 +97,7 @@ class Keeper {
   LifeCycle life_;
   Nanos look_at_ = kNever;  // of the life cycle
   Phase phase_ = Phase::kNone;
+  std::pair<LifeState, std::uint64_t> shown_{LifeState::kFailed, 0};  // to other threads
   std::shared_ptr<Session> session_;
   std::unique_ptr<Process> process_;
   std::unique_ptr<SideHandler> side_;

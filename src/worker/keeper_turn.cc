@@ -77,7 +77,14 @@ LifeAction Keeper::Turn() {
       Finalize();
     }
   }
-  return clock_.Now() >= look_at_ ? life_.OnTime(clock_.Now()) : LifeAction{.at = look_at_};
+  if (clock_.Now() < look_at_) {
+    return LifeAction{.at = look_at_};
+  }
+  if (process_ != nullptr) {
+    killed_for_ = Unavailable("it did not load the model within {} s (start-timeout-seconds)",
+                              options_.life.start_timeout / kSecond);
+  }
+  return life_.OnTime(clock_.Now());
 }
 
 void Keeper::Finalize() {

@@ -30,6 +30,7 @@ PythonInstance::PythonInstance(std::unique_ptr<Keeper> keeper, std::string label
       limits_(limits) {}
 
 void PythonInstance::Execute(engine::Batch batch) {
+  RefuseGpuInputs(batch);
   if (batch.requests.empty()) {
     return;
   }
@@ -46,6 +47,19 @@ void PythonInstance::Execute(engine::Batch batch) {
   for (const auto& request : batch.requests) {
     Fail(*request, session.status());
   }
+}
+
+// What lies in GPU memory cannot be copied from here.
+void PythonInstance::RefuseGpuInputs(engine::Batch& batch) const {
+  std::erase_if(batch.requests, [this](const auto& request) {
+    const bool on_gpu = std::any_of(
+        request->inputs.begin(), request->inputs.end(),
+        [](const NamedTensor& input) { return input.tensor.memory_kind == MemoryKind::kGpu; });
+    if (on_gpu) {
+      Fail(*request, Unimplemented("{}: inputs of Python models must be in host memory", label_));
+    }
+    return on_gpu;
+  });
 }
 
 void PythonInstance::Run(const std::shared_ptr<Session>& session, Requests requests) {
@@ -89,6 +103,10 @@ void PythonInstance::Run(const std::shared_ptr<Session>& session, Requests reque
   GiveAnswers(model->statistics());
   if (status.ok()) {
     session->open.SettleBatch(opened_);
+    if (session->ended()) {
+      // The keeper may have looked for late requests before these were.
+      Lose(session, Unavailable("the worker ended"));
+    }
   } else {
     Lose(session, std::move(status));
   }
@@ -200,6 +218,10 @@ Status PythonInstance::ReadAnswer(Session& session, std::size_t packet_size) {
     answered.rescheduled = response.rescheduled;
     if (answered.request == nullptr) {
       answered_.pop_back();
+      if (std::any_of(opened_.begin(), opened_.end(),
+                      [&](const auto& opened) { return opened.key == response.key; })) {
+        continue;  // its stream has ended it
+      }
       return InvalidArgument("an answer to {}, which is not executing", response.key);
     }
     if (!answered.rescheduled) {

@@ -37,6 +37,7 @@ class PythonInstance final : public engine::Instance {
     Nanos start = 0, sent = 0, answered = 0;
   };
 
+  void RefuseGpuInputs(engine::Batch& batch) const;
   void Run(const std::shared_ptr<Session>& session, Requests requests);
   // Copies the inputs and makes the body of EXECUTE. RESOURCE_EXHAUSTED: they find no room.
   Status Encode(Session& session);

@@ -74,10 +74,7 @@ KeeperOptions PythonModel::Worker(const engine::InstancePlacement& placement,
       {.cpus = cpus == common_->topology.cpus() ? CpuList() : std::move(cpus),
        .worker_count = facts.instance_count,
        .thread_count = ParseDecimal<std::uint16_t>(Named(facts.parameters, "intra_op_thread_count"))
-                           .value_or(0),
-       .on_gpu = placement.kind == engine::InstanceKind::kGpu,
-       .device_id = placement.device_id,
-       .gpu_count = common_->gpu_count},
+                           .value_or(0)},
       common_->topology, options.process.environment);
   options.process.cpus = placed.cpus;
   for (const auto& [name, value] : placed.environment) {

@@ -2,8 +2,11 @@
 
 import pytest
 
-from harness import backends, models
+from harness import backends, models, peers
 from harness import server as server_module
+
+pytest.register_assert_rewrite("python_contract")
+import python_contract  # noqa: E402
 
 # A build without a runtime has no backend for it, and nothing to test of it.
 collect_ignore = [
@@ -46,3 +49,20 @@ def _wire_server(wire_repository):
 def server(_wire_server):
     yield _wire_server
     assert _wire_server.alive(), "the server died in this test:\n" + _wire_server.output()
+
+
+@pytest.fixture(scope="session")
+def python_repository(tmp_path_factory):
+    """The models of Triton's Python contract."""
+    return python_contract.write_repository(tmp_path_factory.mktemp("python"))
+
+
+@pytest.fixture(scope="session")
+def stock_triton(python_repository):
+    """A stock Triton over them: one in a list, or none where none is installed."""
+    if peers.directory() is None:
+        yield []
+        return
+    options = [f"--backend-directory={peers.backends()}", *python_contract.load_options()]
+    with peers.triton(python_repository, *options, environment_={"MEETING": "theirs"}) as running:
+        yield [running]
