@@ -96,6 +96,7 @@ plugin::PluginHostOptions HostOptions(const ServerConfig& config,
 Backends::Options BackendOptions(const ServerConfig& config) {
   return {.python_directory = config.python_directory.empty() ? ProgramDirectory() + "/python"
                                                               : config.python_directory,
+          .debug_model = config.debug_model,
           .backend_config = config.backend_config};
 }
 

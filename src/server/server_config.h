@@ -47,6 +47,7 @@ struct ServerConfig {
   bool allow_links_outside_repository = false;
   std::string backend_directory;       // empty: beside the program
   std::string python_directory;        // of the runtime of Python models; empty: beside the program
+  std::string debug_model;             // whose first worker keeps the terminal; empty: none
   std::string host_library_directory;  // of libtritonserver.so; empty: beside the program
   std::map<std::string, std::map<std::string, std::string>>
       backend_config;  // backend ("" = all) -> key -> value
