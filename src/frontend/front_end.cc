@@ -10,6 +10,7 @@
 #include "frontend/infer_headers.h"
 #include "frontend/loop_contexts.h"
 #include "frontend/model_metrics.h"
+#include "frontend/predictions.h"
 #include "frontend/refusal_ledger.h"
 #include "frontend/replies.h"
 #include "frontend/router.h"
@@ -90,6 +91,7 @@ class V2Handler final : public net::HttpHandler {
         return std::min(kControlBodyByteSizeMax, services_.InputByteSizeMax());
       case BodyRule::kUpload:
       case BodyRule::kInfer:
+      case BodyRule::kPrediction:
         return services_.InputByteSizeMax();
     }
     return 0;
@@ -106,6 +108,13 @@ class V2Handler final : public net::HttpHandler {
     }
     net::BodyPlan plan;
     plan.byte_size_max = BodyByteSizeMax(match->route->body);
+    if (match->route->body == BodyRule::kPrediction) {
+      if (auto refusal =
+              RefusePredictionEarly(services_, *match, head, *services_.registry.Load())) {
+        return Refuse(*std::move(refusal));
+      }
+      return plan;
+    }
     if (head.content_length.value_or(0) > plan.byte_size_max) {
       return Refuse(TooLarge(*head.content_length, plan.byte_size_max));
     }

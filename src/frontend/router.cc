@@ -25,10 +25,16 @@ bool Router::Walk(const Node& node, std::string_view rest, RouteMatch& match) co
     return false;
   }
   rest.remove_prefix(1);
+  const std::string_view all = rest;
   const std::string_view segment = rest.substr(0, rest.find('/'));
   rest.remove_prefix(segment.size());
   for (std::int16_t child = node.first_child; child >= 0;) {
     const Node& next = nodes_[static_cast<std::size_t>(child)];
+    if (next.kind == Kind::kRest) {
+      match.rest = all;
+      match.route = &routes_[static_cast<std::size_t>(next.route)];
+      return true;
+    }
     if (Accepts(next, segment) && Walk(next, rest, match)) {
       Capture(next, segment, match);
       return true;
@@ -49,6 +55,8 @@ bool Router::Accepts(const Node& node, std::string_view segment) {
     case Kind::kRepository:
     case Kind::kRegion:
       return !segment.empty();
+    case Kind::kRest:
+      break;  // Walk takes it
   }
   return false;
 }
@@ -68,6 +76,8 @@ void Router::Capture(const Node& node, std::string_view segment, RouteMatch& mat
       break;
     case Kind::kRegion:
       match.region = segment;
+      break;
+    case Kind::kRest:
       break;
   }
 }

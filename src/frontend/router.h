@@ -21,19 +21,20 @@ using RouteHandler = void (*)(Call& call);
 
 // What a route does with a body; the limits behind the names are in front_end.cc.
 enum class BodyRule : std::uint8_t {
-  kIgnored,  // not expected; a small one is read and dropped
-  kControl,  // small JSON
-  kUpload,   // JSON that may carry files
-  kInfer,    // tensors: placed by Inference-Header-Content-Length
+  kIgnored,     // not expected; a small one is read and dropped
+  kControl,     // small JSON
+  kUpload,      // JSON that may carry files
+  kInfer,       // tensors: placed by Inference-Header-Content-Length
+  kPrediction,  // whatever a handler takes
 };
 
 // Methods as a bit set, so that a route can have several.
-enum class MethodSet : std::uint8_t { kGet = 1, kPost = 2, kGetAndPost = 3 };
+enum class MethodSet : std::uint8_t { kGet = 1, kPost = 2, kGetAndPost = 3, kAny = 4 };
 
 constexpr bool Allows(MethodSet methods, net::HttpMethod method) {
   const auto bits = static_cast<std::uint8_t>(methods);
   return (method == net::HttpMethod::kGet && (bits & 1) != 0) ||
-         (method == net::HttpMethod::kPost && (bits & 2) != 0);
+         (method == net::HttpMethod::kPost && (bits & 2) != 0) || methods == MethodSet::kAny;
 }
 
 // The complete Allow header line.
@@ -45,13 +46,15 @@ constexpr std::string_view AllowHeaderLine(MethodSet methods) {
       return "Allow: POST\r\n";
     case MethodSet::kGetAndPost:
       return "Allow: GET, POST\r\n";
+    case MethodSet::kAny:
+      break;
   }
   return "";
 }
 
 // One row of the table. A pattern is a path whose segments are literals or placeholders: {model},
 // {repository} and {region} take one or more bytes other than '/', {version} one or more digits
-// (contracts, Triton 1.1).
+// (contracts, Triton 1.1), and {rest}, at the end, all that follows, which may be nothing.
 struct Route {
   // All parts are required: there is no route without an operation class.
   consteval Route(std::string_view route_pattern, MethodSet route_methods,
@@ -72,13 +75,13 @@ struct Route {
 // A path that matched. The views point into the path.
 struct RouteMatch {
   const Route* route = nullptr;
-  std::string_view model, version, repository, region;  // empty = the route has no such part
+  std::string_view model, version, repository, region, rest;  // empty = the route has no such part
 };
 
 // Immutable, so thread-safe. Borrows the table, which must be static.
 class Router {
  public:
-  static constexpr std::size_t kNodeCountMax = 80;
+  static constexpr std::size_t kNodeCountMax = 96;
 
   explicit consteval Router(std::span<const Route> routes) : routes_(routes) {
     nodes_[0] = Node{};
@@ -93,7 +96,7 @@ class Router {
   std::span<const Route> routes() const { return routes_; }
 
  private:
-  enum class Kind : std::uint8_t { kLiteral, kModel, kVersion, kRepository, kRegion };
+  enum class Kind : std::uint8_t { kLiteral, kModel, kVersion, kRepository, kRegion, kRest };
 
   struct Node {
     std::string_view literal;
@@ -121,6 +124,9 @@ class Router {
     }
     if (segment == "{region}") {
       return Kind::kRegion;
+    }
+    if (segment == "{rest}") {
+      return Kind::kRest;
     }
     throw "unknown placeholder";
   }

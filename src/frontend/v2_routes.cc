@@ -1,5 +1,6 @@
 #include "frontend/v2_routes.h"
 
+#include "frontend/predictions.h"
 #include "frontend/v2_handlers.h"
 
 namespace headrace::frontend {
@@ -75,6 +76,13 @@ constexpr Route kRoutes[] = {
      ServeCudaSharedMemoryUnregister},
     {"/v2/cudasharedmemory/region/{region}/unregister", kPost, kSharedMemory, BodyRule::kControl,
      ServeCudaSharedMemoryUnregister},
+
+    {"/predictions", kAny, kInference, BodyRule::kPrediction, ServePrediction},
+    {"/predictions/{model}", kAny, kInference, BodyRule::kPrediction, ServePrediction},
+    {"/predictions/{model}/{rest}", kAny, kInference, BodyRule::kPrediction, ServePrediction},
+    {"/explanations", kAny, kInference, BodyRule::kPrediction, ServeExplanation},
+    {"/explanations/{model}", kAny, kInference, BodyRule::kPrediction, ServeExplanation},
+    {"/explanations/{model}/{rest}", kAny, kInference, BodyRule::kPrediction, ServeExplanation},
 };
 
 constexpr Router kRouter(kRoutes);

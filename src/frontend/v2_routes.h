@@ -1,4 +1,5 @@
-// The table of all v2 routes (contracts, Triton 1.1).
+// The table of all routes: those of v2 (contracts, Triton 1.1), and those of handlers (contracts,
+// TorchServe 1.2).
 #ifndef HEADRACE_FRONTEND_V2_ROUTES_H_
 #define HEADRACE_FRONTEND_V2_ROUTES_H_
 

@@ -112,6 +112,12 @@ void HttpExchange::EndStream() {
   }
 }
 
+void HttpExchange::BreakStream() {
+  if (responder_ != nullptr) {
+    responder_->BreakStream();
+  }
+}
+
 std::uint64_t HttpExchange::unsent_byte_size() const {
   return responder_ != nullptr ? responder_->unsent_byte_size() : 0;
 }

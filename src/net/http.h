@@ -71,6 +71,7 @@ struct BodyPlan {
 
 struct HttpResponse {
   int status = 200;
+  std::string reason;  // in place of HttpReason(status); without control bytes. HTTP/2 has none
   std::string_view content_type = "application/json";  // static text; empty = no Content-Type line
   // Further complete lines "Name: value\r\n". Values come from a fixed set or were checked for
   // control bytes (D20).
@@ -86,6 +87,7 @@ class HttpResponder {
   virtual void BeginStream(HttpResponse head) = 0;
   virtual void SendPiece(Buffer piece) = 0;
   virtual void EndStream() = 0;
+  virtual void BreakStream() = 0;
   virtual std::uint64_t unsent_byte_size() const = 0;
 
  protected:
@@ -124,6 +126,9 @@ class HttpExchange {
   void BeginStream(HttpResponse head);
   void SendPiece(Buffer piece);
   void EndStream();
+  // In place of EndStream: the rest will not come. The client sees a broken answer: HTTP/1 closes
+  // the connection, HTTP/2 resets the stream.
+  void BreakStream();
   // Bytes of pieces that the socket, or the peer's window, has not taken yet.
   std::uint64_t unsent_byte_size() const;
 

@@ -282,6 +282,15 @@ void Http2Exchange::EndStream() {
   Wake();
 }
 
+void Http2Exchange::BreakStream() {
+  if (!streaming_) {
+    return;
+  }
+  streaming_ = false;
+  EndExchange();
+  Reset(NGHTTP2_INTERNAL_ERROR);
+}
+
 void Http2Exchange::OnClosed() {
   receiving_ = streaming_ = false;
   body_.Reset();

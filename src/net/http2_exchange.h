@@ -28,6 +28,7 @@ class Http2Exchange final : public Http2Stream, public HttpResponder {
   void BeginStream(HttpResponse head) override;
   void SendPiece(Buffer piece) override;
   void EndStream() override;
+  void BreakStream() override;
   std::uint64_t unsent_byte_size() const override { return queued_byte_size(); }
 
  protected:

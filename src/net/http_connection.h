@@ -46,6 +46,7 @@ class HttpConnection final : public Connection, public HttpResponder {
   void BeginStream(HttpResponse head) override;
   void SendPiece(Buffer piece) override;
   void EndStream() override;
+  void BreakStream() override;
   std::uint64_t unsent_byte_size() const override;
   void Flush() override;
   void OnTimeout() override;

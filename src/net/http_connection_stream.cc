@@ -54,6 +54,16 @@ void HttpConnection::EndStream() {
   }
 }
 
+void HttpConnection::BreakStream() {
+  if (streamed_ == nullptr) {
+    return;
+  }
+  if (state_ == State::kStream) {
+    WriteStream();  // what was given before still goes out
+  }
+  Close();
+}
+
 std::uint64_t HttpConnection::unsent_byte_size() const {
   return streamed_ != nullptr ? streamed_->unsent_byte_size() : 0;
 }

@@ -53,12 +53,13 @@ void AppendResponseHead(const HttpResponse& response, const ResponseFraming& fra
   if (!framing.prefix_sent) {
     out.append(kStatusLinePrefix);
   }
-  if (response.status == 200) {
+  if (response.status == 200 && response.reason.empty()) {
     out.append("200 OK\r\n");
   } else {
     AppendNumber(static_cast<std::uint64_t>(response.status), out);
     out.push_back(' ');
-    out.append(HttpReason(response.status)).append("\r\n");
+    out.append(response.reason.empty() ? HttpReason(response.status) : response.reason)
+        .append("\r\n");
   }
   if (!response.content_type.empty()) {
     out.append("Content-Type: ").append(response.content_type).append("\r\n");

@@ -11,9 +11,18 @@
 
 namespace headrace::repository {
 
+namespace {
+
+PlanOptions WithStore(PlanOptions options, OverrideStore& store) {
+  options.unpacked = &store;
+  return options;
+}
+
+}  // namespace
+
 ModelControl::ModelControl(Parts parts, PlanOptions options)
     : repositories_(parts.repositories),
-      options_(options),
+      options_(WithStore(options, parts.overrides)),
       overrides_(parts.overrides),
       records_(parts.records),
       board_(parts.board),

@@ -100,7 +100,7 @@ void ModelLoader::Conclude(Operation& operation) const {
 
 // A version that was read while somebody wrote it may be half the old one and half the new one.
 void ModelLoader::CheckFiles(Operation& operation) const {
-  const ModelLocation& location = operation.plan.source.location;
+  const ModelLocation& location = operation.plan.watched;
   auto now = InspectDirectory(location.repository, location.directory, options_.links_may_leave);
   for (std::size_t i = 0; i < operation.models.size(); ++i) {
     auto& model = operation.models[i];

@@ -128,7 +128,8 @@ PlanOptions ModelManager::Impl::plan_options() const {
                          return !backend.ok() ||
                                 (*backend)->PreferredKind() != engine::InstanceKind::kCpu;
                        }},
-          .agents = options_.agents};
+          .agents = options_.agents,
+          .archives = options_.archives};
 }
 
 VersionLoader::Parts ModelManager::Impl::version_parts() {

@@ -21,6 +21,7 @@
 #include "engine/repository_agents.h"
 #include "engine/response_cache.h"
 #include "repository/accelerator_switches.h"
+#include "repository/archive_limits.h"
 #include "repository/load_override.h"
 #include "tensor/block_pool.h"
 
@@ -48,6 +49,7 @@ struct ModelManagerOptions {
   bool links_may_leave = false;        // follow links that lead outside of their repository
   Nanos poll_interval = 15 * kSecond;  // poll mode: between looks; 0 = only PollOnce looks
   bool allow_code_override = false;    // load requests may bring code with them (D5)
+  ArchiveLimits archives;              // of models that are archives
   std::size_t override_byte_size_max = std::size_t{4}
                                        << 30;  // files of load requests, all together
   std::string temporary_directory;             // for them; empty = the system's

@@ -9,6 +9,8 @@
 #include "repository/config_json.h"
 #include "repository/config_text.h"
 #include "repository/field_verdicts.h"
+#include "repository/handler_config.h"
+#include "repository/handler_model.h"
 #include "repository/normalise.h"
 #include "repository/override_rules.h"
 #include "repository/protobuf_messages.h"
@@ -130,6 +132,29 @@ Status Normalise(const ModelLocation& location, const VersionList& list, const P
   HEADRACE_RETURN_IF_ERROR(options.auto_complete_config ? OkStatus() : ValidateTensors(config));
   FillInstanceGroups(location.name, GpusFor(location, list, options, config), config);
   return ValidateInstanceGroups(config, options.gpus);
+}
+
+// Completes the configuration of a model that is a TorchServe handler, and unpacks its archives;
+// nothing for others. `source` is where the files are then.
+Status PrepareHandler(const VersionList& list, const PlanOptions& options, ModelSource& source,
+                      inference::ModelConfig& config, ModelPlan& plan) {
+  if (!IsHandlerModel(source.location, list, config)) {
+    return OkStatus();
+  }
+  if (options.unpacked == nullptr) {
+    return Unimplemented("archives of models are not supported here");
+  }
+  const auto wanted = SelectVersions(config.version_policy(), list.versions).wanted;
+  if (wanted.empty()) {
+    return OkStatus();  // refused below, as for any model
+  }
+  HEADRACE_ASSIGN_OR_RETURN(
+      const std::vector<HandlerVersion> versions,
+      PrepareHandlerVersions(wanted, options.archives, *options.unpacked, source, plan.warnings));
+  for (std::string& warning : CompleteHandlerConfig(versions, options.gpus.ids, config)) {
+    plan.warnings.push_back(std::move(warning));
+  }
+  return OkStatus();
 }
 
 Status SelectPlanVersions(const std::string& name, const VersionList& list,
@@ -256,6 +281,8 @@ Result<ModelPlan> PlanModel(ModelSource source, const PlanOptions& options) {
   }
   // Faults first, then what we cannot do; and only what the user wrote is warned about.
   const inference::ModelConfig written = config;
+  plan.watched = source.location;
+  HEADRACE_RETURN_IF_ERROR(PrepareHandler(list, options, source, config, plan));
   HEADRACE_RETURN_IF_ERROR(Normalise(location, list, options, config));
   for (std::string& warning : AddAccelerators(options.accelerators, location.name, config)) {
     plan.warnings.push_back(std::move(warning));

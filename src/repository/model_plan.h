@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "engine/repository_agents.h"
 #include "repository/accelerator_switches.h"
+#include "repository/archive_limits.h"
 #include "repository/dependency_graph.h"
 #include "repository/layout.h"
 #include "repository/model_config_fwd.h"
@@ -19,6 +20,8 @@
 #include "repository/usable_gpus.h"
 
 namespace headrace::repository {
+
+class OverrideStore;
 
 struct PlanOptions {
   bool auto_complete_config = true;
@@ -30,6 +33,8 @@ struct PlanOptions {
   bool has_rate_limiter = false;     // the same
   UsableGpus gpus = {};
   std::shared_ptr<engine::AgentProvider> agents = {};  // null: models that name one are refused
+  ArchiveLimits archives = {};                         // of models that are archives
+  OverrideStore* unpacked = nullptr;  // where those are unpacked; null: they are refused
 };
 
 // Where a model's configuration and files come from.
@@ -53,7 +58,10 @@ struct ModelPlan {
       warnings;  // for the log: ignored directories, fields without effect, missing versions
   std::uint64_t settings_fingerprint = 0;  // of what all versions share: the configuration without
                                            // instance groups and version policy
-  DirectorySummary directory;
+  // Where the model's files are looked at for changes: the source's location, or the repository's
+  // directory whose archives were unpacked to there.
+  ModelLocation watched;
+  DirectorySummary directory;  // of `watched`
 
   const std::string& name() const { return source.location.name; }
   // Equal for two plans if nothing that a loaded version depends on differs: the configuration but

@@ -24,8 +24,9 @@ std::string Lower(std::string_view text) {
 
 // "x.so", "x.so.1", "x.py", "x.pyc", ...
 bool IsCode(std::string_view file_name) {
-  constexpr std::array<std::string_view, 6> kSuffixes = {".so",  ".py",  ".pyc",
-                                                         ".pyo", ".pyd", ".pth"};
+  // Archives of models hold Python code.
+  constexpr std::array<std::string_view, 9> kSuffixes = {".so",  ".py",  ".pyc", ".pyo",   ".pyd",
+                                                         ".pth", ".mar", ".tgz", ".tar.gz"};
   const std::string name = Lower(file_name);
   return name.find(".so.") != std::string::npos ||
          std::any_of(kSuffixes.begin(), kSuffixes.end(),
@@ -88,8 +89,8 @@ Status CheckOverrideFiles(const OverrideFiles& files, bool allow_code) {
 }
 
 Status CheckOverrideConfig(const inference::ModelConfig& config) {
-  if (config.backend() == "python") {
-    return PermissionDenied("backend 'python' {}", kRemedy);
+  if (config.backend() == "python" || config.backend() == "handler") {
+    return PermissionDenied("backend '{}' {}", config.backend(), kRemedy);
   }
   if (!config.runtime().empty()) {
     return PermissionDenied("field 'runtime' {}", kRemedy);

@@ -158,17 +158,33 @@ Result<ModelSource> OverrideStore::Create(const std::string& model, const std::s
         "(--override-byte-size-max)",
         options_.byte_size_max);
   }
+  HEADRACE_ASSIGN_OR_RETURN(ModelSource source, CreateDirectory(model, std::move(charge)));
+  source.config_json = config_json;
+  for (const auto& [file, content] : files) {
+    HEADRACE_RETURN_IF_ERROR(WriteFile(source.location.directory + "/" + file, content));
+  }
+  return source;
+}
+
+Result<ModelSource> OverrideStore::CreateEmpty(const std::string& model) {
+  HEADRACE_ASSIGN_OR_RETURN(ModelSource source,
+                            CreateDirectory(model, std::make_unique<Charge>(byte_size_, 0)));
+  if (mkdir(source.location.directory.c_str(), 0700) != 0) {
+    return Internal("cannot make a directory for the model's files: {}", std::strerror(errno));
+  }
+  return source;
+}
+
+Result<ModelSource> OverrideStore::CreateDirectory(const std::string& model,
+                                                   std::unique_ptr<Charge> charge) {
   HEADRACE_ASSIGN_OR_RETURN(std::shared_ptr<Root> root, OpenRoot());
   std::string path = root->path() + "/XXXXXX";
   if (mkdtemp(path.data()) == nullptr) {
     return Internal("cannot make a directory for the model's files: {}", std::strerror(errno));
   }
-  const auto lease = std::make_shared<Lease>(std::move(root), std::move(charge), path);
-  const std::string directory = path + "/" + model;
-  for (const auto& [file, content] : files) {
-    HEADRACE_RETURN_IF_ERROR(WriteFile(directory + "/" + file, content));
-  }
-  return ModelSource{ModelLocation{model, directory, path}, config_json, lease};
+  auto lease = std::make_shared<Lease>(std::move(root), std::move(charge), path);
+  return ModelSource{ModelLocation{model, path + "/" + model, path}, std::nullopt,
+                     std::move(lease)};
 }
 
 void OverrideStore::RemoveStale() const {

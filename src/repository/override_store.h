@@ -32,6 +32,10 @@ class OverrideStore {
   Result<ModelSource> Create(const std::string& model, const std::string& config_json,
                              const OverrideFiles& files);
 
+  // A source whose directory is empty, for whoever fills it; its bytes do not count here. INTERNAL
+  // when the file system fails. Blocks on the file system.
+  Result<ModelSource> CreateEmpty(const std::string& model);
+
   // Removes directories of this user's processes that have ended.
   void RemoveStale() const;
 
@@ -42,6 +46,7 @@ class OverrideStore {
   class Charge;
   class Lease;
   Result<std::shared_ptr<Root>> OpenRoot();
+  Result<ModelSource> CreateDirectory(const std::string& model, std::unique_ptr<Charge> charge);
 
   const Options options_;
   const std::shared_ptr<std::atomic<std::size_t>> byte_size_;  // shared with the charges

@@ -62,7 +62,8 @@ Result<std::shared_ptr<engine::Backend>> Backends::FindPython(const std::string&
         backend, worker::PythonBackend::Create({.contract = std::string(ContractOf(name)),
                                                 .runtime_directory = options_.python_directory,
                                                 .settings = WorkerSettings(SettingsOf(name)),
-                                                .services = &services_}));
+                                                .services = &services_,
+                                                .debug_model = options_.debug_model}));
     HEADRACE_LOG_INFO("backend '{}' is built in; its runtime is {}", name, backend->path());
   }
   return std::shared_ptr<engine::Backend>(backend);

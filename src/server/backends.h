@@ -21,6 +21,7 @@ class Backends final : public engine::BackendProvider {
  public:
   struct Options {
     std::string python_directory;  // of the runtime
+    std::string debug_model;       // see worker::PythonBackendOptions
     std::map<std::string, std::map<std::string, std::string>> backend_config;
   };
 

@@ -27,6 +27,8 @@ Option Text(std::string_view name, std::string_view group, std::string ServerCon
 void AppendPlacementOptions(std::vector<Option>& options);
 // Of models that are Python programs.
 void AppendPythonOptions(std::vector<Option>& options);
+// options_archives.cc
+void AppendArchiveOptions(std::vector<Option>& options);
 
 // options_model_services.cc: the response cache and the rate limiter, which all models share.
 void AppendModelServiceOptions(std::vector<Option>& options);

@@ -478,6 +478,7 @@ std::vector<Option> MakeOptions() {
   std::vector<Option> options;
   AppendModelOptions(options);
   AppendPythonOptions(options);
+  AppendArchiveOptions(options);
   AppendPlacementOptions(options);
   AppendHttpOptions(options);
   AppendTransportOptions(options);

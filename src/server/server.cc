@@ -73,6 +73,9 @@ repository::ModelManagerOptions ManagerOptions(
   options.poll_interval = static_cast<Nanos>(config.repository_poll_s) * kSecond;
   options.allow_code_override = config.allow_code_override;
   options.override_byte_size_max = config.override_byte_size_max;
+  options.archives.byte_size_max = config.archive_byte_size_max;
+  options.archives.entry_byte_size_max = config.archive_entry_byte_size_max;
+  options.archives.entry_count_max = config.archive_entry_count_max;
   options.unload_timeout = static_cast<Nanos>(config.exit_timeout_s) * kSecond;
   return options;
 }
@@ -93,6 +96,7 @@ plugin::PluginHostOptions HostOptions(const ServerConfig& config,
 Backends::Options BackendOptions(const ServerConfig& config) {
   return {.python_directory = config.python_directory.empty() ? ProgramDirectory() + "/python"
                                                               : config.python_directory,
+          .debug_model = config.debug_model,
           .backend_config = config.backend_config};
 }
 

@@ -47,6 +47,7 @@ struct ServerConfig {
   bool allow_links_outside_repository = false;
   std::string backend_directory;       // empty: beside the program
   std::string python_directory;        // of the runtime of Python models; empty: beside the program
+  std::string debug_model;             // whose first worker keeps the terminal; empty: none
   std::string host_library_directory;  // of libtritonserver.so; empty: beside the program
   std::map<std::string, std::map<std::string, std::string>>
       backend_config;  // backend ("" = all) -> key -> value
@@ -118,6 +119,10 @@ struct ServerConfig {
   std::uint64_t hold_until_count = 0;          // TRITONSERVER_DELAY_SCHEDULER, for tests
   std::uint64_t hold_until_backlog_count = 0;  // TRITONSERVER_BACKLOG_DELAY_SCHEDULER, for tests
   std::uint64_t override_byte_size_max = std::uint64_t{4} << 30;
+  // Of archives of models (repository/archive_limits.h).
+  std::uint64_t archive_byte_size_max = std::uint64_t{16} << 30;
+  std::uint64_t archive_entry_byte_size_max = std::uint64_t{4} << 30;
+  std::uint64_t archive_entry_count_max = 10'000;
 
   // What models share.
   std::string cache_name;  // empty: no --cache-config

@@ -92,6 +92,7 @@ Answer PrepareAnswer(const WireResponse& response, ResponseExtras extras,
     answer.error = Internal("the model gave an error without a text");
   }
   if (!answer.ok()) {
+    answer.response.parameters = std::move(extras.parameters);
     return answer;
   }
   answer.is_nothing =
@@ -111,6 +112,12 @@ Answer PrepareAnswer(const WireResponse& response, ResponseExtras extras,
 
 void Give(Answer answer, engine::InferRequest& request) {
   if (!answer.ok() && answer.ends) {
+    if (!answer.response.parameters.empty()) {
+      // What a handler says of its failure, for protocols that can tell it.
+      answer.response.error = answer.error;
+      answer.response.final = true;
+      request.Send(std::move(answer.response));
+    }
     Fail(request, std::move(answer.error));
     return;
   }

@@ -14,7 +14,7 @@ namespace headrace::worker {
 
 // A response of a worker, ready to be given to its request.
 struct Answer {
-  engine::InferResponse response;  // unless `error`
+  engine::InferResponse response;  // with `error`: its parameters alone
   Status error;
   bool ends = false;        // the request ends with it
   bool is_nothing = false;  // a stream's end without a last response

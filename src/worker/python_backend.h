@@ -22,11 +22,14 @@ struct PythonBackendOptions {
   std::string runtime_directory;                  // holds headrace_worker/main.py
   std::map<std::string, std::string> settings{};  // of --backend-config
   HostServices* services = nullptr;               // borrowed; null: workers may ask for nothing
+  // The model whose first worker keeps the server's terminal, for a debugger; empty: none. It has
+  // no time limits.
+  std::string debug_model{};
 };
 
 // What all workers of a backend have in common.
 struct WorkerCommon {
-  std::string contract, main_file;
+  std::string contract, main_file, debug_model;
   WorkerOptions options;
   HostServices* services = nullptr;
   Topology topology;

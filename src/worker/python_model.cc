@@ -16,11 +16,20 @@ namespace headrace::worker {
 
 namespace {
 
+constexpr Nanos kDebuggerTime = 1'000'000 * kSecond;
 constexpr Nanos kHandlerResponseTimeout = 120 * kSecond;  // TorchServe's default
 
 std::string Named(const std::map<std::string, std::string>& values, const std::string& name) {
   const auto found = values.find(name);
   return found == values.end() ? std::string() : found->second;
+}
+
+// A time limit that the model's configuration sets for itself, in whole seconds.
+std::optional<Nanos> OwnLimit(const ModelFacts& facts, const std::string& name) {
+  constexpr std::uint32_t kSecondsMax = 1'000'000;
+  const auto seconds = ParseDecimal<std::uint32_t>(Named(facts.parameters, name));
+  return seconds && *seconds <= kSecondsMax ? std::optional(Nanos{*seconds} * kSecond)
+                                            : std::nullopt;
 }
 
 }  // namespace
@@ -47,6 +56,10 @@ PythonModel::PythonModel(std::shared_ptr<const WorkerCommon> common, engine::Loa
 
 void PythonModel::SetFinalConfig(std::string config_json) {
   spec_.config_json = std::move(config_json);
+}
+
+bool PythonModel::IsDebugged(const engine::InstancePlacement& placement) const {
+  return spec_.model_name == common_->debug_model && placement.name.ends_with("_0");
 }
 
 KeeperOptions PythonModel::Worker(const engine::InstancePlacement& placement,
@@ -95,6 +108,13 @@ KeeperOptions PythonModel::Worker(const engine::InstancePlacement& placement,
                        .handler_json = {}});
   };
   options.life = common.life;
+  options.life.start_timeout =
+      OwnLimit(facts, "start-timeout-seconds").value_or(options.life.start_timeout);
+  options.life.give_up = OwnLimit(facts, "restart-give-up-seconds").value_or(options.life.give_up);
+  if (IsDebugged(placement)) {
+    options.process.keeps_terminal = true;
+    options.life.start_timeout = kDebuggerTime;
+  }
   options.side = {.label = options.label,
                   .output_names = facts.output_names,
                   .services = common_->services,
@@ -127,12 +147,16 @@ Result<std::unique_ptr<engine::Instance>> PythonModel::CreateInstance(
   HEADRACE_ASSIGN_OR_RETURN(ModelFacts facts, ReadModelFacts(spec_.config_json));
   KeeperOptions options = Worker(placement, facts, MessageType::kLoad);
   std::string label = options.label;
+  const Nanos response_timeout =
+      IsDebugged(placement)
+          ? 0
+          : OwnLimit(facts, "response-timeout-seconds")
+                .value_or(common_->options.response_timeout.value_or(
+                    common_->contract == "handler" ? kHandlerResponseTimeout : 0));
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<Keeper> keeper, Keeper::Start(std::move(options)));
   return std::unique_ptr<engine::Instance>(std::make_unique<PythonInstance>(
       std::move(keeper), std::move(label), std::move(facts.input_names),
-      std::move(facts.output_names),
-      ExecutionLimits{.response_timeout = common_->options.response_timeout.value_or(
-                          common_->contract == "handler" ? kHandlerResponseTimeout : 0)}));
+      std::move(facts.output_names), ExecutionLimits{.response_timeout = response_timeout}));
 }
 
 }  // namespace headrace::worker

@@ -32,6 +32,9 @@ class PythonModel final : public engine::LoadedModel {
   KeeperOptions Worker(const engine::InstancePlacement& placement, const ModelFacts& facts,
                        MessageType question) const;
 
+  // Whether its worker keeps the server's terminal (--debug-model): the first one of the model's.
+  bool IsDebugged(const engine::InstancePlacement& placement) const;
+
   PythonModel(std::shared_ptr<const WorkerCommon> common, engine::LoadSpec spec,
               Interpreter interpreter);
 

@@ -34,6 +34,16 @@ class Server:
         """`command`: another program that takes the same options. `environment`: beside the test's own."""
         command = [*(command or (program(), "serve")), f"--model-repository={repository}", "--http-address=127.0.0.1"]
         command += ["--http-port=0", "--metrics-port=0", "--grpc-port=0", *options]
+        self.host = "127.0.0.1"
+        self.port = None
+        self.grpc_port = None  # None where gRPC is not allowed
+        self.metrics_port = None
+        self.start(command, environment)
+        if wait:
+            self.wait_started()
+
+    def start(self, command, environment):
+        """Starts the process and reads what it writes."""
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -44,15 +54,9 @@ class Server:
             start_new_session=True,
         )
         self.lines = []
-        self.host = "127.0.0.1"
-        self.port = None
-        self.grpc_port = None  # None where gRPC is not allowed
-        self.metrics_port = None
         self._news = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        if wait:
-            self.wait_started()
 
     def _read(self):
         for line in self.process.stdout:

@@ -1,0 +1,82 @@
+"""What stands in a model's folder and in its configuration: the manifest, the settings of model-config.yaml, the cache for compilers."""
+
+import json
+import os
+import stat
+import tempfile
+
+MANIFEST = os.path.join("MAR-INF", "MANIFEST.json")
+
+
+class ModelFolder:
+    """One model as LOAD describes it.
+
+    directory: where the archive's files lie. manifest: a dict that has "model". settings: model-config.yaml as a dict, which the server has
+    read. handler: what to import. envelope: "" for none.
+    """
+
+    def __init__(self, load):
+        parameters = _parameters(load)
+        self.directory = load.get("version_directory") or load.get("model_directory")
+        self.name = load.get("model_name", "")
+        self.manifest = self._manifest(parameters, str(load.get("model_version", "1.0")))
+        version = load.get("model_version", 1)
+        self.settings = json.loads(parameters.get(f"model_config.{version}") or parameters.get("model_config") or "{}")
+        self.handler = parameters.get("handler") or self.manifest["model"].get("handler") or "handler.py"
+        self.envelope = parameters.get("service_envelope") or os.environ.get("TS_SERVICE_ENVELOPE", "")
+        self.decode = (parameters.get("decode_input_request") or os.environ.get("TS_DECODE_INPUT_REQUEST", "true")).lower() == "true"
+        self.limit_pixels = parameters.get("limit_max_image_pixels", "true").lower() == "true"
+        self.batch_size = max(1, int(_config(load).get("max_batch_size", 1) or 1))
+        self.gpu = int(load.get("device_id", 0)) if load.get("kind") == "GPU" else None
+
+    def _manifest(self, parameters, version):
+        path = os.path.join(self.directory, MANIFEST)
+        manifest = {}
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8") as file:
+                manifest = json.load(file)
+        model = manifest.setdefault("model", {})
+        model.setdefault("modelName", self.name)
+        model.setdefault("modelVersion", version)
+        # A folder without a manifest says the same by parameters of its configuration.
+        for key, parameter in (("modelFile", "model_file"), ("serializedFile", "serialized_file")):
+            if parameters.get(parameter):
+                model[key] = parameters[parameter]
+        return manifest
+
+
+def _config(load):
+    config = load.get("config") or {}
+    return json.loads(config) if isinstance(config, str) else config
+
+
+def _parameters(load):
+    """The configuration's parameters, and above them what the server adds in `handler`, as strings."""
+    found = {}
+    for key, value in (_config(load).get("parameters") or {}).items():
+        found[key] = value.get("string_value", "") if isinstance(value, dict) else str(value)
+    for key, value in (load.get("handler") or {}).items():
+        found[key] = value if isinstance(value, str) else json.dumps(value)
+    return found
+
+
+def keep_compiled_code():
+    """Inductor's results are shared by all workers and kept between starts, in TORCHINDUCTOR_CACHE_DIR or in a folder of the user's cache.
+    Code is loaded from there, so that a folder which others can write to is not taken."""
+    if os.environ.get("TORCHINDUCTOR_CACHE_DIR"):
+        return
+    home = os.environ.get("XDG_CACHE_HOME") or (os.path.join(os.environ["HOME"], ".cache") if os.environ.get("HOME") else "")
+    for base in (home, tempfile.gettempdir()):
+        folder = os.path.join(base, f"headrace-inductor-{os.getuid()}") if base else ""
+        if folder and _own_folder(folder):
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+            return
+
+
+def _own_folder(folder):
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        found = os.lstat(folder)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022

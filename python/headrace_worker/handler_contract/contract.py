@@ -1,0 +1,160 @@
+"""The contract itself: loads the handler, and takes each batch through it."""
+
+import logging
+import os
+import sys
+import time
+
+from headrace_worker import contracts, errors, wire
+from headrace_worker.handler_contract import answers, archive, entry, metrics, rows
+
+logger = logging.getLogger("headrace.handler")
+_BODY = 0  # the number of the output
+
+
+class LogRelay(logging.Handler):
+    """Lines of the logging module become lines of the server's log, with their level."""
+
+    def __init__(self, side):
+        super().__init__()
+        self._side = side
+
+    def emit(self, record):
+        level = "ERROR" if record.levelno >= logging.ERROR else "WARNING" if record.levelno >= logging.WARNING else "INFO"
+        try:
+            self._side.log(level, self.format(record), record.pathname, record.lineno)
+        except errors.ChannelClosed:
+            pass
+
+
+class HandlerContract(contracts.Contract):
+    """One handler with its context, which is the same object for all batches."""
+
+    def __init__(self, runtime, load):
+        self._runtime = runtime
+        self._load = load
+        self._rows = None
+        self._handle = None
+        self._context = None
+        self._metrics = None
+        self._prediction_time = None
+        self._processor = None
+
+    def load(self):
+        folder = archive.ModelFolder(self._load)
+        self._rows = rows.RowMaker(folder.decode)
+        archive.keep_compiled_code()
+        root = logging.getLogger()
+        root.addHandler(LogRelay(self._runtime.side))
+        root.setLevel(logging.INFO)
+        sys.path.insert(0, folder.directory)
+        os.chdir(folder.directory)
+
+        from headrace_worker.handler_contract.processor import RowProcessor
+        from ts.context import Context
+        from ts.metrics.metrics_store import MetricsStore
+
+        self._processor = RowProcessor
+        self._metrics = metrics.MetricRelay(self._runtime.side, self._runtime.side.log)
+        self._prediction_time = ("gauge", "PredictionTime", "Milliseconds", (("ModelName", folder.name), ("Level", "Model")))
+        self._context = Context(
+            model_name=folder.name, model_dir=folder.directory, manifest=folder.manifest, batch_size=folder.batch_size, gpu=folder.gpu,
+            limit_max_image_pixels=folder.limit_pixels, metrics=MetricsStore({}, folder.name, self._metrics), model_yaml_config=folder.settings,
+        )
+        self._handle = entry.wrap(entry.load_entry(folder.handler, folder.directory, self._context), folder.envelope)
+
+    def execute(self, batch):
+        """Rows are handed over as they came, in one call; those that handlers look at alone, in calls of their own."""
+        together = []
+        for request in batch.requests:
+            _, _, _, offset, size = request.tensors[0]
+            row = self._rows.make(request, batch.read(offset, size))
+            if row.alone:
+                self._predict(batch, [row])
+            else:
+                together.append(row)
+        if together:
+            self._predict(batch, together)
+
+    def finalize(self):
+        if self._metrics is not None:
+            self._metrics.close()
+
+    def _predict(self, batch, taken):
+        context = self._context
+        stream = _Stream(self._runtime.side, context, taken)
+        self._begin(context, taken, stream)
+        started = time.perf_counter()
+        try:
+            result = self._handle([row.content for row in taken], context)
+            bodies = [answers.encoded(value) for value in answers.checked(result, len(taken))]
+        except Exception as error:
+            self._fail(batch, taken, stream, error)
+            return
+        finally:
+            context.streamer = None
+        self._metrics.set_gauge(self._prediction_time, (time.perf_counter() - started) * 1000)
+        for index, row in enumerate(taken):
+            found = answers.parameters(context, index) if index not in stream.begun else {}
+            if stream.used:
+                stream.send(index, bodies[index], found, wire.FINAL)
+                continue
+            offset, size = batch.write(bodies[index])
+            tensor = wire.pack_tensor(_BODY, b"", wire.UINT8, (1, size), offset, size)
+            batch.respond(row.key, (tensor,), answers.extras(found))
+
+    def _begin(self, context, taken, stream):
+        context.request_ids = {index: row.request_id for index, row in enumerate(taken)}
+        context.request_processor = [self._processor(row) for row in taken]
+        context.metrics.request_ids = context.request_ids
+        context.streamer = stream
+
+    def _fail(self, batch, taken, stream, error):
+        failure = answers.failure_of(error)
+        if not isinstance(error, answers.Failure):
+            logger.error("the handler has failed: %s", error, exc_info=error)
+        else:
+            logger.error("%s", failure.message)
+        if stream.used:
+            stream.fail(failure)
+            return
+        # "error" with 200 is what a PredictionException of that code is to its clients.
+        for row in taken:
+            if failure.status == 200:
+                offset, size = batch.write(b"error")
+                batch.respond(row.key, (wire.pack_tensor(_BODY, b"", wire.UINT8, (1, size), offset, size),))
+            else:
+                batch.responses.append(wire.pack_response(row.key, wire.FINAL | wire.ERROR, (), answers.failure_extras(failure)))
+
+
+class _Stream:
+    """Takes the intermediate answers of a batch: what send_intermediate_predict_response calls, on any thread. Once it was used, the last
+    answers take the same way, so that none overtakes another."""
+
+    def __init__(self, side, context, taken):
+        self._side = side
+        self._context = context
+        self._rows = taken
+        self.begun = set()  # numbers of requests whose first piece is out, and their status with it
+
+    @property
+    def used(self):
+        return bool(self.begun)
+
+    def __call__(self, values, request_ids):
+        if len(values) != len(request_ids):
+            raise answers.Failure(503, "number of batch response mismatched")
+        for index, value in zip(request_ids, values):
+            found = {} if index in self.begun else answers.parameters(self._context, index)
+            self.send(index, answers.encoded(value), found, 0)
+
+    def send(self, index, body, found, flags):
+        self.begun.add(index)
+        offset, size = self._side.write(body)
+        tensor = wire.pack_tensor(_BODY, b"", wire.UINT8, (1, size), offset, size)
+        self._side.respond(self._rows[index].key, (tensor,), answers.extras(found), flags)
+
+    def fail(self, failure):
+        for row in self._rows:
+            response = wire.pack_response(row.key, wire.FINAL | wire.ERROR, (), answers.failure_extras(failure))
+            self._side.send(wire.RESPONSE, wire.pack_responses([response]))

@@ -1,0 +1,9 @@
+"""The types that a metric can have."""
+
+import enum
+
+
+class MetricTypes(enum.Enum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"

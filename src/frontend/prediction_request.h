@@ -1,0 +1,33 @@
+// From an HTTP request to the request that a handler's model takes (docs/workers.md).
+#ifndef HEADRACE_FRONTEND_PREDICTION_REQUEST_H_
+#define HEADRACE_FRONTEND_PREDICTION_REQUEST_H_
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "net/http.h"
+#include "protocol/v2_message.h"
+
+namespace headrace::frontend {
+
+struct PredictionTarget {
+  std::string url_path;  // what stood behind the version
+  bool explain = false;
+};
+
+// The input `data` and the parameters that say what is where in it (contracts, TorchServe 1.3).
+// Forms become their parts; anything else, also a body without a type, is one part `body`. The
+// bytes stay where they were received, but for the values of an urlencoded form, which are decoded
+// once. INVALID_ARGUMENT for a form that cannot be read. `request_id` becomes the request's id.
+Result<protocol::V2InferRequest> BuildPrediction(const net::HttpExchange& exchange,
+                                                 const PredictionTarget& target,
+                                                 std::string request_id);
+
+// The client's x-request-id if it is one that can be told on, else one that nobody has had.
+// Thread-safe.
+std::string RequestIdOf(const net::HttpRequestHead& head);
+
+}  // namespace headrace::frontend
+
+#endif  // HEADRACE_FRONTEND_PREDICTION_REQUEST_H_

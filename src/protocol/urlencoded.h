@@ -1,0 +1,29 @@
+// application/x-www-form-urlencoded, and the percent encoding of paths.
+#ifndef HEADRACE_PROTOCOL_URLENCODED_H_
+#define HEADRACE_PROTOCOL_URLENCODED_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "protocol/form_part.h"
+
+namespace headrace::protocol {
+
+// `text` with %XX as bytes, and '+' as a blank where `plus_is_blank`. INVALID_ARGUMENT for a '%'
+// without two hexadecimal digits.
+Result<std::string> PercentDecode(std::string_view text, bool plus_is_blank);
+
+struct UrlencodedForm {
+  std::string values;           // decoded, one behind the other
+  std::vector<FormPart> parts;  // places in `values`
+};
+
+// Fields without '=' are left out, as TorchServe does. INVALID_ARGUMENT for a wrong '%', and for
+// more than kFormPartCountMax fields.
+Result<UrlencodedForm> ParseUrlencoded(std::string_view body);
+
+}  // namespace headrace::protocol
+
+#endif  // HEADRACE_PROTOCOL_URLENCODED_H_

@@ -1,0 +1,130 @@
+#include "repository/handler_config.h"
+
+#include <algorithm>
+
+#include "repository/protobuf_messages.h"
+
+namespace headrace::repository {
+namespace {
+
+using inference::ModelConfig;
+using inference::ModelInstanceGroup;
+
+// As in TorchServe, where neither the model nor its registration says.
+constexpr std::int64_t kBatchDelayMsDefault = 100;
+
+void AddTensors(ModelConfig& config) {
+  if (config.input().empty()) {
+    auto& input = *config.add_input();
+    input.set_name("data");
+    input.set_data_type(inference::TYPE_UINT8);
+    input.add_dims(-1);
+    input.set_allow_ragged_batch(true);
+  }
+  if (config.output().empty()) {
+    auto& output = *config.add_output();
+    output.set_name("body");
+    output.set_data_type(inference::TYPE_UINT8);
+    output.add_dims(-1);
+  }
+}
+
+void AddBatching(const HandlerSettings& settings, ModelConfig& config) {
+  if (config.max_batch_size() <= 0) {
+    config.set_max_batch_size(static_cast<int>(settings.batch_size.value_or(1)));
+  }
+  if (config.scheduling_choice_case() != ModelConfig::SCHEDULING_CHOICE_NOT_SET) {
+    return;
+  }
+  auto& batching = *config.mutable_dynamic_batching();
+  if (config.max_batch_size() > 1) {
+    batching.set_max_queue_delay_microseconds(
+        static_cast<std::uint64_t>(settings.batch_delay_ms.value_or(kBatchDelayMsDefault)) * 1000);
+  }
+  if (settings.job_queue_size) {
+    batching.mutable_default_queue_policy()->set_max_queue_size(
+        static_cast<std::uint32_t>(*settings.job_queue_size));
+  }
+}
+
+// As many workers as wanted, on GPUs in turn where the model goes to GPUs.
+void AddInstances(const HandlerSettings& settings, const std::vector<int>& usable,
+                  ModelConfig& config) {
+  if (!config.instance_group().empty()) {
+    return;
+  }
+  const auto wanted = static_cast<int>(settings.worker_count_min.value_or(1));
+  std::vector<int> gpus = settings.device_type == "cpu" ? std::vector<int>() : usable;
+  if (!settings.device_ids.empty()) {
+    std::erase_if(gpus, [&](int gpu) {
+      return std::find(settings.device_ids.begin(), settings.device_ids.end(), gpu) ==
+             settings.device_ids.end();
+    });
+  }
+  if (gpus.empty()) {
+    auto& group = *config.add_instance_group();
+    group.set_kind(ModelInstanceGroup::KIND_CPU);
+    group.set_count(wanted);
+    return;
+  }
+  const int gpu_count = static_cast<int>(gpus.size());
+  for (int i = 0; i < std::min(gpu_count, wanted); ++i) {
+    auto& group = *config.add_instance_group();
+    group.set_kind(ModelInstanceGroup::KIND_GPU);
+    group.add_gpus(gpus[static_cast<std::size_t>(i)]);
+    group.set_count((wanted - i + gpu_count - 1) / gpu_count);
+  }
+}
+
+void AddParameter(std::string_view key, const std::string& value, ModelConfig& config) {
+  auto& parameters = *config.mutable_parameters();
+  const std::string name(key);
+  if (parameters.count(name) == 0) {
+    parameters[name].set_string_value(value);
+  }
+}
+
+// What the model does not say is the backend's.
+void AddTimeouts(const HandlerSettings& settings, ModelConfig& config) {
+  const std::pair<std::string_view, std::optional<std::int64_t>> limits[] = {
+      {"response-timeout-seconds", settings.response_timeout_s},
+      {"start-timeout-seconds", settings.startup_timeout_s},
+      {"restart-give-up-seconds", settings.retry_timeout_s}};
+  for (const auto& [name, seconds] : limits) {
+    if (seconds) {
+      AddParameter(name, std::to_string(*seconds), config);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> CompleteHandlerConfig(const std::vector<HandlerVersion>& versions,
+                                               const std::vector<int>& gpus, ModelConfig& config) {
+  std::vector<std::string> warnings;
+  const HandlerVersion& newest = versions.back();
+  for (const HandlerVersion& version : versions) {
+    for (const std::string& warning : version.settings.warnings) {
+      warnings.push_back(fmt::format("version {}: {}", version.version, warning));
+    }
+    if (!version.settings.json.empty()) {
+      AddParameter(fmt::format("{}{}", kModelConfigParameter, version.version),
+                   version.settings.json, config);
+    }
+    if (version.settings.json != newest.settings.json) {
+      warnings.push_back(
+          fmt::format("workers, batching and time limits of version {} are those of version {}: a "
+                      "model has one "
+                      "configuration for all of its versions",
+                      version.version, newest.version));
+    }
+  }
+  config.set_backend(kHandlerBackend);
+  AddTensors(config);
+  AddBatching(newest.settings, config);
+  AddInstances(newest.settings, gpus, config);
+  AddTimeouts(newest.settings, config);
+  return warnings;
+}
+
+}  // namespace headrace::repository

@@ -1,0 +1,123 @@
+#include "repository/handler_settings.h"
+
+#include <simdjson.h>
+
+#include <array>
+#include <limits>
+
+#include "repository/yaml_json.h"
+
+namespace headrace::repository {
+namespace {
+
+namespace dom = simdjson::dom;
+
+// Keys of the server that this version leaves alone; handlers still see them.
+constexpr std::array<std::string_view, 8> kNotActedOn = {
+    "parallelType", "parallelLevel",    "torchrun",           "continuousBatching",
+    "useVenv",      "sequenceBatching", "asyncCommunication", "useJobTicket"};
+
+class Reader {
+ public:
+  Reader(dom::object settings, HandlerSettings& result) : settings_(settings), result_(result) {}
+
+  void Read() {
+    ReadWorkers();
+    result_.batch_size = Number("batchSize", 1);
+    result_.batch_delay_ms = Number("maxBatchDelay", 1);
+    result_.response_timeout_s = Number("responseTimeout", 1);
+    result_.startup_timeout_s = Number("startupTimeout", 1);
+    result_.retry_timeout_s = Number("maxRetryTimeoutInSec", 1);
+    result_.job_queue_size = Number("jobQueueSize", 1);
+    ReadDevices();
+    for (const std::string_view key : kNotActedOn) {
+      if (dom::element value; settings_.at_key(key).get(value) == simdjson::SUCCESS) {
+        bool on = true;
+        if (value.get(on) != simdjson::SUCCESS || on) {
+          Warn(key, "is not acted on by this version");
+        }
+      }
+    }
+  }
+
+ private:
+  void Warn(std::string_view key, std::string_view what) {
+    result_.warnings.push_back(fmt::format("model-config.yaml: '{}' {}", key, what));
+  }
+
+  // An integer of at least `min`; 0 counts as not said.
+  std::optional<std::int64_t> Number(std::string_view key, std::int64_t min) {
+    dom::element value;
+    if (settings_.at_key(key).get(value) != simdjson::SUCCESS || value.is_null()) {
+      return std::nullopt;
+    }
+    std::int64_t number = 0;
+    if (value.get(number) != simdjson::SUCCESS || number < 0 ||
+        number > std::numeric_limits<std::int32_t>::max()) {
+      Warn(key, "is ignored: it must be a whole number of at least 0");
+      return std::nullopt;
+    }
+    return number >= min ? std::optional(number) : std::nullopt;
+  }
+
+  void ReadWorkers() {
+    const auto min = Number("minWorkers", 1), max = Number("maxWorkers", 1);
+    if (!min && !max) {
+      return;
+    }
+    if (!min || !max || *max < *min) {
+      Warn("minWorkers",
+           "and 'maxWorkers' are ignored: both are needed, with 0 < minWorkers <= maxWorkers");
+      return;
+    }
+    result_.worker_count_min = min;
+    result_.worker_count_max = max;
+  }
+
+  void ReadDevices() {
+    dom::element value;
+    if (settings_.at_key("deviceType").get(value) == simdjson::SUCCESS && !value.is_null()) {
+      std::string_view type;
+      if (value.get(type) == simdjson::SUCCESS && (type == "cpu" || type == "gpu")) {
+        result_.device_type = type;
+      } else {
+        Warn("deviceType", "is ignored: it must be cpu or gpu");
+      }
+    }
+    if (settings_.at_key("deviceIds").get(value) != simdjson::SUCCESS || value.is_null()) {
+      return;
+    }
+    dom::array ids;
+    bool good = value.get(ids) == simdjson::SUCCESS;
+    std::vector<int> found;
+    for (const dom::element id : good ? ids : dom::array()) {
+      std::int64_t number = -1;
+      good = good && id.get(number) == simdjson::SUCCESS && number >= 0 && number < 1024;
+      found.push_back(static_cast<int>(number));
+    }
+    if (good) {
+      result_.device_ids = std::move(found);
+    } else {
+      Warn("deviceIds", "is ignored: it must be a list of numbers of GPUs");
+    }
+  }
+
+  const dom::object settings_;
+  HandlerSettings& result_;
+};
+
+}  // namespace
+
+Result<HandlerSettings> ReadHandlerSettings(std::string_view yaml) {
+  HandlerSettings settings;
+  HEADRACE_ASSIGN_OR_RETURN(settings.json, YamlToJson(yaml));
+  dom::parser parser;
+  dom::object object;
+  if (parser.parse(settings.json).get(object) != simdjson::SUCCESS) {
+    return InvalidArgument("the file must hold one map");
+  }
+  Reader(object, settings).Read();
+  return settings;
+}
+
+}  // namespace headrace::repository
