@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/adaptive_mutex.h"
 #include "base/check.h"
 #include "base/wake_batch.h"
 #include "engine/dispatcher.h"
@@ -214,7 +215,7 @@ class RequestQueue::Impl {
   }
 
   const Clock& clock_;
-  mutable std::mutex mutex_;  // guards core_ and dispatcher_
+  mutable AdaptiveMutex mutex_;  // guards core_ and dispatcher_
   QueueCore core_;
   QueueDispatcher dispatcher_;
   std::optional<ExpiryThread> expiry_;  // only where requests can expire
