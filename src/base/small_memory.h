@@ -4,8 +4,8 @@
 // makes dozens before it drops the first. What does not fit goes through the one heap that all
 // threads share, behind a lock that the event loops and the instances then meet at. Here a thread
 // keeps up to 64 pieces of a size, and gives half of them at a time to the threads that have run
-// out. A piece and its return cost 6 ns in one thread, against 40 of the heap, and 70 ns between two
-// threads, against 600 (bench_small_memory).
+// out. A piece and its return cost 6 ns in one thread, against 40 of the heap, and 70 ns between
+// two threads, against 600 (bench_small_memory).
 //
 // Pieces are of the heap, one by one, so that what is kept is bounded, and whoever looks at the
 // heap (a sanitizer: there everything goes straight to it) sees them.
