@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/intrusive_list.h"
 #include "base/parameter.h"
+#include "base/small_memory.h"
 #include "base/status.h"
 #include "engine/execution_observer.h"
 #include "engine/request_trace.h"
@@ -44,7 +45,8 @@ class SequenceStep;
 // thread-safe: one owner, one thread at a time.
 class InferRequest : public ListNode<QueueTag>,
                      public ListNode<ArrivalTag>,
-                     public ListNode<LaneTag> {
+                     public ListNode<LaneTag>,
+                     public SmallObject {
  public:
   // `handle` may be null only where no model is involved (tests of the queue): nothing is counted
   // then.

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/adaptive_mutex.h"
 #include "base/check.h"
 #include "base/wake_batch.h"
 #include "engine/dispatcher.h"
@@ -237,7 +238,7 @@ class RequestQueue::Impl {
   }
 
   const Clock& clock_;
-  mutable std::mutex mutex_;  // guards core_, dispatcher_ and refusal_
+  mutable AdaptiveMutex mutex_;  // guards core_, dispatcher_ and refusal_
   QueueCore core_;
   QueueDispatcher dispatcher_;
   std::string refusal_;                 // empty: requests are taken

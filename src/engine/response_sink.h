@@ -11,6 +11,7 @@
 
 #include "base/parameter.h"
 #include "base/result.h"
+#include "base/small_memory.h"
 #include "tensor/tensor.h"
 
 namespace headrace::engine {
@@ -31,7 +32,7 @@ struct InferResponse {
 // Lives from Submit until Finish. Calls come from one thread at a time, but from any thread (an
 // instance thread, a thread of the backend, or the submitting thread when the request is refused).
 // Never blocks.
-class ResponseSink {
+class ResponseSink : public SmallObject {
  public:
   virtual ~ResponseSink() = default;
 

@@ -42,7 +42,9 @@ Result<ShapedReply> ShapeReply(const engine::Model& model, const InferReplyPlan&
   message.id = plan.id;
   message.parameters = &response.parameters;
   message.outputs.reserve(response.outputs.size());
-  reply.classified.reserve(response.outputs.size());  // no element moves below
+  if (!plan.outputs.empty()) {
+    reply.classified.reserve(response.outputs.size());  // no element moves below
+  }
   for (const NamedTensor& output : response.outputs) {
     const V2RequestedOutput* requested = FindRequested(plan.outputs, output.name);
     if (requested == nullptr && !plan.outputs.empty()) {

@@ -11,12 +11,13 @@
 #include "base/clock.h"
 #include "base/mpsc_queue.h"
 #include "base/result.h"
+#include "base/small_memory.h"
 #include "tensor/block_pool.h"
 
 namespace headrace::net {
 
 // Something to run on a loop's thread. Posting one costs no allocation beyond the task itself.
-class LoopTask : public MpscNode<> {
+class LoopTask : public MpscNode<>, public SmallObject {
  public:
   virtual ~LoopTask() = default;
   virtual void Run() = 0;

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/small_memory.h"
 #include "base/status.h"
 #include "tensor/buffer.h"
 
@@ -47,7 +48,9 @@ struct GrpcRequestHead {
   // All other fields as sent, names in lower case; those that the transport uses itself
   // (grpc-timeout, grpc-encoding, te, content-type, ...) are among them. Values of "-bin" names are
   // valid base64, still encoded.
-  std::vector<std::pair<std::string_view, std::string_view>> metadata;
+  std::vector<std::pair<std::string_view, std::string_view>,
+              SmallAllocator<std::pair<std::string_view, std::string_view>>>
+      metadata;
 
   // The value of the first field of that name (lower case), or nothing.
   std::optional<std::string_view> Header(std::string_view name) const;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,12 @@ std::uint64_t ByteSizeOf(const GrpcMessage& message) {
     byte_size += buffer.size();
   }
   return byte_size;
+}
+
+// The trailers of nearly all calls.
+std::span<const nghttp2_nv> OkTrailers() {
+  static const std::array fields = {StaticField("grpc-status", "0")};
+  return fields;
 }
 
 // Encodes what the handler wants sent; what may not be sent is dropped.
@@ -120,6 +127,11 @@ void GrpcServerCall::End(const Status& status, GrpcMetadata trailers) {
   body_.Reset();
   held_.Reset();
   listener().cells().responses.Add(1);
+  if (status.ok() && trailers.empty() && initial_sent_) {
+    QueueEnd(OkTrailers());
+    Wake();
+    return;
+  }
   Http2Fields fields;
   fields.emplace_back("grpc-status", fmt::format("{}", static_cast<int>(status.code())));
   if (!status.ok()) {

@@ -1,7 +1,6 @@
 #include "net/http2_connection.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -12,6 +11,8 @@ namespace {
 
 // Reads of one connection before the others have their turn.
 constexpr int kReadsPerTurn = 32;
+// Reads that expect nothing after one that expected the wrong frames: a wrong guess costs a copy.
+constexpr int kPlansPaused = 16;
 // What is gathered for one system call.
 constexpr std::size_t kWriteByteSize = 256 * 1024;
 constexpr int kWritesPerTurn = 64;
@@ -86,20 +87,25 @@ void Http2Connection::Read() {
       break;
     }
     // A large body goes straight to its place, and what comes behind it to the scratch memory.
-    const std::span<char> direct = session_.DirectSpace();
-    const std::array pieces = {iovec{direct.data(), direct.size()},
-                               iovec{scratch, EventLoop::Impl::kScratchByteSize}};
-    const std::size_t wanted = direct.size() + EventLoop::Impl::kScratchByteSize;
-    const ssize_t count = stream_.Receive(std::span(pieces).subspan(direct.empty() ? 1 : 0));
+    DataFrameState state = session_.DataState();
+    if (plans_paused_ > 0) {
+      --plans_paused_;
+      state.following = {};
+    }
+    DataFramePlan plan(state, {scratch, EventLoop::Impl::kScratchByteSize});
+    const ssize_t count = stream_.Receive(plan.pieces());
     if (count > 0) {
       const auto byte_size = static_cast<std::size_t>(count);
-      readable_ = stream_.MayHoldMore(byte_size, wanted) || peer_closed_;
+      readable_ = stream_.MayHoldMore(byte_size, plan.byte_size()) || peer_closed_;
       received_ = listener_.loop().now();
       heard_since_ping_ = true;
       listener_.cells().bytes_received.Add(byte_size);
-      const std::size_t first = std::min(byte_size, direct.size());
-      if (!Feed({direct.data(), first}) || !Feed({scratch, byte_size - first})) {
-        return;
+      plan.Received(byte_size);
+      plans_paused_ = plan.as_planned() ? plans_paused_ : kPlansPaused;
+      for (const std::string_view part : plan.parts()) {
+        if (!Feed(part)) {
+          return;
+        }
       }
     } else if (count < 0 && errno == EAGAIN) {
       readable_ = false;

@@ -80,6 +80,7 @@ class Http2Connection final : public Connection {
   bool waits_for_head_ = false;  // timeout_ runs for settings or a header block
   bool idle_ = false;            // idle_timeout_ runs
   bool blocked_ = false;         // write_timeout_ runs
+  int plans_paused_ = 0;         // reads that still expect no frames
   std::uint64_t linger_byte_size_ = 0;
   std::uint64_t written_ = 0;  // by the last write
   std::uint64_t written_since_armed_ = 0;

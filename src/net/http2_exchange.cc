@@ -248,7 +248,7 @@ void Http2Exchange::Send(HttpResponse response) {
         Queue({}, buffer);
       }
     }
-    QueueEnd({});
+    QueueEnd(Http2Fields());
   }
 }
 
@@ -278,7 +278,7 @@ void Http2Exchange::EndStream() {
   }
   streaming_ = false;
   EndExchange();
-  QueueEnd({});
+  QueueEnd(Http2Fields());
   Wake();
 }
 

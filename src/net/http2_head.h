@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/small_memory.h"
+
 namespace headrace::net {
 
 // nghttp2 has checked it: pseudo fields first and once, no connection fields, names in lower case,
@@ -56,8 +58,8 @@ class Http2Head {
 
   std::size_t byte_size_max_ = 0;
   std::size_t field_count_max_ = 0;
-  std::string bytes_;
-  std::vector<Field> fields_;  // other than pseudo fields
+  std::basic_string<char, std::char_traits<char>, SmallAllocator<char>> bytes_;
+  std::vector<Field, SmallAllocator<Field>> fields_;  // other than pseudo fields
   Part method_, path_, authority_, content_type_;
   std::size_t list_byte_size_ = 0;
   std::size_t field_count_ = 0;

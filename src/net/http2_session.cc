@@ -7,6 +7,7 @@
 
 #include "net/grpc_server_call.h"
 #include "net/http2_exchange.h"
+#include "net/http2_memory.h"
 #include "net/http2_session_callbacks.h"
 #include "net/http_listener.h"
 
@@ -54,7 +55,8 @@ bool Http2Session::Start() {
   nghttp2_option_set_stream_reset_rate_limit(option, 10 * limits.reset_burst,
                                              10 * limits.resets_per_second);
   nghttp2_session* session = nullptr;
-  const int made = nghttp2_session_server_new2(&session, Callbacks::Get(), this, option);
+  const int made =
+      nghttp2_session_server_new3(&session, Callbacks::Get(), this, option, Http2Memory());
   nghttp2_option_del(option);
   if (made != 0) {
     return false;
@@ -84,6 +86,8 @@ bool Http2Session::Receive(std::string_view bytes) {
   const ssize_t count = nghttp2_session_mem_recv(
       session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   listener_.FlushLater(connection_);
+  between_frames_ = data_left_ == 0 && data_end_ == bytes.data() + bytes.size();
+  data_end_ = nullptr;
   if (count >= 0) {
     return true;
   }
@@ -92,16 +96,22 @@ bool Http2Session::Receive(std::string_view bytes) {
   return false;
 }
 
-std::span<char> Http2Session::DirectSpace() {
-  if (data_left_ == 0 || ended_) {
-    return {};
+DataFrameState Http2Session::DataState() {
+  DataFrameState state;
+  if ((data_left_ == 0 && !between_frames_) || ended_) {
+    return state;
   }
   Http2Stream* stream = FindStream(data_stream_);
   if (stream == nullptr) {
-    return {};
+    return state;
   }
   const std::span<char> space = stream->ReceiveSpace();
-  return space.first(std::min(space.size(), data_left_));
+  const std::size_t current = std::min(space.size(), data_left_);
+  state.stream = data_stream_;
+  state.frame_byte_size = data_frame_byte_size_;
+  state.current = space.first(current);
+  state.following = space.subspan(current);
+  return state;
 }
 
 void Http2Session::EndForAbuse(Http2Abuse abuse, std::uint32_t error_code, std::string_view text) {
@@ -134,7 +144,7 @@ void Http2Session::OnBeginFrame(const nghttp2_frame_hd& head) {
       }
       if ((head.flags & NGHTTP2_FLAG_PADDED) == 0) {
         data_stream_ = head.stream_id;
-        data_left_ = head.length;
+        data_left_ = data_frame_byte_size_ = head.length;
       }
       break;
     case NGHTTP2_HEADERS:
@@ -227,9 +237,9 @@ void Http2Session::OnRequestHead(std::int32_t id, bool end_stream) {
   control_frames_.Earn(kTokensPerStream);
   std::shared_ptr<Http2Stream> stream;
   if (listener_.grpc_handler() != nullptr && head_.IsGrpc() && head_.method() == "POST") {
-    stream = std::make_shared<GrpcServerCall>(*this, id);
+    stream = std::allocate_shared<GrpcServerCall>(SmallAllocator<GrpcServerCall>(), *this, id);
   } else {
-    stream = std::make_shared<Http2Exchange>(*this, id);
+    stream = std::allocate_shared<Http2Exchange>(SmallAllocator<Http2Exchange>(), *this, id);
   }
   nghttp2_session_set_stream_user_data(session_.get(), id, stream.get());
   streams_.emplace(id, stream);
@@ -238,6 +248,7 @@ void Http2Session::OnRequestHead(std::int32_t id, bool end_stream) {
 
 void Http2Session::OnData(std::int32_t id, std::string_view bytes) {
   data_left_ -= std::min(data_left_, bytes.size());
+  data_end_ = bytes.data() + bytes.size();
   Http2Stream* stream = ended_ ? nullptr : FindStream(id);
   std::size_t withheld = 0;
   if (stream != nullptr && stream->answered()) {

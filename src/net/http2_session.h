@@ -6,13 +6,17 @@
 #include <nghttp2/nghttp2.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "base/small_memory.h"
 #include "net/connection.h"
+#include "net/data_frame_plan.h"
 #include "net/gather_output.h"
 #include "net/http2_head.h"
 #include "net/http2_stream.h"
@@ -40,9 +44,8 @@ class Http2Session {
   bool Start();
   // False: the peer broke the protocol beyond repair, or there is no memory; close the connection.
   bool Receive(std::string_view bytes);
-  // Memory that the next received bytes should go to, because they belong to a large body; may be
-  // empty.
-  std::span<char> DirectSpace();
+  // Where the next received bytes should go to, because they belong to a large body.
+  DataFrameState DataState();
   // Moves what is to be sent into `output`, until about `byte_size` bytes are there. False as
   // above.
   bool Collect(GatherOutput& output, std::size_t byte_size);
@@ -98,7 +101,10 @@ class Http2Session {
   HttpListener& listener_;
   Connection& connection_;
   std::unique_ptr<nghttp2_session, SessionDeleter> session_;
-  std::unordered_map<std::int32_t, std::shared_ptr<Http2Stream>> streams_;
+  std::unordered_map<std::int32_t, std::shared_ptr<Http2Stream>, std::hash<std::int32_t>,
+                     std::equal_to<std::int32_t>,
+                     SmallAllocator<std::pair<const std::int32_t, std::shared_ptr<Http2Stream>>>>
+      streams_;
   std::vector<std::shared_ptr<Http2Stream>> drained_;
   GatherOutput* output_ = nullptr;  // during Collect
   Http2Head head_;                  // of the header block that is being received
@@ -114,9 +120,12 @@ class Http2Session {
   std::int32_t newest_stream_ = -1;
   // Numbers of streams that the peer has left out, oldest first: they may not come any more.
   std::vector<std::pair<std::int32_t, std::int32_t>> skipped_;
-  // The DATA frame that is being received.
+  // The DATA frame that is being received, or was last.
   std::int32_t data_stream_ = 0;
+  std::size_t data_frame_byte_size_ = 0;
   std::size_t data_left_ = 0;
+  const char* data_end_ = nullptr;  // of what OnData got last
+  bool between_frames_ = false;     // the last byte that was received ended that frame
   TokenBucket resets_received_;
   TokenBucket resets_sent_;
   TokenBucket control_frames_;

@@ -159,7 +159,10 @@ ssize_t Http2Session::ReadData(std::int32_t id, std::size_t byte_size_max, std::
   flags |= NGHTTP2_DATA_FLAG_NO_COPY;
   if (next.end) {
     flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (!stream->trailers().empty()) {
+    if (const auto fixed = stream->fixed_trailers(); !fixed.empty()) {
+      flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+      nghttp2_submit_trailer(session_.get(), id, fixed.data(), fixed.size());
+    } else if (!stream->trailers().empty()) {
       flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
       std::vector<nghttp2_nv> fields;
       for (const auto& [name, value] : stream->trailers()) {

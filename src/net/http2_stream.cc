@@ -64,6 +64,11 @@ void Http2Stream::QueueEnd(Http2Fields trailers) {
   ended_ = true;
 }
 
+void Http2Stream::QueueEnd(std::span<const nghttp2_nv> trailers) {
+  fixed_trailers_ = trailers;
+  ended_ = true;
+}
+
 void Http2Stream::Wake() { session_->Wake(*this, std::exchange(deferred_, false)); }
 
 void Http2Stream::Reset(std::uint32_t error_code) { session_->ResetStream(id_, error_code); }

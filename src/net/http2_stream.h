@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/small_memory.h"
 #include "net/gather_output.h"
 #include "net/http2_head.h"
 #include "net/timeout_list.h"
@@ -74,6 +75,7 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
   // Moves so many bytes into `output`.
   void Take(std::size_t byte_size, GatherOutput& output);
   const Http2Fields& trailers() const { return trailers_; }
+  std::span<const nghttp2_nv> fixed_trailers() const { return fixed_trailers_; }
 
  protected:
   virtual void OnClosed() = 0;
@@ -90,6 +92,8 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
   void Queue(std::string_view prefix, const Buffer& buffer);
   // What was queued is the last; `trailers` follow it if there are any.
   void QueueEnd(Http2Fields trailers);
+  // The same with trailers that are never dropped (StaticField).
+  void QueueEnd(std::span<const nghttp2_nv> trailers);
   // Has the session look at the queue.
   void Wake();
   void Reset(std::uint32_t error_code);
@@ -110,7 +114,7 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
   Http2Session* session_;
   HttpListener& listener_;
   const std::int32_t id_;
-  std::vector<Slice> queue_;
+  std::vector<Slice, SmallAllocator<Slice>> queue_;
   std::size_t first_ = 0;   // slice that has not left wholly
   std::size_t offset_ = 0;  // bytes of it that have
   std::uint64_t queued_byte_size_ = 0;
@@ -118,9 +122,10 @@ class Http2Stream : public std::enable_shared_from_this<Http2Stream> {
   std::uint64_t taken_since_armed_ = 0;
   std::uint64_t late_byte_size_ = 0;  // received since the answer was out
   Http2Fields trailers_;
-  bool ended_ = false;     // QueueEnd was called
-  bool answered_ = false;  // and all is out
-  bool deferred_ = false;  // the session waits for Wake
+  std::span<const nghttp2_nv> fixed_trailers_;  // in their place
+  bool ended_ = false;                          // QueueEnd was called
+  bool answered_ = false;                       // and all is out
+  bool deferred_ = false;                       // the session waits for Wake
   TimeoutEntry body_timeout_{this};
   TimeoutEntry write_timeout_{this};
 };

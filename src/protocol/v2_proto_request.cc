@@ -27,6 +27,14 @@ constexpr std::uint32_t kInputs = 5;
 constexpr std::uint32_t kOutputs = 6;
 constexpr std::uint32_t kRawInputContents = 7;
 
+// "inputs[3]", made into text only for a message that says what is wrong.
+struct Path {
+  std::string_view list;
+  std::size_t index;
+
+  std::string Text() const { return fmt::format("{}[{}]", list, index); }
+};
+
 // One input while the rest of the message is read.
 struct InputDraft {
   NamedTensor input;
@@ -86,58 +94,58 @@ class RequestReader {
     return ApplyRequestParameter(std::move(parameter), limits_, request);
   }
 
-  Status ReadName(ProtoReader& reader, const std::string& path, std::string& name) {
+  Status ReadName(ProtoReader& reader, const Path& path, std::string& name) {
     if (!reader.ReadString(name, limits_.name_byte_size_max)) {
-      return ProtoError(reader, path + ".name");
+      return ProtoError(reader, path.Text() + ".name");
     }
     if (HasControlByte(name)) {
-      return InvalidArgument("{}.name: control characters are not accepted", path);
+      return InvalidArgument("{}.name: control characters are not accepted", path.Text());
     }
     return OkStatus();
   }
 
-  Status AppendDimension(std::uint64_t bits, const std::string& path, Shape& shape) {
+  Status AppendDimension(std::uint64_t bits, const Path& path, Shape& shape) {
     const auto dim = static_cast<std::int64_t>(bits);
     if (dim < 0 || dim > kDimensionMax) {
-      return InvalidArgument("{}.shape[{}]: {} is not a dimension, which is 0 to {}", path,
+      return InvalidArgument("{}.shape[{}]: {} is not a dimension, which is 0 to {}", path.Text(),
                              shape.rank(), dim, kDimensionMax);
     }
     if (!shape.Append(dim)) {
-      return InvalidArgument("{}.shape: more than {} dimensions", path, Shape::kRankMax);
+      return InvalidArgument("{}.shape: more than {} dimensions", path.Text(), Shape::kRankMax);
     }
     return OkStatus();
   }
 
-  Status ReadShape(ProtoReader& reader, const std::string& path, Shape& shape) {
+  Status ReadShape(ProtoReader& reader, const Path& path, Shape& shape) {
     std::uint64_t bits = 0;
     if (reader.type() == ProtoType::kVarint) {
       if (reader.ReadVarint(bits)) {
         return AppendDimension(bits, path, shape);
       }
-      return ProtoError(reader, path + ".shape");
+      return ProtoError(reader, path.Text() + ".shape");
     }
     ProtoReader list;
     if (!reader.ReadMessage(list)) {
-      return ProtoError(reader, path + ".shape");
+      return ProtoError(reader, path.Text() + ".shape");
     }
     while (!list.at_end()) {
       if (!list.BareVarint(bits)) {
-        return ProtoError(list, path + ".shape");
+        return ProtoError(list, path.Text() + ".shape");
       }
       HEADRACE_RETURN_IF_ERROR(AppendDimension(bits, path, shape));
     }
-    return list.ok() ? OkStatus() : ProtoError(list, path + ".shape");
+    return list.ok() ? OkStatus() : ProtoError(list, path.Text() + ".shape");
   }
 
   Status ReadInput(ProtoReader& reader) {
-    const std::string path = fmt::format("inputs[{}]", drafts_.size());
+    const Path path{"inputs", drafts_.size()};
     if (drafts_.size() >= limits_.input_count_max) {
       return InvalidArgument("inputs: more than the {} inputs that model '{}' may get",
                              limits_.input_count_max, model_name_);
     }
     ProtoReader input;
     if (!reader.ReadMessage(input)) {
-      return ProtoError(reader, path);
+      return ProtoError(reader, path.Text());
     }
     InputDraft draft;
     std::string datatype;
@@ -149,7 +157,7 @@ class RequestReader {
           break;
         case 2:
           if (!input.ReadString(datatype, kDatatypeByteSizeMax)) {
-            return ProtoError(input, path + ".datatype");
+            return ProtoError(input, path.Text() + ".datatype");
           }
           break;
         case 3:
@@ -160,11 +168,11 @@ class RequestReader {
           break;
         case 5:
           if (draft.contents.size() == kContentsPartsMax) {
-            return InvalidArgument("{}.contents: given more than {} times", path,
+            return InvalidArgument("{}.contents: given more than {} times", path.Text(),
                                    kContentsPartsMax);
           }
           if (!input.ReadMessage(draft.contents.emplace_back())) {
-            return ProtoError(input, path + ".contents");
+            return ProtoError(input, path.Text() + ".contents");
           }
           break;
         default:
@@ -172,7 +180,7 @@ class RequestReader {
       }
     }
     if (!input.ok()) {
-      return ProtoError(input, path);
+      return ProtoError(input, path.Text());
     }
     HEADRACE_RETURN_IF_ERROR(CheckInput(path, datatype, draft));
     HEADRACE_RETURN_IF_ERROR(
@@ -181,30 +189,30 @@ class RequestReader {
     return OkStatus();
   }
 
-  Status CollectParameter(ProtoReader& reader, const std::string& path,
+  Status CollectParameter(ProtoReader& reader, const Path& path,
                           std::vector<ProtoParameter>& parameters) {
     if (parameters.size() >= limits_.parameter_count_max) {
-      return InvalidArgument("{}.parameters: more than {} parameters", path,
+      return InvalidArgument("{}.parameters: more than {} parameters", path.Text(),
                              limits_.parameter_count_max);
     }
-    return ReadProtoParameter(reader, limits_, path + ".parameters", parameters.emplace_back());
+    return ReadProtoParameter(reader, limits_, path.Text() + ".parameters",
+                              parameters.emplace_back());
   }
 
-  static Status CheckInput(const std::string& path, const std::string& datatype,
-                           InputDraft& draft) {
+  static Status CheckInput(const Path& path, const std::string& datatype, InputDraft& draft) {
     if (draft.input.name.empty()) {
-      return InvalidArgument("{}.name: an input needs a name", path);
+      return InvalidArgument("{}.name: an input needs a name", path.Text());
     }
     Tensor& tensor = draft.input.tensor;
     tensor.dtype = DataTypeFromName(datatype);
     if (tensor.dtype == DataType::kInvalid) {
       return InvalidArgument("invalid datatype for input {}: '{}' ({}.datatype)", draft.input.name,
-                             datatype, path);
+                             datatype, path.Text());
     }
     const auto element_count = tensor.shape.ElementCount();
     const auto width = static_cast<std::int64_t>(DataTypeByteSize(tensor.dtype));
     if (!element_count || !CheckedMultiply(*element_count, width == 0 ? 4 : width)) {
-      return InvalidArgument("{}.shape: the byte size of {} {} would overflow", path,
+      return InvalidArgument("{}.shape: the byte size of {} {} would overflow", path.Text(),
                              DataTypeName(tensor.dtype), tensor.shape.ToString());
     }
     return OkStatus();
@@ -223,14 +231,14 @@ class RequestReader {
   }
 
   Status ReadOutput(ProtoReader& reader, V2InferRequest& message) {
-    const std::string path = fmt::format("outputs[{}]", message.outputs.size());
+    const Path path{"outputs", message.outputs.size()};
     if (message.outputs.size() >= limits_.output_count_max) {
       return InvalidArgument("outputs: more than the {} outputs that model '{}' has",
                              limits_.output_count_max, model_name_);
     }
     ProtoReader output;
     if (!reader.ReadMessage(output)) {
-      return ProtoError(reader, path);
+      return ProtoError(reader, path.Text());
     }
     V2RequestedOutput requested;
     std::vector<ProtoParameter> parameters;
@@ -244,10 +252,10 @@ class RequestReader {
       }
     }
     if (!output.ok()) {
-      return ProtoError(output, path);
+      return ProtoError(output, path.Text());
     }
     if (requested.name.empty()) {
-      return InvalidArgument("{}.name: an output needs a name", path);
+      return InvalidArgument("{}.name: an output needs a name", path.Text());
     }
     HEADRACE_RETURN_IF_ERROR(ApplyOutputParameters(parameters, requested));
     message.outputs.push_back(std::move(requested));

@@ -84,8 +84,18 @@ std::size_t RawByteSize(const V2OutputTensor& output) {
   return output.elsewhere ? 0 : output.tensor->byte_size();
 }
 
+void AppendBytes(const Tensor& tensor, std::string& bytes) {
+  for (std::size_t i = 0; i < tensor.fragment_count(); ++i) {
+    bytes.append(tensor.fragment(i).view());
+  }
+}
+
+// Up to here the bytes of all tensors together are copied: less than a buffer of their own costs.
+constexpr std::uint64_t kCopiedByteSizeMax = 512;
+
 // A response with `reserved` bytes of anything in front of it. `small` gets all bytes that are not
-// a tensor's, `cuts` the places in it where the bytes of each output go.
+// a tensor's, `cuts` the places in it where the bytes of each output go; without cuts they are
+// there.
 struct Draft {
   std::string small;
   std::vector<std::size_t> cuts;
@@ -95,21 +105,31 @@ struct Draft {
 Result<Draft> Write(const V2InferResponse& response, std::size_t reserved,
                     std::size_t byte_size_max) {
   Draft draft;
-  draft.small.reserve(reserved + 128 + response.id.size() + 64 * response.outputs.size());
+  std::uint64_t tensor_byte_size = 0;
+  for (const V2OutputTensor& output : response.outputs) {
+    tensor_byte_size += RawByteSize(output);
+  }
+  const bool copied = tensor_byte_size <= kCopiedByteSizeMax;
+  draft.small.reserve(reserved + 128 + response.id.size() + 64 * response.outputs.size() +
+                      (copied ? tensor_byte_size : 0));
   draft.small.resize(reserved);
   ProtoWriter writer(draft.small);
   WriteHead(response, writer);
   for (const V2OutputTensor& output : response.outputs) {
     WriteOutput(output, writer);
   }
-  draft.cuts.reserve(response.outputs.size());
-  std::uint64_t tensor_byte_size = 0;
+  if (!copied) {
+    draft.cuts.reserve(response.outputs.size());
+  }
   for (const V2OutputTensor& output : response.outputs) {
     writer.BytesHead(kRawOutputContents, RawByteSize(output));
-    draft.cuts.push_back(draft.small.size());
-    tensor_byte_size += RawByteSize(output);
+    if (!copied) {
+      draft.cuts.push_back(draft.small.size());
+    } else if (!output.elsewhere) {
+      AppendBytes(*output.tensor, draft.small);
+    }
   }
-  draft.byte_size = draft.small.size() - reserved + tensor_byte_size;
+  draft.byte_size = draft.small.size() - reserved + (copied ? 0 : tensor_byte_size);
   if (draft.byte_size > byte_size_max) {
     return ResourceExhausted(
         "the response of {} bytes exceeds the maximum of {} bytes; ask for fewer outputs, or take "
@@ -121,6 +141,9 @@ Result<Draft> Write(const V2InferResponse& response, std::size_t reserved,
 
 // The message from byte `begin` of the draft's small bytes on.
 std::vector<Buffer> Join(Draft draft, const V2InferResponse& response, std::size_t begin) {
+  if (draft.cuts.empty()) {
+    return {Buffer::CopyOf(std::string_view(draft.small).substr(begin))};
+  }
   const Buffer small = Buffer::FromString(std::move(draft.small));
   std::vector<Buffer> message;
   message.reserve(1 + 2 * response.outputs.size());

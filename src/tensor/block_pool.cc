@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstdlib>
 #include <mutex>
 #include <new>
 
 #include "base/check.h"
+#include "base/small_memory.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -133,7 +133,7 @@ BlockPool::State::PooledBlock* BlockPool::State::AllocateSmall(std::size_t byte_
   if (!budget.TryCharge(footprint)) {
     return nullptr;
   }
-  void* memory = std::malloc(footprint);
+  void* memory = headrace::AllocateSmall(footprint);
   if (memory == nullptr) {
     Discharge(footprint);
     return nullptr;
@@ -202,7 +202,7 @@ void BlockPool::State::ReleaseSmall(Block* released) {
   const std::size_t footprint = block->footprint;
   void* memory = reinterpret_cast<std::byte*>(block) - block->size_class;
   block->~PooledBlock();
-  std::free(memory);
+  FreeSmall(memory, footprint);
   state->Discharge(footprint);
 }
 

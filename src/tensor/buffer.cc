@@ -4,12 +4,14 @@
 #include <memory>
 #include <new>
 
+#include "base/small_memory.h"
+
 namespace headrace {
 namespace {
 
 // A block with something behind it that dies together with it.
 template <typename Kept>
-struct KeepingBlock : Block {
+struct KeepingBlock : Block, SmallObject {
   explicit KeepingBlock(Kept what) : kept(std::move(what)) {
     release = [](Block* block) { delete static_cast<KeepingBlock*>(block); };
   }
@@ -28,13 +30,14 @@ Buffer Buffer::FromString(std::string text) {
 
 Buffer Buffer::CopyOf(std::string_view bytes) {
   // The count and the bytes in one allocation.
-  void* memory = ::operator new(sizeof(Block) + bytes.size());
+  void* memory = SmallAllocator<char>().allocate(sizeof(Block) + bytes.size());
   auto* block = new (memory) Block;
   block->data = static_cast<std::byte*>(memory) + sizeof(Block);
   block->capacity = bytes.size();
   block->release = [](Block* dead) {
+    const std::size_t byte_size = sizeof(Block) + dead->capacity;
     dead->~Block();
-    ::operator delete(dead);
+    FreeSmall(dead, byte_size);
   };
   if (!bytes.empty()) {
     std::memcpy(block->data, bytes.data(), bytes.size());
