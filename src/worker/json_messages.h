@@ -42,8 +42,8 @@ struct LoadMessage {
 };
 std::string EncodeLoad(const LoadMessage& load);
 
-// Appends the extras of a request to be executed; nothing if all of them are defaults. Wanted outputs
-// that are `outputs`, the model's, are the default: most clients name them all.
+// Appends the extras of a request to be executed; nothing if all of them are defaults. Wanted
+// outputs that are `outputs`, the model's, are the default: most clients name them all.
 void AppendRequestExtras(const engine::InferRequest& request,
                          const std::vector<std::string>& outputs, std::string& out);
 // Extras of a response to a call of the worker's.

@@ -144,7 +144,7 @@ void PythonInstance::AppendInputs(const Session& session, const OpenRequests::Op
     tensor.name = input.name;
     const auto index = static_cast<std::size_t>(
         std::find(input_names_.begin(), input_names_.end(), input.name) - input_names_.begin());
-    if (index < input_names_.size()) {
+    if (index < input_names_.size() && index < kNameFollows) {
       tensor.name_index = static_cast<std::uint16_t>(index);
     }
     if (const engine::TensorSpec* const spec = signature.FindInput(input.name);

@@ -37,6 +37,8 @@ class SideHandler {
   Status Release(std::span<const std::byte> body);
   Status Drop(std::span<const std::byte> body);
   Status Log(std::span<const std::byte> body);
+  // Whether one more entry may go to the log now.
+  bool MayLog();
   Status Measure(std::span<const std::byte> body);
   Status Control(std::span<const std::byte> body);
   Status ApplyMetric(MetricMessage& metric, std::string& value_json);
@@ -52,6 +54,8 @@ class SideHandler {
   WireDecoder decoder_;
   JsonDecoder json_;
   std::string storage_;
+  Nanos log_since_ = 0;          // when the second began that log_count_ counts in
+  std::uint32_t log_count_ = 0;  // of entries in it
 };
 
 }  // namespace headrace::worker
