@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -30,6 +31,9 @@ class PythonInstance final : public engine::Instance {
                  ExecutionLimits limits);
 
   void Execute(engine::Batch batch) override;
+  void WatchHealth(engine::HealthListener listener) override {
+    keeper_->Watch(std::move(listener));
+  }
 
  private:
   using Requests = std::span<std::unique_ptr<engine::InferRequest>>;
