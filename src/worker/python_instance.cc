@@ -16,8 +16,8 @@ std::uint64_t Aligned(std::uint64_t byte_size) {
   return (byte_size + Arena::kAlignment - 1) / Arena::kAlignment * Arena::kAlignment;
 }
 
-// Between two looks for an answer it is some 20 ms. What is much more was a pause of the server, and
-// most likely of the worker too, which must not be killed for it.
+// Between two looks for an answer it is some 20 ms. What is much more was a pause of the server,
+// and most likely of the worker too, which must not be killed for it.
 constexpr Nanos kLookGapMax = 200 * kMillisecond;
 
 bool IsGone(const Status& status) { return status.code() == StatusCode::kUnavailable; }
