@@ -43,6 +43,11 @@ void HealthBoard::Set(Seat& seat, InstanceHealth health) {
   Act(turn);
 }
 
+void HealthBoard::SetReport(Seat& seat, const SelfReport* report) {
+  std::lock_guard lock(mutex_);
+  seat.report_ = report;
+}
+
 void HealthBoard::Leave(Seat& seat) {
   Turn turn;
   {
@@ -51,6 +56,7 @@ void HealthBoard::Leave(Seat& seat) {
       return;
     }
     seat.halted_.store(true);
+    seat.report_ = nullptr;
     std::erase(seats_, &seat);
     turn = Consider();
     turn.resumes = true;
@@ -140,10 +146,18 @@ bool HealthBoard::refuses() const {
 
 Status HealthBoard::Health() const {
   std::lock_guard lock(mutex_);
-  const bool ready = seats_.empty() || std::any_of(seats_.begin(), seats_.end(), [](Seat* seat) {
-                       return seat->health_.state == State::kReady;
-                     });
-  return ready ? OkStatus() : Unavailable("{}", Describe());
+  std::string said;  // by a model whose instance could execute
+  for (const Seat* seat : seats_) {
+    if (seat->health_.state == State::kReady) {
+      const Status report = seat->report_ == nullptr ? OkStatus() : seat->report_->Readiness();
+      if (report.ok()) {
+        return OkStatus();
+      }
+      said = fmt::format("{}: its instance '{}' says that it is not ready: {}", label_, seat->name_,
+                         report.message());
+    }
+  }
+  return seats_.empty() ? OkStatus() : Unavailable("{}", said.empty() ? Describe() : said);
 }
 
 std::size_t HealthBoard::ready_count() const {

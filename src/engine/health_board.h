@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "engine/instance_health.h"
 #include "engine/scheduler.h"
+#include "engine/self_report.h"
 
 namespace headrace::engine {
 
@@ -39,14 +40,15 @@ class HealthBoard : public std::enable_shared_from_this<HealthBoard> {
 
   // True while all instances are down: the queue refuses requests.
   bool refuses() const;
-  // OK if an instance is ready (or if there are none: an ensemble); else UNAVAILABLE with the
-  // instances' reasons.
+  // OK if an instance is ready and its model says so too (or if there are none: an ensemble); else
+  // UNAVAILABLE with the instances' reasons.
   Status Health() const;
   std::size_t ready_count() const;
 
  private:
   struct Turn;
   void Set(Seat& seat, InstanceHealth health);
+  void SetReport(Seat& seat, const SelfReport* report);
   void Leave(Seat& seat);
   // With mutex_ held: takes account of a change.
   Turn Consider();
@@ -72,6 +74,8 @@ class HealthBoard::Seat {
   Seat& operator=(const Seat&) = delete;
 
   void Set(InstanceHealth health) { board_->Set(*this, std::move(health)); }
+  // What the instance's model says of itself; borrowed until Leave.
+  void SetReport(const SelfReport* report) { board_->SetReport(*this, report); }
   // The instance takes no more batches and is none of the model's any more. The queue must be
   // roused afterwards. What is Set later has no effect. Idempotent.
   void Leave() { board_->Leave(*this); }
@@ -91,6 +95,7 @@ class HealthBoard::Seat {
   std::atomic<bool> left_{false};
   // Guarded by the board's mutex.
   InstanceHealth health_;
+  const SelfReport* report_ = nullptr;
   bool paused_ = false;
   std::uint64_t pause_count_ = 0;
   std::uint64_t pauses_seen_ = 0;

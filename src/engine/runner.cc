@@ -45,6 +45,7 @@ Model::Runner::~Runner() {
 void Model::Runner::Start(std::string name) {
   seat_ = target_.queue->AddSeat();
   health_ = target_.health->Join(placement_.name);
+  health_->SetReport(dynamic_cast<const SelfReport*>(instance_.get()));
   instance_->WatchHealth([seat = health_](const InstanceHealth& health) { seat->Set(health); });
   thread_ = std::thread([this, name = std::move(name)] {
     SetThreadName(name);

@@ -62,8 +62,7 @@ Result<std::shared_ptr<engine::Backend>> Backends::FindPython(const std::string&
         backend, worker::PythonBackend::Create({.contract = std::string(ContractOf(name)),
                                                 .runtime_directory = options_.python_directory,
                                                 .settings = WorkerSettings(SettingsOf(name)),
-                                                .services = &services_,
-                                                .gpu_count = options_.gpu_count}));
+                                                .services = &services_}));
     HEADRACE_LOG_INFO("backend '{}' is built in; its runtime is {}", name, backend->path());
   }
   return std::shared_ptr<engine::Backend>(backend);

@@ -22,7 +22,6 @@ class Backends final : public engine::BackendProvider {
   struct Options {
     std::string python_directory;  // of the runtime
     std::map<std::string, std::map<std::string, std::string>> backend_config;
-    int gpu_count = 0;
   };
 
   // `plugins` and `services` are borrowed.

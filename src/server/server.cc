@@ -90,14 +90,10 @@ plugin::PluginHostOptions HostOptions(const ServerConfig& config,
   return options;
 }
 
-Backends::Options BackendOptions(const ServerConfig& config,
-                                 const device::DeviceMemory* device_memory) {
+Backends::Options BackendOptions(const ServerConfig& config) {
   return {.python_directory = config.python_directory.empty() ? ProgramDirectory() + "/python"
                                                               : config.python_directory,
-          .backend_config = config.backend_config,
-          .gpu_count = device_memory == nullptr
-                           ? 0
-                           : static_cast<int>(device_memory->gpus().usable().size())};
+          .backend_config = config.backend_config};
 }
 
 // Null on a machine without a usable GPU, which is no fault: it is said in the log at verbose
@@ -171,7 +167,7 @@ class Server::Impl {
                .idle_byte_size_max = config.memory_idle_byte_size,
                .device_memory = device_memory_}),
         plugins_(HostOptions(config, device_memory_)),
-        backends_(BackendOptions(config, device_memory_.get()), plugins_, worker_services_),
+        backends_(BackendOptions(config), plugins_, worker_services_),
         models_(ManagerOptions(config, device_memory_, pool_, services_), backends_, registry_,
                 clock_),
         front_end_(FrontOptions(config), registry_, models_, *tracer_, pool_, clock_) {

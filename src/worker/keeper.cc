@@ -32,6 +32,9 @@ Result<std::unique_ptr<Keeper>> Keeper::Start(KeeperOptions options) {
 }
 
 Keeper::Keeper(KeeperOptions options) : options_(std::move(options)), life_(options_.life) {
+  options_.side.on_readiness = [this](const ReadinessMessage& answer) {
+    readiness_.OnAnswer(answer, clock_.Now());
+  };
   thread_ = std::thread([this] {
     SetThreadName("worker_keeper");
     Run();
@@ -187,7 +190,7 @@ LifeAction Keeper::StartFailed(Status why) {
 }
 
 LifeAction Keeper::MustDieNow(Status why) {
-  HEADRACE_LOG_ERROR("{}: its worker is killed: {}", options_.label, why.message());
+  HEADRACE_LOG_ERROR("a worker is killed: {}", why.message());  // which names the instance
   const std::string text = why.message();
   killed_for_ = std::move(why);
   return life_.OnMustDie(text, clock_.Now());
@@ -313,13 +316,14 @@ std::optional<LifeAction> Keeper::ReadCall() {
       options_.question == MessageType::kLoad ? MessageType::kLoaded : MessageType::kConfig;
   if (phase_ == Phase::kQuestion && head->type == answer) {
     session_->Answered();
-    auto extras = json_.Response(TextOf(*body));
-    if (!extras.ok()) {
-      return breach(extras.status());
+    auto loaded = json_.Loaded(TextOf(*body));
+    if (!loaded.ok()) {
+      return breach(loaded.status());
     }
-    if (!extras->error.ok()) {
-      return StartFailed(std::move(extras->error));
+    if (!loaded->error.ok()) {
+      return StartFailed(std::move(loaded->error));
     }
+    readiness_.Begin(loaded->says_ready, clock_.Now());
     answer_ = TextOf(*body);
     phase_ = Phase::kServing;
     const LifeAction next = life_.OnReady(clock_.Now());

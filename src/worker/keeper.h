@@ -23,6 +23,7 @@
 #include "worker/life_cycle.h"
 #include "worker/output_lines.h"
 #include "worker/process.h"
+#include "worker/readiness.h"
 #include "worker/session.h"
 #include "worker/side_handler.h"
 
@@ -67,6 +68,8 @@ class Keeper {
   // `listener` hears of every change of the health from now on, from the keeper's thread; soon, if
   // no worker is ready. Called once.
   void Watch(engine::HealthListener listener);
+  // What the model says of itself; any thread.
+  Status ModelReadiness() const { return readiness_.report(); }
   // The worker has failed for good: starts again.
   void Revive();
 
@@ -111,6 +114,7 @@ class Keeper {
   JsonDecoder json_;
   std::string storage_;
   OutputLines output_;
+  Readiness readiness_;
   bool output_ended_ = false;
   bool closed_ = false;  // a channel has ended: so will the process
   bool ending_ = false;

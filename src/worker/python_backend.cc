@@ -18,7 +18,6 @@ Result<std::shared_ptr<PythonBackend>> PythonBackend::Create(PythonBackendOption
   common.main_file = options.runtime_directory + "/headrace_worker/main.py";
   common.options = std::move(parsed.options);
   common.services = options.services;
-  common.gpu_count = options.gpu_count;
   common.topology = Topology::Read();
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(common.main_file, ignored)) {

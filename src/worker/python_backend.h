@@ -22,7 +22,6 @@ struct PythonBackendOptions {
   std::string runtime_directory;                  // holds headrace_worker/main.py
   std::map<std::string, std::string> settings{};  // of --backend-config
   HostServices* services = nullptr;               // borrowed; null: workers may ask for nothing
-  int gpu_count = 0;                              // that the server uses
 };
 
 // What all workers of a backend have in common.
@@ -30,7 +29,6 @@ struct WorkerCommon {
   std::string contract, main_file;
   WorkerOptions options;
   HostServices* services = nullptr;
-  int gpu_count = 0;
   Topology topology;
   std::shared_ptr<ControlThreads> controls = std::make_shared<ControlThreads>();
   std::shared_ptr<Interpreters> interpreters = std::make_shared<Interpreters>();

@@ -100,7 +100,7 @@ def misbehave(mode, asked):
         side.send(b"garbage")
         time.sleep(1000)
     elif mode == "foreign_response":
-        send(side, _RESPONSE, struct.pack("<II", 1, 0) + response(1 << 60, offset, size, dtype, dims))
+        send(side, _RESPONSE, struct.pack("<IIQIIII", 1, 0, 1 << 60, 1, 0, 0, 0))
         time.sleep(1000)
     elif mode == "late":
         executed([])
