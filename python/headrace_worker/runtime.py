@@ -82,6 +82,8 @@ class Runtime:
             self._contract = contracts.create(self.load.get("contract"), self, self.load)
             self._contract.load()
             self.side.is_ready = self._contract.is_ready
+            if self.side.is_ready is not None:
+                answer["is_ready"] = True
             self.side.start()
         except errors.WireError:
             raise

@@ -55,6 +55,10 @@ struct HelloMessage {
   std::int64_t protocol = 0;
   std::string python, numpy;
 };
+struct LoadedMessage {
+  Status error;
+  bool says_ready = false;  // the model has is_ready
+};
 struct ResponseExtras {
   Status error;
   std::vector<Parameter> parameters;
@@ -103,7 +107,8 @@ class JsonDecoder {
   Result<HelloMessage> Hello(std::string_view json);
   // The configuration as JSON text; nothing if the model completes none.
   Result<std::optional<std::string>> Config(std::string_view json);
-  // Of a response, and of LOADED and FINALIZED, which are an error or nothing.
+  Result<LoadedMessage> Loaded(std::string_view json);
+  // Of a response, and of FINALIZED, which is an error or nothing.
   Result<ResponseExtras> Response(std::string_view json);
   Result<CallExtras> Call(std::string_view json);
   Result<LogFromWorker> Log(std::string_view json);

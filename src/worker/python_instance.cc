@@ -16,6 +16,10 @@ std::uint64_t Aligned(std::uint64_t byte_size) {
   return (byte_size + Arena::kAlignment - 1) / Arena::kAlignment * Arena::kAlignment;
 }
 
+// Between two looks for an answer it is some 20 ms. What is much more was a pause of the server,
+// and most likely of the worker too, which must not be killed for it.
+constexpr Nanos kLookGapMax = 200 * kMillisecond;
+
 bool IsGone(const Status& status) { return status.code() == StatusCode::kUnavailable; }
 
 }  // namespace
@@ -187,6 +191,8 @@ void PythonInstance::AppendInputs(const Session& session, const OpenRequests::Op
 }
 
 Result<std::size_t> PythonInstance::WaitForAnswer(Session& session) {
+  Nanos looked = stamps_.sent;
+  Nanos waited = 0;
   for (;;) {
     HEADRACE_ASSIGN_OR_RETURN(const std::optional<std::size_t> size, session.call.Receive(packet_));
     if (size) {
@@ -195,7 +201,10 @@ Result<std::size_t> PythonInstance::WaitForAnswer(Session& session) {
     if (session.ended()) {
       return Unavailable("the worker ended");
     }
-    if (limits_.response_timeout > 0 && clock_.Now() - stamps_.sent > limits_.response_timeout) {
+    const Nanos now = clock_.Now();
+    waited += std::min(now - looked, kLookGapMax);
+    looked = now;
+    if (limits_.response_timeout > 0 && waited > limits_.response_timeout) {
       return Status(StatusCode::kDeadlineExceeded,
                     fmt::format("{}: the worker did not answer within {} s "
                                 "(response-timeout-seconds) and is replaced",

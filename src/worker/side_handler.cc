@@ -73,9 +73,13 @@ Status SideHandler::Handle(std::span<const std::byte> packet) {
       calls_->Cancel(key);
       return OkStatus();
     }
-    case MessageType::kReadiness:
-      // Nobody asks yet; what is not asked for is passed over.
-      return json_.Readiness(TextOf(body)).status();
+    case MessageType::kReadiness: {
+      HEADRACE_ASSIGN_OR_RETURN(const ReadinessMessage answer, json_.Readiness(TextOf(body)));
+      if (options_.on_readiness) {
+        options_.on_readiness(answer);
+      }
+      return OkStatus();
+    }
     default:
       return InvalidArgument("a message of type {} on the side channel",
                              static_cast<int>(head.type));

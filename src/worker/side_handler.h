@@ -2,6 +2,7 @@
 #ifndef HEADRACE_WORKER_SIDE_HANDLER_H_
 #define HEADRACE_WORKER_SIDE_HANDLER_H_
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,6 +22,8 @@ struct SideOptions {
   std::vector<std::string> output_names;
   HostServices* services = nullptr;          // null: the worker may ask for nothing
   std::shared_ptr<ControlThreads> controls;  // null only without services
+  // What READINESS says.
+  std::function<void(const ReadinessMessage&)> on_readiness{};
 };
 
 // Of one session; used by its keeper's thread. Never blocks.

@@ -124,6 +124,8 @@ def main():
     if mode == "no_load":
         send(call, _LOADED, b'{"error": {"code": "INVALID_ARG", "message": "it does not load"}}')
         time.sleep(1000)
+    if (pathlib.Path(load["model_directory"]) / "broken").exists():
+        os._exit(6)
     if mode == "dies_early":
         os._exit(5)
     marker = pathlib.Path(load["model_directory"]) / "misbehaved"
