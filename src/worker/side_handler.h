@@ -21,6 +21,9 @@ struct SideOptions {
   std::vector<std::string> output_names;
   HostServices* services = nullptr;          // null: the worker may ask for nothing
   std::shared_ptr<ControlThreads> controls;  // null only without services
+  // Any request may have several responses, as the handlers of TorchServe's contract answer; else
+  // those of decoupled models only.
+  bool streams = false;
 };
 
 // Of one session; used by its keeper's thread. Never blocks.
