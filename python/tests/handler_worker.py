@@ -63,9 +63,22 @@ def write_model(directory, files, manifest=None):
 
 
 def load_arguments(directory, batch_size=1, handler=None, **parameters):
-    config = {"name": "m", "max_batch_size": batch_size, "parameters": {key: {"string_value": value} for key, value in parameters.items()}}
-    return dict(contract="handler", model_name="m", model_version=1, model_directory=str(directory), version_directory=str(directory),
-                config=config, input_names=["data"], output_names=["body"], handler=handler or {})
+    config = {
+        "name": "m",
+        "max_batch_size": batch_size,
+        "parameters": {key: {"string_value": value} for key, value in parameters.items()},
+    }
+    return dict(
+        contract="handler",
+        model_name="m",
+        model_version=1,
+        model_directory=str(directory),
+        version_directory=str(directory),
+        config=config,
+        input_names=["data"],
+        output_names=["body"],
+        handler=handler or {},
+    )
 
 
 @contextlib.contextmanager

@@ -62,13 +62,17 @@ def answer(handler, context):
 
 # Forms of a model
 
-@pytest.mark.parametrize("extra", [
-    "pass",
-    "self.kept = torch.arange(3)",                                    # what no file holds
-    "self.register_buffer('b', torch.ones(1), persistent=False)",
-    "self.n = int(torch.ones(1).item())",                             # needs contents
-    "self.list = [torch.zeros(1)]",
-])
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "pass",
+        "self.kept = torch.arange(3)",  # what no file holds
+        "self.register_buffer('b', torch.ones(1), persistent=False)",
+        "self.n = int(torch.ones(1).item())",  # needs contents
+        "self.list = [torch.zeros(1)]",
+    ],
+)
 def test_eager_model_has_the_files_weights(tmp_path, extra):
     handler = BaseHandler()
     context = initialized(handler, write_eager(tmp_path, extra), EAGER)
@@ -91,7 +95,10 @@ def test_weights_of_an_eager_model_are_mapped_and_not_copied(tmp_path):
 
 def test_other_types_and_shapes_of_weights_go_the_ordinary_way(tmp_path):
     handler = BaseHandler()
-    weights = {"line.weight": torch.tensor(WEIGHT, dtype=torch.float64), "line.bias": torch.zeros(2, dtype=torch.float64)}
+    weights = {
+        "line.weight": torch.tensor(WEIGHT, dtype=torch.float64),
+        "line.bias": torch.zeros(2, dtype=torch.float64),
+    }
     context = initialized(handler, write_eager(tmp_path, weights=weights), EAGER)
     assert handler.model.line.weight.dtype is torch.float32 and answer(handler, context) == ANSWER
     write_eager(tmp_path, weights={"line.weight": torch.zeros(3, 2), "line.bias": torch.zeros(2)})
@@ -146,16 +153,22 @@ def test_onnx(tmp_path):
     shape = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 2])
     weight = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [2, 2], [1, 3, 2, 4])
     graph = onnx.helper.make_graph([node], "g", [shape("x")], [shape("y")], [weight])
-    onnx.save(onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 13)]), str(tmp_path / "m.onnx"))
+    onnx.save(
+        onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 13)]),
+        str(tmp_path / "m.onnx"),
+    )
     handler = BaseHandler()
     assert answer(handler, initialized(handler, tmp_path, {"serializedFile": "m.onnx"})) == ANSWER
 
 
-@pytest.mark.parametrize("manifest, message", [
-    ({}, "No model weights could be loaded"),
-    ({"serializedFile": "m.bin"}, "No model weights could be loaded: m.bin"),
-    ({"modelFile": "none.py"}, "Missing the model.py file"),
-])
+@pytest.mark.parametrize(
+    "manifest, message",
+    [
+        ({}, "No model weights could be loaded"),
+        ({"serializedFile": "m.bin"}, "No model weights could be loaded: m.bin"),
+        ({"modelFile": "none.py"}, "Missing the model.py file"),
+    ],
+)
 def test_model_that_cannot_be_loaded_says_why(tmp_path, manifest, message):
     with pytest.raises(RuntimeError, match=message):
         initialized(BaseHandler(), tmp_path, manifest)
@@ -163,16 +176,20 @@ def test_model_that_cannot_be_loaded_says_why(tmp_path, manifest, message):
 
 # torch.compile
 
-@pytest.mark.parametrize("settings, compiled", [
-    ({"compile": {"enable": True, "backend": "eager"}}, True),
-    ("eager", True),
-    ({"backend": "aot_eager"}, True),
-    ({"compile": {"enable": False, "backend": "eager"}}, False),
-    ({"export": {"aot_compile": True}}, False),
-    ({"compile": {"enable": True, "backend": "unheard_of"}}, False),
-    ({"compile": {"enable": True, "backend": "eager", "mode": "no such mode", "options": {}}}, False),
-    (7, False),
-])
+
+@pytest.mark.parametrize(
+    "settings, compiled",
+    [
+        ({"compile": {"enable": True, "backend": "eager"}}, True),
+        ("eager", True),
+        ({"backend": "aot_eager"}, True),
+        ({"compile": {"enable": False, "backend": "eager"}}, False),
+        ({"export": {"aot_compile": True}}, False),
+        ({"compile": {"enable": True, "backend": "unheard_of"}}, False),
+        ({"compile": {"enable": True, "backend": "eager", "mode": "no such mode", "options": {}}}, False),
+        (7, False),
+    ],
+)
 def test_model_is_compiled_as_pt2_says(tmp_path, settings, compiled):
     handler = BaseHandler()
     context = initialized(handler, write_eager(tmp_path), EAGER, {"pt2": settings})
@@ -191,6 +208,7 @@ def test_profiler_leaves_a_trace_where_the_environment_asks_for_it(tmp_path, mon
 
 
 # Default handlers
+
 
 def image_bytes(width=300, height=280, colour=(200, 30, 60)):
     file = io.BytesIO()
@@ -220,7 +238,11 @@ def test_image_classifier_answers_the_five_best(tmp_path):
     handler = with_model(ImageClassifier, Scores())
     context = initialized(handler, tmp_path)
     picture = image_bytes()
-    rows = [{"data": bytearray(picture)}, {"body": base64.b64encode(picture).decode()}, {"body": torch.zeros(3, 224, 224).tolist()}]
+    rows = [
+        {"data": bytearray(picture)},
+        {"body": base64.b64encode(picture).decode()},
+        {"body": torch.zeros(3, 224, 224).tolist()},
+    ]
     answers = handler.handle(rows, context)
     assert [list(one) for one in answers] == [["nine", "8", "7", "6", "5"]] * 3
     probabilities = list(answers[0].values())
@@ -237,7 +259,11 @@ def test_image_is_resized_cropped_and_normalised():
 
 class Detector(torch.nn.Module):
     def forward(self, images):
-        found = {"boxes": torch.tensor([[1.0, 2, 3, 4], [5, 6, 7, 8]]), "labels": torch.tensor([1, 2]), "scores": torch.tensor([0.75, 0.25])}
+        found = {
+            "boxes": torch.tensor([[1.0, 2, 3, 4], [5, 6, 7, 8]]),
+            "labels": torch.tensor([1, 2]),
+            "scores": torch.tensor([0.75, 0.25]),
+        }
         return [found for _ in images]
 
 

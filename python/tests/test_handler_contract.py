@@ -24,7 +24,9 @@ def handle(rows, context):
 
 @pytest.fixture(scope="module")
 def show(tmp_path_factory):
-    directory = write_model(tmp_path_factory.mktemp("show"), {"show.py": SHOW}, {"modelName": "show", "handler": "show.py"})
+    directory = write_model(
+        tmp_path_factory.mktemp("show"), {"show.py": SHOW}, {"modelName": "show", "handler": "show.py"}
+    )
     with handler_worker.running(directory, batch_size=8) as worker:
         yield worker
 
@@ -35,21 +37,24 @@ def shown(worker, parts, **more):
     return json.loads(body(answer))
 
 
-@pytest.mark.parametrize("kind, data, expected", [
-    ("", b"plain", ["bytearray", "plain"]),
-    ("application/json", b'{"a": [1, 2.5, null]}', ["dict", {"a": [1, 2.5, None]}]),
-    ("application/json", b"[1]", ["list", [1]]),
-    ("application/json", b"{no json", ["bytearray", "{no json"]),
-    ("application/json", b"", ["bytearray", ""]),
-    ("application/json; v=1", b"{}", ["bytearray", "{}"]),
-    ("Application/JSON", b"{}", ["bytearray", "{}"]),
-    ("text/plain", "grüß".encode(), ["str", "grüß"]),
-    ("text/csv", b"1,2", ["str", "1,2"]),
-    ("text/plain", b"\xff\xfe", ["bytearray", "\xff\xfe"]),
-    ("TEXT/PLAIN", b"x", ["bytearray", "x"]),
-    ("image/jpeg", b"\xff\xd8", ["bytearray", "\xff\xd8"]),
-    ("application/octet-stream", b"\0", ["bytearray", "\0"]),
-])
+@pytest.mark.parametrize(
+    "kind, data, expected",
+    [
+        ("", b"plain", ["bytearray", "plain"]),
+        ("application/json", b'{"a": [1, 2.5, null]}', ["dict", {"a": [1, 2.5, None]}]),
+        ("application/json", b"[1]", ["list", [1]]),
+        ("application/json", b"{no json", ["bytearray", "{no json"]),
+        ("application/json", b"", ["bytearray", ""]),
+        ("application/json; v=1", b"{}", ["bytearray", "{}"]),
+        ("Application/JSON", b"{}", ["bytearray", "{}"]),
+        ("text/plain", "grüß".encode(), ["str", "grüß"]),
+        ("text/csv", b"1,2", ["str", "1,2"]),
+        ("text/plain", b"\xff\xfe", ["bytearray", "\xff\xfe"]),
+        ("TEXT/PLAIN", b"x", ["bytearray", "x"]),
+        ("image/jpeg", b"\xff\xd8", ["bytearray", "\xff\xd8"]),
+        ("application/octet-stream", b"\0", ["bytearray", "\0"]),
+    ],
+)
 def test_part_becomes_what_its_media_type_says(show, kind, data, expected):
     assert shown(show, {"body": (data, kind)})["row"]["body"] == expected
 
@@ -71,7 +76,9 @@ def test_request_without_parts_is_a_body(show):
 
 
 def test_context_has_headers_path_and_id(show):
-    found = shown(show, {"body": (b"", "")}, headers={"X-Mine": "1", "body": "wins"}, path="a/b", explain=False, request_id="id-7")
+    found = shown(
+        show, {"body": (b"", "")}, headers={"X-Mine": "1", "body": "wins"}, path="a/b", explain=False, request_id="id-7"
+    )
     assert found["headers"] == {"body": "wins", "X-Mine": "1", "url_path": "a/b", "explain": "False"}
     assert found["id"] == "id-7"
 
@@ -124,22 +131,27 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    directory = write_model(tmp_path_factory.mktemp("service"), {"service.py": EVALUATE}, {"handler": "folder/service.py"})
+    directory = write_model(
+        tmp_path_factory.mktemp("service"), {"service.py": EVALUATE}, {"handler": "folder/service.py"}
+    )
     with handler_worker.running(directory, batch_size=4) as worker:
         yield worker
 
 
-@pytest.mark.parametrize("code, expected", [
-    ("b'\\x00raw'", b"\0raw"),
-    ("bytearray(b'raw')", b"raw"),
-    ("'gr\\u00fc\\u00df'", "grüß".encode()),
-    ("{'a': [1, None]}", b'{\n  "a": [\n    1,\n    null\n  ]\n}'),
-    ("[]", b"[]"),
-    ("1.5", b"1.5"),
-    ("None", b"null"),
-    ("True", b"true"),
-    ("''", b""),
-])
+@pytest.mark.parametrize(
+    "code, expected",
+    [
+        ("b'\\x00raw'", b"\0raw"),
+        ("bytearray(b'raw')", b"raw"),
+        ("'gr\\u00fc\\u00df'", "grüß".encode()),
+        ("{'a': [1, None]}", b'{\n  "a": [\n    1,\n    null\n  ]\n}'),
+        ("[]", b"[]"),
+        ("1.5", b"1.5"),
+        ("None", b"null"),
+        ("True", b"true"),
+        ("''", b""),
+    ],
+)
 def test_answer_is_serialised_by_its_type(service, code, expected):
     assert service.predict_body(code.encode()) == expected
 
@@ -150,36 +162,50 @@ def test_context_is_the_same_for_every_batch(service):
 
 
 def test_status_and_headers_belong_to_their_request_only(service):
-    code = b"context.set_response_status(418, 'teapot', index); context.set_response_header(index, 'X-Kind', 'pot'); " \
-           b"context.set_response_content_type(index, 'text/tea'); answer = 'short'"
+    code = (
+        b"context.set_response_status(418, 'teapot', index); context.set_response_header(index, 'X-Kind', 'pot'); "
+        b"context.set_response_content_type(index, 'text/tea'); answer = 'short'"
+    )
     first, second = service.predict(service.request({"body": (code, "")}), service.request({"body": (b"'plain'", "")}))
     assert body(first) == b"short"
-    assert parameters(first) == {"status": 418, "phrase": "teapot", "content_type": "text/tea", "headers": '{"X-Kind": "pot"}'}
+    assert parameters(first) == {
+        "status": 418,
+        "phrase": "teapot",
+        "content_type": "text/tea",
+        "headers": '{"X-Kind": "pot"}',
+    }
     assert body(second) == b"plain" and parameters(second) == {}
     assert parameters(service.predict(service.request({"body": (b"'next'", "")}))[0]) == {}
 
 
 def test_all_requests_get_a_status_together(service):
-    requests = [service.request({"body": (b"context.set_all_response_status(503, 'busy'); answer = 1", "")}) for _ in range(2)]
+    requests = [
+        service.request({"body": (b"context.set_all_response_status(503, 'busy'); answer = 1", "")}) for _ in range(2)
+    ]
     assert [parameters(answer)["status"] for answer in service.predict(*requests)] == [503, 503]
 
 
-@pytest.mark.parametrize("code, status, message", [
-    ("1/0", 503, "Prediction failed"),
-    ("return {'no': 'list'}", 503, "Invalid model predict output"),
-    ("return None", 503, "Invalid model predict output"),
-    ("return [1, 2, 3]", 503, "number of batch response mismatched"),
-    ("return []", 503, "number of batch response mismatched"),
-    ("object()", 503, "Unsupported model output data type."),
-    ("{1, 2}", 503, "Unsupported model output data type."),
-    ("do raise MemoryError()", 507, "Out of resources"),
-    ("do raise RuntimeError('CUDA error: device-side assert')", 507, "Out of resources"),
-    ("do raise PredictionException('no such thing', 404)", 404, "no such thing"),
-    ("do raise PredictionException('of its own')", 500, "of its own"),
-    ("do raise PredictionException('strange', 599)", 599, "strange"),
-])
+@pytest.mark.parametrize(
+    "code, status, message",
+    [
+        ("1/0", 503, "Prediction failed"),
+        ("return {'no': 'list'}", 503, "Invalid model predict output"),
+        ("return None", 503, "Invalid model predict output"),
+        ("return [1, 2, 3]", 503, "number of batch response mismatched"),
+        ("return []", 503, "number of batch response mismatched"),
+        ("object()", 503, "Unsupported model output data type."),
+        ("{1, 2}", 503, "Unsupported model output data type."),
+        ("do raise MemoryError()", 507, "Out of resources"),
+        ("do raise RuntimeError('CUDA error: device-side assert')", 507, "Out of resources"),
+        ("do raise PredictionException('no such thing', 404)", 404, "no such thing"),
+        ("do raise PredictionException('of its own')", 500, "of its own"),
+        ("do raise PredictionException('strange', 599)", 599, "strange"),
+    ],
+)
 def test_failure_answers_the_batch_with_its_status(service, code, status, message):
-    answers = service.predict(service.request({"body": (code.encode(), "")}), service.request({"body": (b"'innocent'", "")}))
+    answers = service.predict(
+        service.request({"body": (code.encode(), "")}), service.request({"body": (b"'innocent'", "")})
+    )
     assert [answer.error["message"] for answer in answers] == [message, message]
     assert [parameters(answer) for answer in answers] == [{"status": status}, {"status": status}]
     assert all(answer.flags == wire.FINAL | wire.ERROR for answer in answers)
@@ -255,8 +281,13 @@ def test_explained_requests_are_not_mixed_with_others(tmp_path):
 
 # Finding the handler
 
+
 def test_named_function_of_a_module(tmp_path):
-    write_model(tmp_path, {"mine.py": "def run(rows, context):\n    return None if rows is None else ['ran'] * len(rows)\n"}, {"handler": "mine.py:run"})
+    write_model(
+        tmp_path,
+        {"mine.py": "def run(rows, context):\n    return None if rows is None else ['ran'] * len(rows)\n"},
+        {"handler": "mine.py:run"},
+    )
     with handler_worker.running(tmp_path) as worker:
         assert worker.predict_body() == b"ran"
 
@@ -272,38 +303,61 @@ def test_default_handler_and_modules_beside_the_handler(tmp_path):
         assert worker.predict_body() == b"from the folder"
 
 
-@pytest.mark.parametrize("handler, files, message", [
-    ("os:system", {}, "neither a file of the model nor a default handler"),
-    ("os.path:join", {}, "neither a file of the model nor a default handler"),
-    ("../outside.py", {}, "neither a file of the model nor a default handler"),
-    ("a b.py", {}, "no name of a module"),
-    ("missing", {}, "neither a file of the model nor a default handler"),
-    ("two.py", {"two.py": "class A: pass\nclass B: pass\n"}, "defines 2 classes (A, B)"),
-    ("none.py", {"none.py": "from json import JSONDecoder\n"}, "defines 0 classes (none)"),
-    ("bare.py", {"bare.py": "class A: pass\n"}, "Expect handle method in class A"),
-    ("needs.py", {"needs.py": "import a_package_that_is_missing\n"}, "No module named 'a_package_that_is_missing'"),
-    ("bad.py", {"bad.py": "def f(:\n"}, "SyntaxError"),
-])
+@pytest.mark.parametrize(
+    "handler, files, message",
+    [
+        ("os:system", {}, "neither a file of the model nor a default handler"),
+        ("os.path:join", {}, "neither a file of the model nor a default handler"),
+        ("../outside.py", {}, "neither a file of the model nor a default handler"),
+        ("a b.py", {}, "no name of a module"),
+        ("missing", {}, "neither a file of the model nor a default handler"),
+        ("two.py", {"two.py": "class A: pass\nclass B: pass\n"}, "defines 2 classes (A, B)"),
+        ("none.py", {"none.py": "from json import JSONDecoder\n"}, "defines 0 classes (none)"),
+        ("bare.py", {"bare.py": "class A: pass\n"}, "Expect handle method in class A"),
+        ("needs.py", {"needs.py": "import a_package_that_is_missing\n"}, "No module named 'a_package_that_is_missing'"),
+        ("bad.py", {"bad.py": "def f(:\n"}, "SyntaxError"),
+    ],
+)
 def test_handler_that_cannot_be_had_fails_the_load_by_name(tmp_path, handler, files, message):
     write_model(tmp_path, files, {"handler": handler})
     assert message in handler_worker.load_error(tmp_path)
 
 
 def test_failing_initialize_fails_the_load(tmp_path):
-    write_model(tmp_path, {"h.py": "class H:\n    def initialize(self, context):\n        raise OSError('no weights')\n    def handle(self, r, c):\n        pass\n"},
-                {"handler": "h"})
+    write_model(
+        tmp_path,
+        {
+            "h.py": "class H:\n    def initialize(self, context):\n        raise OSError('no weights')\n    def handle(self, r, c):\n        pass\n"
+        },
+        {"handler": "h"},
+    )
     assert handler_worker.load_error(tmp_path) == "OSError: no weights"
 
 
 def test_envelope_stands_around_the_handler(tmp_path):
-    write_model(tmp_path, {"h.py": "def handle(rows, context):\n    return None if rows is None else [row * 2 for row in rows]\n"}, {"handler": "h"})
+    write_model(
+        tmp_path,
+        {"h.py": "def handle(rows, context):\n    return None if rows is None else [row * 2 for row in rows]\n"},
+        {"handler": "h"},
+    )
     with handler_worker.running(tmp_path, batch_size=4, service_envelope="json") as worker:
-        requests = [worker.request({"body": (json.dumps({"instances": values}).encode(), "application/json")}) for values in ([1, 2], [], [3])]
-        assert [json.loads(body(answer)) for answer in worker.predict(*requests)] == [{"predictions": [2, 4]}, {"predictions": []}, {"predictions": [6]}]
+        requests = [
+            worker.request({"body": (json.dumps({"instances": values}).encode(), "application/json")})
+            for values in ([1, 2], [], [3])
+        ]
+        assert [json.loads(body(answer)) for answer in worker.predict(*requests)] == [
+            {"predictions": [2, 4]},
+            {"predictions": []},
+            {"predictions": [6]},
+        ]
 
 
 def test_settings_of_the_model_reach_the_context(tmp_path):
-    write_model(tmp_path, {"h.py": "def handle(rows, context):\n    return [context.model_yaml_config] * len(rows or [])\n"}, {"handler": "h"})
+    write_model(
+        tmp_path,
+        {"h.py": "def handle(rows, context):\n    return [context.model_yaml_config] * len(rows or [])\n"},
+        {"handler": "h"},
+    )
     with handler_worker.running(tmp_path, handler={"model_config": {"handler": {"key": [1]}}}) as worker:
         assert json.loads(worker.predict_body()) == {"handler": {"key": [1]}}
 
@@ -346,7 +400,11 @@ def test_metrics_reach_the_server_gathered(tmp_path):
 
 
 def test_exit_of_a_handler_ends_the_worker(tmp_path):
-    write_model(tmp_path, {"h.py": "import sys\ndef handle(rows, context):\n    return rows and sys.exit(3)\n"}, {"handler": "h"})
+    write_model(
+        tmp_path,
+        {"h.py": "import sys\ndef handle(rows, context):\n    return rows and sys.exit(3)\n"},
+        {"handler": "h"},
+    )
     with handler_worker.running(tmp_path) as worker:
         (answer,) = worker.predict(worker.request({"body": (b"", "")}))
         assert answer.error["message"].startswith("SystemExit") and "status" not in parameters(answer)
@@ -354,7 +412,12 @@ def test_exit_of_a_handler_ends_the_worker(tmp_path):
 
 
 def test_no_torch_is_imported_for_a_handler_without_it(tmp_path):
-    write_model(tmp_path, {"h.py": "import sys\ndef handle(rows, context):\n    return [[name for name in ('torch', 'numpy', 'yaml') if name in sys.modules and name != 'numpy']] * len(rows or [])\n"},
-                {"handler": "h"})
+    write_model(
+        tmp_path,
+        {
+            "h.py": "import sys\ndef handle(rows, context):\n    return [[name for name in ('torch', 'numpy', 'yaml') if name in sys.modules and name != 'numpy']] * len(rows or [])\n"
+        },
+        {"handler": "h"},
+    )
     with handler_worker.running(tmp_path) as worker:
         assert json.loads(worker.predict_body()) == []

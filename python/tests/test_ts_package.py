@@ -24,7 +24,15 @@ from ts.utils.util import PredictionException, list_classes_from_module, load_la
 
 
 def make_context(headers=({},), **more):
-    context = Context("m", "/models/m", {"model": {"modelName": "m", "modelVersion": "2.0"}}, 4, None, metrics=MetricsStore({}, "m"), **more)
+    context = Context(
+        "m",
+        "/models/m",
+        {"model": {"modelName": "m", "modelVersion": "2.0"}},
+        4,
+        None,
+        metrics=MetricsStore({}, "m"),
+        **more,
+    )
     context.request_ids = {index: f"id{index}" for index in range(len(headers))}
     context.request_processor = [RequestProcessor(dict(one)) for one in headers]
     return context
@@ -32,8 +40,14 @@ def make_context(headers=({},), **more):
 
 def test_context_tells_of_the_model():
     context = make_context()
-    assert context.system_properties == {"model_dir": "/models/m", "gpu_id": None, "batch_size": 4, "server_name": "MMS",
-                                         "server_version": "0.12.0", "limit_max_image_pixels": True}
+    assert context.system_properties == {
+        "model_dir": "/models/m",
+        "gpu_id": None,
+        "batch_size": 4,
+        "server_name": "MMS",
+        "server_version": "0.12.0",
+        "limit_max_image_pixels": True,
+    }
     assert context.manifest["model"]["modelVersion"] == "2.0" and context.model_yaml_config == {}
 
 
@@ -77,11 +91,15 @@ def test_prediction_exception_has_message_and_code():
 
 # Labels
 
-@pytest.mark.parametrize("document, expected", [
-    ({"0": "cat", "1": "dog"}, {"0": "cat", "1": "dog"}),
-    ({"0": ["n01", "cat"]}, {"0": "cat"}),
-    ({"object_type_names": ["a", "b"]}, {"0": "a", "1": "b"}),
-])
+
+@pytest.mark.parametrize(
+    "document, expected",
+    [
+        ({"0": "cat", "1": "dog"}, {"0": "cat", "1": "dog"}),
+        ({"0": ["n01", "cat"]}, {"0": "cat"}),
+        ({"object_type_names": ["a", "b"]}, {"0": "a", "1": "b"}),
+    ],
+)
 def test_label_mapping_has_three_forms(tmp_path, document, expected):
     (tmp_path / "index_to_name.json").write_text(json.dumps(document))
     assert load_label_mapping(str(tmp_path / "index_to_name.json")) == expected
@@ -114,10 +132,16 @@ def test_only_a_modules_own_classes_count():
 
 # Metrics
 
+
 def test_metrics_carry_model_level_and_own_dimensions():
     updates = []
-    store = MetricsStore({0: "a", 1: "b"}, "m", lambda metric, labels, value, ids: updates.append(
-        (metric.metric_type, metric.metric_name, metric.unit, labels, value, ids)))
+    store = MetricsStore(
+        {0: "a", 1: "b"},
+        "m",
+        lambda metric, labels, value, ids: updates.append(
+            (metric.metric_type, metric.metric_name, metric.unit, labels, value, ids)
+        ),
+    )
     own = [("ModelName", "m"), ("Level", "Model")]
     store.add_counter("Count", 1, 1)
     store.add_time("Time", 2.5)
@@ -139,7 +163,11 @@ def test_metrics_carry_model_level_and_own_dimensions():
 def test_metric_is_kept_by_name_and_type():
     store = MetricsStore({}, "m")
     kept = store.add_metric_to_cache("x", "count", ["a"], MetricTypes.GAUGE)
-    assert store.get_metric("x", MetricTypes.GAUGE) is kept is store.add_metric_to_cache("x", "count", ["a"], MetricTypes.GAUGE)
+    assert (
+        store.get_metric("x", MetricTypes.GAUGE)
+        is kept
+        is store.add_metric_to_cache("x", "count", ["a"], MetricTypes.GAUGE)
+    )
     with pytest.raises(MetricsCacheKeyError):
         store.get_metric("x")
 
@@ -173,6 +201,7 @@ def test_stages_are_timed_for_models_that_ask_for_it():
 
 
 # Micro-batching
+
 
 class Stages:
     def __init__(self):
@@ -239,6 +268,7 @@ def test_threads_of_a_stage_can_be_set_anew():
 
 # Envelopes
 
+
 def test_body_envelope_takes_the_names_away():
     envelope = BodyEnvelope(lambda rows, context: rows)
     assert envelope.handle([{"data": b"1"}, {"body": b"2"}], make_context([{}] * 2)) == [b"1", b"2"]
@@ -248,26 +278,48 @@ def test_json_envelope_makes_one_batch_of_all_instances():
     calls = []
     envelope = JSONEnvelope(lambda rows, context: calls.append(rows) or [str(row) for row in rows])
     coded = {"b64": base64.b64encode(b"raw").decode()}
-    answers = envelope.handle([{"body": {"instances": [1, coded]}}, {"data": b'{"instances": [{"b64": "eA==", "other": 1}]}'}], make_context([{}] * 2))
+    answers = envelope.handle(
+        [{"body": {"instances": [1, coded]}}, {"data": b'{"instances": [{"b64": "eA==", "other": 1}]}'}],
+        make_context([{}] * 2),
+    )
     assert calls == [[1, b"raw", {"b64": "eA==", "other": 1}]]
-    assert [json.loads(answer)["predictions"] for answer in answers] == [["1", "b'raw'"], ["{'b64': 'eA==', 'other': 1}"]]
+    assert [json.loads(answer)["predictions"] for answer in answers] == [
+        ["1", "b'raw'"],
+        ["{'b64': 'eA==', 'other': 1}"],
+    ]
 
 
 @pytest.mark.parametrize("explain, key", [("False", "predictions"), ("True", "explanations")])
 def test_kserve_envelope_serves_all_requests_of_a_batch(explain, key):
     envelope = KServeEnvelope(lambda rows, context: [row + 1 for row in rows])
-    answers = envelope.handle([{"body": {"instances": [1, 2]}}, {"body": {"instances": [3]}}], make_context([{"explain": explain}] * 2))
+    answers = envelope.handle(
+        [{"body": {"instances": [1, 2]}}, {"body": {"instances": [3]}}], make_context([{"explain": explain}] * 2)
+    )
     assert answers == [{key: [2, 3]}, {key: [4]}]
 
 
 def test_kservev2_envelope_shapes_inputs_and_names_outputs():
     seen = []
-    envelope = KServev2Envelope(lambda rows, context: seen.append([row["data"] for row in rows]) or [[1.5, 2.5], "text"])
-    inputs = [{"name": "a", "shape": [2, 2], "datatype": "INT64", "data": [1, 2, 3, 4]}, {"name": "b", "shape": [1], "datatype": "BYTES", "data": ["x"]}]
-    (answer, other) = envelope.handle([{"body": {"id": "mine", "inputs": inputs}}, {"body": {"inputs": inputs}}], make_context([{}] * 2))
+    envelope = KServev2Envelope(
+        lambda rows, context: seen.append([row["data"] for row in rows]) or [[1.5, 2.5], "text"]
+    )
+    inputs = [
+        {"name": "a", "shape": [2, 2], "datatype": "INT64", "data": [1, 2, 3, 4]},
+        {"name": "b", "shape": [1], "datatype": "BYTES", "data": ["x"]},
+    ]
+    answer, other = envelope.handle(
+        [{"body": {"id": "mine", "inputs": inputs}}, {"body": {"inputs": inputs}}], make_context([{}] * 2)
+    )
     assert seen == [[[[1, 2], [3, 4]], "x"]] * 2
-    assert answer == {"id": "mine", "model_name": "m", "model_version": "2.0", "outputs": [
-        {"name": "a", "shape": [2], "datatype": "FP64", "data": [1.5, 2.5]}, {"name": "b", "shape": [1], "datatype": "BYTES", "data": ["text"]}]}
+    assert answer == {
+        "id": "mine",
+        "model_name": "m",
+        "model_version": "2.0",
+        "outputs": [
+            {"name": "a", "shape": [2], "datatype": "FP64", "data": [1.5, 2.5]},
+            {"name": "b", "shape": [1], "datatype": "BYTES", "data": ["text"]},
+        ],
+    }
     assert other["id"] == "id1"
 
 
@@ -280,11 +332,15 @@ def test_envelope_refuses_other_documents(envelope, document):
 
 # Texts
 
-@pytest.mark.parametrize("text, expected", [
-    ("<b>Can't</b> stop", "cannot stop"),
-    ("They\u2019ve won, haven't they?", "they have won have not they"),
-    ("Caf\u00e9 &amp; na\u00efve_co", "cafe naive co"),
-])
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("<b>Can't</b> stop", "cannot stop"),
+        ("They\u2019ve won, haven't they?", "they have won have not they"),
+        ("Caf\u00e9 &amp; na\u00efve_co", "cafe naive co"),
+    ],
+)
 def test_text_is_cleaned(text, expected):
     assert text_tokens.clean(text).split() == expected.split()
 

@@ -49,14 +49,25 @@ class RequestProcessor:
 
 
 class Context:
-    """One for each model in a worker; the same object for all of its batches, so that handlers may keep things in it."""
+    """One for each model in a worker; the same object for all of its batches, so that handlers may keep things in
+    it."""
 
     header_key_sequence_id = "ts_request_sequence_id"
     header_key_sequence_start = "ts_request_sequence_start"
     header_key_sequence_end = "ts_request_sequence_end"
 
-    def __init__(self, model_name, model_dir, manifest, batch_size, gpu, mms_version=__version__, limit_max_image_pixels=True, metrics=None,
-                 model_yaml_config=None):
+    def __init__(
+        self,
+        model_name,
+        model_dir,
+        manifest,
+        batch_size,
+        gpu,
+        mms_version=__version__,
+        limit_max_image_pixels=True,
+        metrics=None,
+        model_yaml_config=None,
+    ):
         self.model_name = model_name
         self.manifest = manifest
         self._system_properties = {
@@ -73,7 +84,7 @@ class Context:
         self.model_yaml_config = model_yaml_config if model_yaml_config is not None else {}
         self.stopping_criteria = None
         self.cl_socket = None  # there is none: streams leave through `streamer`
-        self.streamer = None   # takes the intermediate answers of a batch; set by the worker while a batch runs
+        self.streamer = None  # takes the intermediate answers of a batch; set by the worker while a batch runs
 
     @property
     def system_properties(self):

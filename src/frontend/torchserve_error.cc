@@ -19,9 +19,25 @@ Refusal RefusalOf(const TorchServeError& error) {
   return refusal;
 }
 
+namespace {
+
+// How the keeper of a worker tells of a request that was lost with it (worker/keeper_turn.cc).
+constexpr std::string_view kWorkerEnded = "the worker ended";
+
+bool IsWorkersEnd(const Status& status) {
+  return status.code() == StatusCode::kDeadlineExceeded ||  // it was too slow, and was killed
+         (status.code() == StatusCode::kUnavailable &&
+          status.message().find(kWorkerEnded) != std::string::npos);
+}
+
+}  // namespace
+
 TorchServeError ErrorOf(const Status& status, int http_status) {
   if (http_status != 0) {
     return {.code = http_status, .message = status.message()};
+  }
+  if (IsWorkersEnd(status)) {
+    return {.code = 500, .message = "Worker died. " + status.message()};
   }
   switch (status.code()) {
     case StatusCode::kInvalidArgument:
@@ -31,8 +47,6 @@ TorchServeError ErrorOf(const Status& status, int http_status) {
       return {.code = 404, .type = "ModelNotFoundException", .message = status.message()};
     case StatusCode::kUnavailable:
       return {.code = 503, .type = "ServiceUnavailableException", .message = status.message()};
-    case StatusCode::kDeadlineExceeded:
-      return {.code = 408, .type = "RequestTimeoutException", .message = status.message()};
     case StatusCode::kResourceExhausted:
       return {.code = 507, .message = status.message()};
     default:

@@ -13,7 +13,7 @@ namespace headrace::frontend {
 struct TorchServeError {
   int code = 500;
   std::string_view type = "InternalServerException";  // static text
-  std::string message;
+  std::string message = {};
 };
 
 // {"code", "type", "message"}, indented and with a line's end, as its clients have it.

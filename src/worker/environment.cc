@@ -46,6 +46,9 @@ constexpr std::string_view kNames[] = {"PATH",
                                        "SENTENCE_TRANSFORMERS_HOME",
                                        "NLTK_DATA",
                                        "ENABLE_TORCH_PROFILER",
+                                       "TS_DECODE_INPUT_REQUEST",
+                                       "TS_SERVICE_ENVELOPE",
+                                       "TS_IPEX_GPU_ENABLE",
                                        "CC",
                                        "CXX"};
 

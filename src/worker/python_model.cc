@@ -118,7 +118,8 @@ KeeperOptions PythonModel::Worker(const engine::InstancePlacement& placement,
   options.side = {.label = options.label,
                   .output_names = facts.output_names,
                   .services = common_->services,
-                  .controls = common_->controls};
+                  .controls = common_->controls,
+                  .streams = common_->contract == "handler"};
   return options;
 }
 

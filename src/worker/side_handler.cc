@@ -104,7 +104,7 @@ Status SideHandler::Respond(std::span<const std::byte> body) {
       continue;
     }
     engine::InferRequest& request = *used->request;
-    const bool decoupled = request.model()->options().decoupled;
+    const bool decoupled = options_.streams || request.model()->options().decoupled;
     Answer answer;
     if (used->answered && !decoupled) {
       // An ordinary model may mark the end apart from its one response.

@@ -22,6 +22,9 @@ struct SideOptions {
   std::vector<std::string> output_names;
   HostServices* services = nullptr;          // null: the worker may ask for nothing
   std::shared_ptr<ControlThreads> controls;  // null only without services
+  // Any request may have several responses, as the handlers of TorchServe's contract answer; else
+  // those of decoupled models only.
+  bool streams = false;
   // What READINESS says.
   std::function<void(const ReadinessMessage&)> on_readiness{};
 };

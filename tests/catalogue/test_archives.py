@@ -59,7 +59,9 @@ def refused(controlled, archive, suffix="mar", because=""):
 
 
 @pytest.mark.row(117)
-@pytest.mark.parametrize("name", ["../../marker", "{}/marker", "a/../../marker", "C:\\marker", "..\\marker", "nul\0inside"])
+@pytest.mark.parametrize(
+    "name", ["../../marker", "{}/marker", "a/../../marker", "C:\\marker", "..\\marker", "nul\0inside"]
+)
 def test_path_that_leaves_the_archive_is_refused(controlled, tmp_path, name):
     info = zipfile.ZipInfo("placeholder")
     info.filename = name.format(tmp_path)  # past the cleaning of the constructor
@@ -81,7 +83,12 @@ def test_link_or_special_file_in_a_zip_is_refused(controlled, mode):
 @pytest.mark.row(118)
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
 def test_link_or_special_file_in_a_tar_is_refused(controlled, kind):
-    refused(controlled, tarred([("m/entry", kind, b""), ("m/entry/passwd", tarfile.REGTYPE, b"x")]), suffix="tgz", because="'m/entry'")
+    refused(
+        controlled,
+        tarred([("m/entry", kind, b""), ("m/entry/passwd", tarfile.REGTYPE, b"x")]),
+        suffix="tgz",
+        because="'m/entry'",
+    )
 
 
 @pytest.mark.row(119)
@@ -103,15 +110,19 @@ def patched(data, signature, offset, value, last=True):
 
 
 @pytest.mark.row(120)
-@pytest.mark.parametrize("change", [
-    lambda data: patched(data, b"PK\x03\x04", 30, b"X"),  # another name in the entry's own header
-    lambda data: patched(data, b"PK\x03\x04", 22, b"\x01"),  # another size there
-    lambda data: patched(data, b"PK\x01\x02", 24, b"\x01"),  # and in the directory
-    lambda data: patched(data, b"PK\x01\x02", 20, b"\xff" * 8),  # 64-bit sizes that nobody gives
-    lambda data: patched(data, b"PK\x01\x02", 8, b"\x01"),  # encrypted
-    lambda data: patched(patched(data, b"PK\x01\x02", 10, b"\x0e"), b"PK\x03\x04", 8, b"\x0e"),  # LZMA
-    lambda data: patched(data, b"PK\x05\x06", 20, b"\xff\xff") + bytes(65535),  # a comment of 64 KiB
-], ids=["name", "size", "directory-size", "zip64", "encrypted", "method", "comment"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: patched(data, b"PK\x03\x04", 30, b"X"),  # another name in the entry's own header
+        lambda data: patched(data, b"PK\x03\x04", 22, b"\x01"),  # another size there
+        lambda data: patched(data, b"PK\x01\x02", 24, b"\x01"),  # and in the directory
+        lambda data: patched(data, b"PK\x01\x02", 20, b"\xff" * 8),  # 64-bit sizes that nobody gives
+        lambda data: patched(data, b"PK\x01\x02", 8, b"\x01"),  # encrypted
+        lambda data: patched(patched(data, b"PK\x01\x02", 10, b"\x0e"), b"PK\x03\x04", 8, b"\x0e"),  # LZMA
+        lambda data: patched(data, b"PK\x05\x06", 20, b"\xff\xff") + bytes(65535),  # a comment of 64 KiB
+    ],
+    ids=["name", "size", "directory-size", "zip64", "encrypted", "method", "comment"],
+)
 def test_headers_that_lie_are_refused(controlled, change):
     refused(controlled, change(zipped([("last", b"content")])))
 
@@ -131,7 +142,9 @@ def test_zip64_sizes_beyond_all_limits_are_refused(controlled):
 
 
 @pytest.mark.row(121)
-@pytest.mark.parametrize("first, second", [("x", "x"), ("x", "X"), ("d/x", "D/y"), ("\u00e9", "e\u0301"), ("\u0416", "\u0436"), ("x", "x/y")])
+@pytest.mark.parametrize(
+    "first, second", [("x", "x"), ("x", "X"), ("d/x", "D/y"), ("\u00e9", "e\u0301"), ("\u0416", "\u0436"), ("x", "x/y")]
+)
 def test_names_that_could_be_taken_for_one_another_are_refused(controlled, first, second):
     with pytest.warns(UserWarning) if first == second else _nothing():
         archive = zipped([(first, b"1"), (second, b"2")])
@@ -163,36 +176,53 @@ def manifest_with(**more):
 
 
 @pytest.mark.row(123)
-@pytest.mark.parametrize("archive, because", [
-    (zipped([("handler.py", HANDLER)], manifest=False), "holds no MAR-INF/MANIFEST.json"),
-    (with_manifest(" " * (10 << 20)), "the limit is"),
-    (with_manifest('{"model": ' + "[" * 5000 + "]" * 5000 + "}"), "MANIFEST.json"),
-    (with_manifest("no json"), "no JSON object"),
-    (with_manifest(manifest_with(configFile="../../etc/passwd")), "'configFile'"),
-    (with_manifest(manifest_with(configFile="/etc/passwd")), "'configFile'"),
-    (with_manifest(manifest_with(serializedFile="../../etc/passwd")), "'serializedFile'"),
-    (with_manifest(manifest_with(modelName="../x")), "'modelName'"),
-    (with_manifest(manifest_with(handler="os:system")), "neither a file of the model nor a default handler"),
-], ids=["missing", "large", "deep", "broken", "config-up", "config-absolute", "weights", "name", "handler"])
+@pytest.mark.parametrize(
+    "archive, because",
+    [
+        (zipped([("handler.py", HANDLER)], manifest=False), "holds no MAR-INF/MANIFEST.json"),
+        (with_manifest(" " * (10 << 20)), "the limit is"),
+        (with_manifest('{"model": ' + "[" * 5000 + "]" * 5000 + "}"), "MANIFEST.json"),
+        (with_manifest("no json"), "no JSON object"),
+        (with_manifest(manifest_with(configFile="../../etc/passwd")), "'configFile'"),
+        (with_manifest(manifest_with(configFile="/etc/passwd")), "'configFile'"),
+        (with_manifest(manifest_with(serializedFile="../../etc/passwd")), "'serializedFile'"),
+        (with_manifest(manifest_with(modelName="../x")), "'modelName'"),
+        (with_manifest(manifest_with(handler="os:system")), "neither a file of the model nor a default handler"),
+    ],
+    ids=["missing", "large", "deep", "broken", "config-up", "config-absolute", "weights", "name", "handler"],
+)
 def test_manifest_that_is_wrong_is_refused(controlled, archive, because):
     refused(controlled, archive, because=because)
 
 
 @pytest.mark.row(124)
-@pytest.mark.parametrize("yaml, because", [
-    ("a: !!python/object/apply:os.system ['touch marker']", "tag"),
-    ("".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}' if i else 'x'] * 10)}]\n" for i in range(10)), "more than 100000 values"),
-    ("a: [" * 500, "model-config.yaml:"),
-    ("- not\n- a map", "one map"),
-], ids=["tag", "laughs", "deep", "list"])
+@pytest.mark.parametrize(
+    "yaml, because",
+    [
+        ("a: !!python/object/apply:os.system ['touch marker']", "tag"),
+        (
+            "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}' if i else 'x'] * 10)}]\n" for i in range(10)),
+            "more than 100000 values",
+        ),
+        ("a: [" * 500, "model-config.yaml:"),
+        ("- not\n- a map", "one map"),
+    ],
+    ids=["tag", "laughs", "deep", "list"],
+)
 def test_settings_that_mean_harm_are_refused(controlled, yaml, because):
-    refused(controlled, archives.mar("m", {**GOOD, "model-config.yaml": yaml}, "handler.py", configFile="model-config.yaml"), because=because)
+    refused(
+        controlled,
+        archives.mar("m", {**GOOD, "model-config.yaml": yaml}, "handler.py", configFile="model-config.yaml"),
+        because=because,
+    )
 
 
 @pytest.mark.row(125)
 def test_requirements_are_not_installed_and_the_log_says_so(controlled):
     files = {**GOOD, "requirements.txt": "a-package-that-is-nowhere==1.0\n"}
-    archives.add(controlled.repository, "needy", archives.mar("needy", files, "handler.py", requirementsFile="requirements.txt"))
+    archives.add(
+        controlled.repository, "needy", archives.mar("needy", files, "handler.py", requirementsFile="requirements.txt")
+    )
     control.must_load(controlled.server, "needy")
     controlled.server.wait_line("'needy'.*'requirements.txt' is not installed")
     control.must_unload(controlled.server, "needy")
@@ -215,7 +245,12 @@ def test_disk_that_fills_during_unpacking_leaves_nothing_and_the_old_version_ser
         with unharmed(*triple) as server:
             before = unpacked(temporary)
             assert len(before) == 1
-            archives.add(repository, "archived", archives.mar("archived", {**GOOD, "more": os.urandom(1 << 20)}, "handler.py"), version=2)
+            archives.add(
+                repository,
+                "archived",
+                archives.mar("archived", {**GOOD, "more": os.urandom(1 << 20)}, "handler.py"),
+                version=2,
+            )
             for nth in (1, 3, 6):
                 faults.arm(temporary, nth, errno.ENOSPC, persistent=True)
                 answer = control.load(server, "archived")

@@ -10,7 +10,9 @@ import zipfile
 def manifest(name, handler, version="1.0", **more):
     """MAR-INF/MANIFEST.json; `more`: serializedFile, modelFile, configFile..."""
     model = {"modelName": name, "modelVersion": version, "handler": handler, **more}
-    return json.dumps({"createdOn": "29/11/2026 12:00:00", "runtime": "python", "model": model, "archiverVersion": "0.12.0"})
+    return json.dumps(
+        {"createdOn": "29/11/2026 12:00:00", "runtime": "python", "model": model, "archiverVersion": "0.12.0"}
+    )
 
 
 def mar(name, files, handler, **more):

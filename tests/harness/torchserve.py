@@ -15,7 +15,8 @@ def program():
 
 
 class TorchServe(server_module.Server):
-    """One over a model store: a directory of .mar files, all of which are served. Answers only to loopback, without tokens."""
+    """One over a model store: a directory of .mar files, all of which are served. Answers only to loopback, without
+    tokens."""
 
     def __init__(self, store, work, **settings):
         """`work`: an empty directory for its logs. `settings`: further keys of config.properties."""
@@ -35,8 +36,17 @@ class TorchServe(server_module.Server):
         work = pathlib.Path(work)
         (work / "config.properties").write_text("".join(f"{key}={value}\n" for key, value in keys.items()))
         command = (
-            str(program()), "--start", "--foreground", "--ncs", "--disable-token-auth", "--models", "all",
-            "--model-store", str(store), "--ts-config", str(work / "config.properties"),
+            str(program()),
+            "--start",
+            "--foreground",
+            "--ncs",
+            "--disable-token-auth",
+            "--models",
+            "all",
+            "--model-store",
+            str(store),
+            "--ts-config",
+            str(work / "config.properties"),
         )
         environment = {"TEMP": str(work), "LOG_LOCATION": str(work / "logs"), "METRICS_LOCATION": str(work / "logs")}
         self.start(command, environment)
@@ -44,4 +54,6 @@ class TorchServe(server_module.Server):
     def wait_models(self, names, limit_s=120):
         """Until one worker of each has loaded its model."""
         for name in names:
-            self.wait_line(rf"W-\d+-{re.escape(name)}_\S+ .*State change WORKER_STARTED -> WORKER_MODEL_LOADED", limit_s)
+            self.wait_line(
+                rf"W-\d+-{re.escape(name)}_\S+ .*State change WORKER_STARTED -> WORKER_MODEL_LOADED", limit_s
+            )

@@ -69,14 +69,26 @@ def _server(tmp_path_factory, network):
         "index_to_name.json": json.dumps(_NAMES),
         "model-config.yaml": "minWorkers: 2\nmaxWorkers: 2\ndeviceType: cpu\n",
     }
-    detector = archives.mar("figures", files, "mask_handler.py", modelFile="mask_network.py", serializedFile="weights.pt", configFile="model-config.yaml")
+    detector = archives.mar(
+        "figures",
+        files,
+        "mask_handler.py",
+        modelFile="mask_network.py",
+        serializedFile="weights.pt",
+        configFile="model-config.yaml",
+    )
     archives.add(repository, "figures", detector)
     plain = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 6))
     torch.nn.init.normal_(plain[2].weight)
     scripted = io.BytesIO()
     torch.jit.save(torch.jit.trace(plain, torch.zeros(1, 3, 224, 224)), scripted)
     classes = json.dumps({str(i): f"class {i}" for i in range(6)})
-    classifier = archives.mar("colours", {"colours.pt": scripted.getvalue(), "index_to_name.json": classes}, "image_classifier", serializedFile="colours.pt")
+    classifier = archives.mar(
+        "colours",
+        {"colours.pt": scripted.getvalue(), "index_to_name.json": classes},
+        "image_classifier",
+        serializedFile="colours.pt",
+    )
     archives.add(repository, "colours", classifier)
     with server_module.Server(repository, f"--backend-config=handler,interpreter={sys.executable}") as running:
         yield running, plain
@@ -85,7 +97,12 @@ def _server(tmp_path_factory, network):
 
 
 def _ask(running, model, picture):
-    return requests.post(f"http://{running.url}/predictions/{model}", data=picture, headers={"Content-Type": "image/jpeg"}, timeout=_LIMIT_S)
+    return requests.post(
+        f"http://{running.url}/predictions/{model}",
+        data=picture,
+        headers={"Content-Type": "image/jpeg"},
+        timeout=_LIMIT_S,
+    )
 
 
 def test_detector_finds_what_the_network_finds_and_two_workers_share_the_work(server, network):
@@ -100,8 +117,12 @@ def test_detector_finds_what_the_network_finds_and_two_workers_share_the_work(se
         figures = answer["figures"]
         assert len(figures) == len(expected["boxes"]) > 0
         assert [figure["class_name"] for figure in figures] == [_NAMES[str(int(label))] for label in expected["labels"]]
-        torch.testing.assert_close(torch.tensor([figure["box"] for figure in figures]), expected["boxes"], rtol=1e-3, atol=1e-2)
-        torch.testing.assert_close(torch.tensor([figure["score"] for figure in figures]), expected["scores"], rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(
+            torch.tensor([figure["box"] for figure in figures]), expected["boxes"], rtol=1e-3, atol=1e-2
+        )
+        torch.testing.assert_close(
+            torch.tensor([figure["score"] for figure in figures]), expected["scores"], rtol=1e-3, atol=1e-4
+        )
         for figure, mask in zip(figures, expected["masks"]):
             assert sum(figure["mask"]) == 120 * 90
             assert abs(sum(figure["mask"][1::2]) - int((mask[0] > 0.5).sum())) <= 20

@@ -83,7 +83,11 @@ def test_handler_gets_parts_as_torchserve_gives_them(handlers, name):
     assert answer.status_code == 200, answer.text
     found = answer.json()
     assert found["row"] == row
-    assert found["headers"] == {"explain": "False", "url_path": "", **{part: {"content-type": kind} for part, kind in types.items()}}
+    assert found["headers"] == {
+        "explain": "False",
+        "url_path": "",
+        **{part: {"content-type": kind} for part, kind in types.items()},
+    }
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
@@ -178,7 +182,6 @@ def test_prediction_exception_of_status_200_answers_error(handlers):
     ("predictions/show/9.9", "ModelVersionNotFoundException", "Model version: 9.9 does not exist for model: show"),
     ("predictions/show/7", "ModelVersionNotFoundException", "Model version: 7 does not exist for model: show"),
     ("predictions", "ResourceNotFoundException", "Requested resource is not found, please refer to API document."),
-    ("predictions/%zz", "ResourceNotFoundException", "Requested resource is not found, please refer to API document."),
 ])  # fmt: skip
 def test_what_is_not_there_is_404(handlers, path, kind, message):
     answer = _post(handlers, path)
@@ -192,9 +195,13 @@ def test_other_models_are_no_handlers(handlers):
 
 def test_forms_that_cannot_be_read_are_400(handlers):
     kind = {"Content-Type": "multipart/form-data; boundary=B"}
-    answer = _post(handlers, "predictions/show", data=b"--B\r\nContent-Disposition: form-data; name=a\r\n\r\ncut", headers=kind)
+    answer = _post(
+        handlers, "predictions/show", data=b"--B\r\nContent-Disposition: form-data; name=a\r\n\r\ncut", headers=kind
+    )
     assert answer.status_code == 400 and answer.json()["type"] == "BadRequestException"
-    answer = _post(handlers, "predictions/show", data=b"a=%zz", headers={"Content-Type": "application/x-www-form-urlencoded"})
+    answer = _post(
+        handlers, "predictions/show", data=b"a=%zz", headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
     assert answer.status_code == 400 and "hexadecimal" in answer.json()["message"]
 
 
@@ -222,7 +229,7 @@ def test_one_request_has_a_status_of_its_own_within_a_batch(handlers):
 def test_worker_that_is_lost_answers_its_request_and_is_replaced(handlers, wish):
     answer = _act(handlers, wish)
     assert answer.status_code == 500, answer.text
-    assert answer.json()["type"] == "InternalServerException" and answer.json()["message"]
+    assert answer.json()["type"] == "InternalServerException" and answer.json()["message"].startswith("Worker died.")
     assert _act(handlers, {"value": "str"}).text == "grüß"
 
 
@@ -269,7 +276,9 @@ def test_failure_within_a_stream_breaks_it(handlers):
 def test_handler_answers_v2_requests_too(handlers):
     with client_module.InferenceServerClient(handlers.url) as client:
         config = client.get_model_config("act")
-        assert config["backend"] == "handler" and config["parameters"]["response-timeout-seconds"] == {"string_value": "2"}
+        assert config["backend"] == "handler" and config["parameters"]["response-timeout-seconds"] == {
+            "string_value": "2"
+        }
         data = client_module.InferInput("data", [1, 4], "UINT8")
         data.set_data_from_numpy(numpy.frombuffer(b"v2 x", numpy.uint8).reshape(1, 4))
         answer = json.loads(client.infer("show", [data]).as_numpy("body").tobytes())
@@ -300,11 +309,23 @@ def _seen(answer):
 def test_answers_are_those_of_torchserve(handlers, peer):
     wishes = [wish for wish, _, _ in _FAILURES]
     wishes += [{"value": value} for value in ("bytes", "bytearray", "str", "dict", "list", "none", "number")]
-    wishes += [{"status": 418, "phrase": "teapot", "type": "text/tea", "headers": {"X-A": "b"}}, {"prediction": ["fine", 200]}]
+    wishes += [
+        {"status": 418, "phrase": "teapot", "type": "text/tea", "headers": {"X-A": "b"}},
+        {"prediction": ["fine", 200]},
+    ]
     requests_ = [("predictions/show", request) for request, _, _ in _INPUTS.values()]
     requests_ += [("predictions/act", {"json": wish}) for wish in wishes]
     requests_ += [("predictions/stream", {"json": {"count": count}}) for count in (0, 2)]
-    requests_ += [(path, {}) for path in ("predictions/none", "predictions/show/9.9", "predictions", "explanations/show", "predictions/show/1.0/a/b")]
+    requests_ += [
+        (path, {})
+        for path in (
+            "predictions/none",
+            "predictions/show/9.9",
+            "predictions",
+            "explanations/show",
+            "predictions/show/1.0/a/b",
+        )
+    ]
     for path, request in requests_:
         ours, theirs = _seen(_post(handlers, path, **request)), _seen(_post(peer, path, **request))
         assert ours == theirs, (path, request)

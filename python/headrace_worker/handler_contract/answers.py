@@ -41,7 +41,8 @@ def checked(result, count):
 
 
 def encoded(value):
-    """An answer as bytes: bytes as they are, a string in UTF-8, a tensor as torch.save writes it, anything else as JSON."""
+    """An answer as bytes: bytes as they are, a string in UTF-8, a tensor as torch.save writes it, anything else as
+    JSON."""
     if isinstance(value, (bytes, bytearray)):
         return value
     if isinstance(value, str):
@@ -58,7 +59,8 @@ def encoded(value):
 
 
 def parameters(context, index):
-    """The parameters of the answer to request number `index`: status, phrase, content type and headers that the handler has set."""
+    """The parameters of the answer to request number `index`: status, phrase, content type and headers that the
+    handler has set."""
     found = {}
     status, phrase = context.get_response_status(index)
     if status is not None and status != 200:
@@ -90,4 +92,9 @@ _CODES = {404: "NOT_FOUND", 409: "ALREADY_EXISTS", 501: "UNSUPPORTED", 503: "INT
 def failure_extras(failure):
     """The extras of an error response: the text, and the status for clients of HTTP."""
     code = _CODES.get(failure.status, "INVALID_ARG" if 400 <= failure.status < 500 else "INTERNAL")
-    return wire.pack_json({"error": errors.as_object(code, failure.message or PREDICTION_FAILED), "parameters": {"status": failure.status}})
+    return wire.pack_json(
+        {
+            "error": errors.as_object(code, failure.message or PREDICTION_FAILED),
+            "parameters": {"status": failure.status},
+        }
+    )

@@ -1,4 +1,5 @@
-"""What stands in a model's folder and in its configuration: the manifest, the settings of model-config.yaml, the cache for compilers."""
+"""What stands in a model's folder and in its configuration: the manifest, the settings of model-config.yaml, the cache
+for compilers."""
 
 import json
 import os
@@ -11,8 +12,8 @@ MANIFEST = os.path.join("MAR-INF", "MANIFEST.json")
 class ModelFolder:
     """One model as LOAD describes it.
 
-    directory: where the archive's files lie. manifest: a dict that has "model". settings: model-config.yaml as a dict, which the server has
-    read. handler: what to import. envelope: "" for none.
+    directory: where the archive's files lie. manifest: a dict that has "model". settings: model-config.yaml as a dict,
+    which the server has read. handler: what to import. envelope: "" for none.
     """
 
     def __init__(self, load):
@@ -24,7 +25,9 @@ class ModelFolder:
         self.settings = json.loads(parameters.get(f"model_config.{version}") or parameters.get("model_config") or "{}")
         self.handler = parameters.get("handler") or self.manifest["model"].get("handler") or "handler.py"
         self.envelope = parameters.get("service_envelope") or os.environ.get("TS_SERVICE_ENVELOPE", "")
-        self.decode = (parameters.get("decode_input_request") or os.environ.get("TS_DECODE_INPUT_REQUEST", "true")).lower() == "true"
+        self.decode = (
+            parameters.get("decode_input_request") or os.environ.get("TS_DECODE_INPUT_REQUEST", "true")
+        ).lower() == "true"
         self.limit_pixels = parameters.get("limit_max_image_pixels", "true").lower() == "true"
         self.batch_size = max(1, int(_config(load).get("max_batch_size", 1) or 1))
         self.gpu = int(load.get("device_id", 0)) if load.get("kind") == "GPU" else None
@@ -61,11 +64,13 @@ def _parameters(load):
 
 
 def keep_compiled_code():
-    """Inductor's results are shared by all workers and kept between starts, in TORCHINDUCTOR_CACHE_DIR or in a folder of the user's cache.
-    Code is loaded from there, so that a folder which others can write to is not taken."""
+    """Inductor's results are shared by all workers and kept between starts, in TORCHINDUCTOR_CACHE_DIR or in a folder
+    of the user's cache. Code is loaded from there, so that a folder which others can write to is not taken."""
     if os.environ.get("TORCHINDUCTOR_CACHE_DIR"):
         return
-    home = os.environ.get("XDG_CACHE_HOME") or (os.path.join(os.environ["HOME"], ".cache") if os.environ.get("HOME") else "")
+    home = os.environ.get("XDG_CACHE_HOME") or (
+        os.path.join(os.environ["HOME"], ".cache") if os.environ.get("HOME") else ""
+    )
     for base in (home, tempfile.gettempdir()):
         folder = os.path.join(base, f"headrace-inductor-{os.getuid()}") if base else ""
         if folder and _own_folder(folder):

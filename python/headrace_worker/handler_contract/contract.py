@@ -20,7 +20,9 @@ class LogRelay(logging.Handler):
         self._side = side
 
     def emit(self, record):
-        level = "ERROR" if record.levelno >= logging.ERROR else "WARNING" if record.levelno >= logging.WARNING else "INFO"
+        level = (
+            "ERROR" if record.levelno >= logging.ERROR else "WARNING" if record.levelno >= logging.WARNING else "INFO"
+        )
         try:
             self._side.log(level, self.format(record), record.pathname, record.lineno)
         except errors.ChannelClosed:
@@ -56,10 +58,21 @@ class HandlerContract(contracts.Contract):
 
         self._processor = RowProcessor
         self._metrics = metrics.MetricRelay(self._runtime.side, self._runtime.side.log)
-        self._prediction_time = ("gauge", "PredictionTime", "Milliseconds", (("ModelName", folder.name), ("Level", "Model")))
+        self._prediction_time = (
+            "gauge",
+            "PredictionTime",
+            "Milliseconds",
+            (("ModelName", folder.name), ("Level", "Model")),
+        )
         self._context = Context(
-            model_name=folder.name, model_dir=folder.directory, manifest=folder.manifest, batch_size=folder.batch_size, gpu=folder.gpu,
-            limit_max_image_pixels=folder.limit_pixels, metrics=MetricsStore({}, folder.name, self._metrics), model_yaml_config=folder.settings,
+            model_name=folder.name,
+            model_dir=folder.directory,
+            manifest=folder.manifest,
+            batch_size=folder.batch_size,
+            gpu=folder.gpu,
+            limit_max_image_pixels=folder.limit_pixels,
+            metrics=MetricsStore({}, folder.name, self._metrics),
+            model_yaml_config=folder.settings,
         )
         self._handle = entry.wrap(entry.load_entry(folder.handler, folder.directory, self._context), folder.envelope)
 
@@ -124,12 +137,14 @@ class HandlerContract(contracts.Contract):
                 offset, size = batch.write(b"error")
                 batch.respond(row.key, (wire.pack_tensor(_BODY, b"", wire.UINT8, (1, size), offset, size),))
             else:
-                batch.responses.append(wire.pack_response(row.key, wire.FINAL | wire.ERROR, (), answers.failure_extras(failure)))
+                batch.responses.append(
+                    wire.pack_response(row.key, wire.FINAL | wire.ERROR, (), answers.failure_extras(failure))
+                )
 
 
 class _Stream:
-    """Takes the intermediate answers of a batch: what send_intermediate_predict_response calls, on any thread. Once it was used, the last
-    answers take the same way, so that none overtakes another."""
+    """Takes the intermediate answers of a batch: what send_intermediate_predict_response calls, on any thread. Once it
+    was used, the last answers take the same way, so that none overtakes another."""
 
     def __init__(self, side, context, taken):
         self._side = side

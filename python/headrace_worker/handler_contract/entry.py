@@ -15,8 +15,8 @@ _ENVELOPES = {
 
 
 def load_entry(handler, directory, context):
-    """The function handle(rows, context) of `handler` ("file.py", "file", "file:function" or the name of a default handler); what there is to
-    initialize is initialized. `directory` holds the model's files."""
+    """The function handle(rows, context) of `handler` ("file.py", "file", "file:function" or the name of a default
+    handler); what there is to initialize is initialized. `directory` holds the model's files."""
     name, _, function = handler.partition(":")
     module = _import(name, directory)
     function = function or "handle"
@@ -68,7 +68,8 @@ def _import(name, directory):
         return module
     if os.path.isfile(os.path.join(directory, *name.split("."), "__init__.py")):
         return importlib.import_module(name)
-    # A default handler, also by its whole name; or a package that is installed, but never Python's own: os:system is no handler.
+    # A default handler, also by its whole name; or a package that is installed, but never Python's own: os:system is
+    # no handler.
     default = name if name.startswith(DEFAULT_HANDLERS) else DEFAULT_HANDLERS + name
     if _exists(default):
         return importlib.import_module(default)

@@ -1,4 +1,5 @@
-"""Metrics of handlers on their way to the server: gathered while batches run, sent from a thread of their own some times a second."""
+"""Metrics of handlers on their way to the server: gathered while batches run, sent from a thread of their own some
+times a second."""
 
 import re
 import threading
@@ -6,8 +7,8 @@ import threading
 from headrace_worker import errors, wire
 
 _DELAY_S = 0.25
-_SERIES_LIMIT = 1000          # of one worker; further ones are dropped, and said once
-_OBSERVATION_LIMIT = 10_000   # of one histogram's series between two sendings
+_SERIES_LIMIT = 1000  # of one worker; further ones are dropped, and said once
+_OBSERVATION_LIMIT = 10_000  # of one histogram's series between two sendings
 _BUCKETS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000]
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_:]")
 
@@ -27,7 +28,7 @@ class MetricRelay:
         self._lock = threading.Lock()
         self._pending = {}
         self._families = {}  # name -> (id, kind), or None for one that the server has refused
-        self._series = {}    # (name, labels) -> id
+        self._series = {}  # (name, labels) -> id
         self._full = False
         self._dirty = threading.Event()
         self._stop = threading.Event()
@@ -104,7 +105,9 @@ class MetricRelay:
         if len(self._series) >= _SERIES_LIMIT:
             if not self._full:
                 self._full = True
-                self._log("WARNING", f"more than {_SERIES_LIMIT} series of metrics: '{name}' and further new ones are dropped")
+                self._log(
+                    "WARNING", f"more than {_SERIES_LIMIT} series of metrics: '{name}' and further new ones are dropped"
+                )
             return None
         number = None
         family = self._family_of(kind, name, unit)
@@ -118,8 +121,13 @@ class MetricRelay:
 
     def _family_of(self, kind, name, unit):
         if name not in self._families:
-            message = {"op": "family", "id": self._side.next_number(), "name": name, "kind": kind.upper(),
-                       "description": f"Torchserve prometheus {kind} metric with unit: {unit}"}
+            message = {
+                "op": "family",
+                "id": self._side.next_number(),
+                "name": name,
+                "kind": kind.upper(),
+                "description": f"Torchserve prometheus {kind} metric with unit: {unit}",
+            }
             number = self._ask(message, name)
             self._families[name] = None if number is None else (number, kind)
         family = self._families[name]

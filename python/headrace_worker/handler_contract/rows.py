@@ -68,7 +68,10 @@ class RowMaker:
             return (("body", "", 0, size),)
         parts = self._known_parts.get(text)
         if parts is None:
-            parts = tuple((one["name"], one.get("type", ""), one["offset"], one["offset"] + one["size"]) for one in _decode_json(text)[0])
+            parts = tuple(
+                (one["name"], one.get("type", ""), one["offset"], one["offset"] + one["size"])
+                for one in _decode_json(text)[0]
+            )
             if len(self._known_parts) >= _PARTS_KEPT:
                 self._known_parts.clear()
             self._known_parts[text] = parts
@@ -76,8 +79,8 @@ class RowMaker:
 
 
 def decoded(value, kind):
-    """A part as its media type says: JSON is parsed and text is a string where they are what they claim, and all else stays a bytearray.
-    The type is compared as it was sent, with its capitals."""
+    """A part as its media type says: JSON is parsed and text is a string where they are what they claim, and all else
+    stays a bytearray. The type is compared as it was sent, with its capitals."""
     if kind == "application/json":
         try:
             return json.loads(value)

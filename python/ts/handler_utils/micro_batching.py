@@ -35,8 +35,8 @@ class MicroBatching:
 
         self.handle = MicroBatching(self, micro_batch_size=4, parallelism={"preprocess": 2})
 
-    Every stage has threads of its own (`parallelism`, one unless said otherwise; it may be set again at any time) and a queue before it. A
-    failure in a stage fails the batch with the stage's own exception."""
+    Every stage has threads of its own (`parallelism`, one unless said otherwise; it may be set again at any time) and
+    a queue before it. A failure in a stage fails the batch with the stage's own exception."""
 
     def __init__(self, parent_handler, micro_batch_size=1, parallelism=None):
         if micro_batch_size < 1:
@@ -97,7 +97,7 @@ class MicroBatching:
 
     def handle(self, data):
         size = self.micro_batch_size
-        parts = [data[start:start + size] for start in range(0, len(data), size)]
+        parts = [data[start : start + size] for start in range(0, len(data), size)]
         if not parts:
             return []
         job = _Job(len(parts))

@@ -5,7 +5,8 @@ import time
 
 
 def timed(func):
-    """Around preprocess, inference or postprocess of a handler: adds the gauge ts_handler_<stage> (ms) if the model asks for it."""
+    """Around preprocess, inference or postprocess of a handler: adds the gauge ts_handler_<stage> (ms) if the model
+    asks for it."""
 
     @functools.wraps(func)
     def wrap_func(self, *args, **kwargs):

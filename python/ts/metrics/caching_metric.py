@@ -10,7 +10,9 @@ class CachingMetric:
 
     def __init__(self, metric_name, unit, dimension_names, metric_type, sink):
         if not isinstance(metric_type, MetricTypes):
-            raise MetricsCacheTypeError(f"metric {metric_name}: metric_type must be one of MetricTypes, got {metric_type!r}")
+            raise MetricsCacheTypeError(
+                f"metric {metric_name}: metric_type must be one of MetricTypes, got {metric_type!r}"
+            )
         if not metric_name or not isinstance(metric_name, str):
             raise MetricsCacheTypeError("a metric needs a name")
         self.metric_name = metric_name
@@ -20,11 +22,14 @@ class CachingMetric:
         self._sink = sink
 
     def add_or_update(self, value, dimension_values=(), request_id="", dimensions=None):
-        """Counters add up, gauges keep the value, histograms observe it. `dimension_values` are in the order of the names."""
+        """Counters add up, gauges keep the value, histograms observe it. `dimension_values` are in the order of the
+        names."""
         if dimensions:
             dimension_values = [dimension.value for dimension in dimensions]
         if len(dimension_values) != len(self.dimension_names):
-            raise ValueError(f"metric {self.metric_name} has dimensions {self.dimension_names}, got values {list(dimension_values)}")
+            raise ValueError(
+                f"metric {self.metric_name} has dimensions {self.dimension_names}, got values {list(dimension_values)}"
+            )
         if self.metric_type is MetricTypes.COUNTER and value < 0:
             raise ValueError(f"counter {self.metric_name} only grows; got {value}")
         labels = [(name, str(given)) for name, given in zip(self.dimension_names, dimension_values)]

@@ -14,8 +14,9 @@ _SIZE_UNITS = ("MB", "kB", "GB", "B")
 
 
 class MetricsStore:
-    """The metrics of one model in one worker, by type and name. Every add_* carries the model's name and a level besides the handler's own
-    dimensions. `sink` is a CachingMetric's; without one, updates are dropped (in tests of handlers, for instance)."""
+    """The metrics of one model in one worker, by type and name. Every add_* carries the model's name and a level
+    besides the handler's own dimensions. `sink` is a CachingMetric's; without one, updates are dropped (in tests of
+    handlers, for instance)."""
 
     def __init__(self, request_ids, model_name, sink=None):
         self.request_ids = request_ids
@@ -27,17 +28,37 @@ class MetricsStore:
         """Adds to a counter; `idx` says for which request of the batch."""
         self._add(metric_name or name, value, "count", MetricTypes.COUNTER, idx, dimensions)
 
-    def add_time(self, name=None, value=None, idx=None, unit="ms", dimensions=None, metric_type=MetricTypes.GAUGE, metric_name=None):
+    def add_time(
+        self,
+        name=None,
+        value=None,
+        idx=None,
+        unit="ms",
+        dimensions=None,
+        metric_type=MetricTypes.GAUGE,
+        metric_name=None,
+    ):
         if unit not in _TIME_UNITS:
             raise ValueError(f"metric {metric_name or name}: the unit of a time is ms or s, not {unit!r}")
         self._add(metric_name or name, value, unit, metric_type, idx, dimensions)
 
-    def add_size(self, name=None, value=None, idx=None, unit="MB", dimensions=None, metric_type=MetricTypes.GAUGE, metric_name=None):
+    def add_size(
+        self,
+        name=None,
+        value=None,
+        idx=None,
+        unit="MB",
+        dimensions=None,
+        metric_type=MetricTypes.GAUGE,
+        metric_name=None,
+    ):
         if unit not in _SIZE_UNITS:
             raise ValueError(f"metric {metric_name or name}: the unit of a size is MB, kB, GB or B, not {unit!r}")
         self._add(metric_name or name, value, unit, metric_type, idx, dimensions)
 
-    def add_percent(self, name=None, value=None, idx=None, dimensions=None, metric_type=MetricTypes.GAUGE, metric_name=None):
+    def add_percent(
+        self, name=None, value=None, idx=None, dimensions=None, metric_type=MetricTypes.GAUGE, metric_name=None
+    ):
         self._add(metric_name or name, value, "percent", metric_type, idx, dimensions)
 
     def add_error(self, name=None, value=None, dimensions=None, metric_name=None):
@@ -48,7 +69,16 @@ class MetricsStore:
         else:
             logger.error("%s: %s", name, value)
 
-    def add_metric(self, name=None, value=None, unit="", idx=None, dimensions=None, metric_type=MetricTypes.COUNTER, metric_name=None):
+    def add_metric(
+        self,
+        name=None,
+        value=None,
+        unit="",
+        idx=None,
+        dimensions=None,
+        metric_type=MetricTypes.COUNTER,
+        metric_name=None,
+    ):
         self._add(metric_name or name, value, unit, metric_type, idx, dimensions)
 
     def add_metric_to_cache(self, metric_name, unit="", dimension_names=(), metric_type=MetricTypes.COUNTER):

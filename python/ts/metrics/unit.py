@@ -1,8 +1,15 @@
 """Units as handlers write them, and their full names."""
 
 _NAMES = {
-    "ms": "Milliseconds", "s": "Seconds", "percent": "Percent", "count": "Count",
-    "MB": "Megabytes", "GB": "Gigabytes", "kB": "Kilobytes", "B": "Bytes", "": "unit",
+    "ms": "Milliseconds",
+    "s": "Seconds",
+    "percent": "Percent",
+    "count": "Count",
+    "MB": "Megabytes",
+    "GB": "Gigabytes",
+    "kB": "Kilobytes",
+    "B": "Bytes",
+    "": "unit",
 }
 
 

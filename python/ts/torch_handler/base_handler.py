@@ -1,4 +1,5 @@
-"""What handlers derive from: loads the model of an archive and takes a batch through preprocess, inference and postprocess.
+"""What handlers derive from: loads the model of an archive and takes a batch through preprocess, inference and
+postprocess.
 
 torch is imported by this module, so that a handler that does not derive from BaseHandler needs none."""
 
@@ -14,7 +15,8 @@ from ts.utils.util import load_label_mapping
 
 
 class BaseHandler:
-    """A subclass changes the stages that it wants otherwise. `initialize` is called once in each worker, `handle` with every batch."""
+    """A subclass changes the stages that it wants otherwise. `initialize` is called once in each worker, `handle` with
+    every batch."""
 
     def __init__(self):
         self.model = None
@@ -53,7 +55,11 @@ class BaseHandler:
                 return torch.device("cuda", int(gpu_id))
             if torch.backends.mps.is_available():
                 return torch.device("mps")
-        if os.environ.get("TS_IPEX_GPU_ENABLE", "false").lower() == "true" and hasattr(torch, "xpu") and torch.xpu.is_available():
+        if (
+            os.environ.get("TS_IPEX_GPU_ENABLE", "false").lower() == "true"
+            and hasattr(torch, "xpu")
+            and torch.xpu.is_available()
+        ):
             return torch.device("xpu", int(gpu_id or 0))
         return torch.device("cpu")
 
@@ -63,7 +69,9 @@ class BaseHandler:
             self.model.to(self.device)
             self.model.eval()
         elif self.model_pt_path is None:
-            raise RuntimeError("No model weights could be loaded: the manifest names neither a modelFile nor a serializedFile")
+            raise RuntimeError(
+                "No model weights could be loaded: the manifest names neither a modelFile nor a serializedFile"
+            )
         elif self.model_pt_path.endswith(".pt"):
             self.model = self._load_torchscript_model(self.model_pt_path)
             self.model.eval()
@@ -75,8 +83,10 @@ class BaseHandler:
         elif self.model_pt_path.endswith(".onnx"):
             self.model = self._load_onnx_model(self.model_pt_path)
         else:
-            raise RuntimeError(f"No model weights could be loaded: {os.path.basename(self.model_pt_path)} is not .pt, .pt2, .so or .onnx, and the "
-                               "manifest names no modelFile")
+            raise RuntimeError(
+                f"No model weights could be loaded: {os.path.basename(self.model_pt_path)} is not .pt, .pt2, .so or .onnx, and the "
+                "manifest names no modelFile"
+            )
 
     # Overridden by handlers that load models in ways of their own.
     def _load_torchscript_model(self, model_pt_path):
@@ -127,7 +137,11 @@ class BaseHandler:
         return result
 
     def _header(self, key):
-        return self.context.get_request_header(0, key) if self.context is not None and self.context.request_processor else None
+        return (
+            self.context.get_request_header(0, key)
+            if self.context is not None and self.context.request_processor
+            else None
+        )
 
     def _is_explain(self):
         if self._header("explain") == "True":
@@ -157,8 +171,8 @@ class BaseHandler:
         return None
 
     def _profiler(self):
-        """With ENABLE_TORCH_PROFILER in the environment every batch leaves a trace that chrome://tracing reads; `profiler_args` are
-        torch.profiler.profile's."""
+        """With ENABLE_TORCH_PROFILER in the environment every batch leaves a trace that chrome://tracing reads;
+        `profiler_args` are torch.profiler.profile's."""
         if "ENABLE_TORCH_PROFILER" not in os.environ:
             return nullcontext()
         arguments = dict(self.profiler_args)

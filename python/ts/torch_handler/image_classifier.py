@@ -12,12 +12,14 @@ class ImageClassifier(VisionHandler):
     """Answers {label: probability} for each image, best first."""
 
     topk = 5
-    image_processing = image_transforms.Compose([
-        image_transforms.Resize(256),
-        image_transforms.CenterCrop(224),
-        image_transforms.ToTensor(),
-        image_transforms.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]),
-    ])
+    image_processing = image_transforms.Compose(
+        [
+            image_transforms.Resize(256),
+            image_transforms.CenterCrop(224),
+            image_transforms.ToTensor(),
+            image_transforms.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]),
+        ]
+    )
 
     def set_max_result_classes(self, topk):
         self.topk = topk

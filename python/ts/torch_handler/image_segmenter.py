@@ -10,12 +10,14 @@ from ts.torch_handler.vision_handler import VisionHandler
 class ImageSegmenter(VisionHandler):
     """Answers height x width x [class, probability] for each image; the model's result is {"out": scores}."""
 
-    image_processing = image_transforms.Compose([
-        image_transforms.Resize(256),
-        image_transforms.CenterCrop(224),
-        image_transforms.ToTensor(),
-        image_transforms.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]),
-    ])
+    image_processing = image_transforms.Compose(
+        [
+            image_transforms.Resize(256),
+            image_transforms.CenterCrop(224),
+            image_transforms.ToTensor(),
+            image_transforms.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]),
+        ]
+    )
 
     @timed
     def postprocess(self, data):

@@ -1,4 +1,5 @@
-"""The few transformations of images that the default handlers make: torchvision's where it is installed, else the same of PIL and torch."""
+"""The few transformations of images that the default handlers make: torchvision's where it is installed, else the same
+of PIL and torch."""
 
 try:
     from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor

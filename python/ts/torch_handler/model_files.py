@@ -46,13 +46,17 @@ def _model_class(path):
 
 
 def load_weights(path, device):
-    """What torch.save wrote. Mapped, not read, where the file's form allows it; without running what a pickle brings, unless it holds more
-    than weights: then it is trusted as the archive's own code is."""
+    """What torch.save wrote. Mapped, not read, where the file's form allows it; without running what a pickle brings,
+    unless it holds more than weights: then it is trusted as the archive's own code is."""
     for arguments in ({"weights_only": True, "mmap": True}, {"weights_only": True}):
         try:
             return torch.load(path, map_location=device, **arguments)
         except pickle.UnpicklingError as error:
-            logger.warning("%s holds more than weights, it is unpickled with all its classes: %s", os.path.basename(path), str(error).split("\n", 1)[0])
+            logger.warning(
+                "%s holds more than weights, it is unpickled with all its classes: %s",
+                os.path.basename(path),
+                str(error).split("\n", 1)[0],
+            )
             return torch.load(path, map_location=device, weights_only=False)
         except (RuntimeError, ValueError) as error:
             if "mmap" not in str(error) or "mmap" not in arguments:
@@ -61,8 +65,9 @@ def load_weights(path, device):
 
 
 def _on_meta_device(model_class, weights):
-    """The model with `weights` as its parameters, none of them initialised first or copied. None where the class does not allow that: it
-    computes with tensors while it is made, keeps some that no file holds, or wants another type than the file has."""
+    """The model with `weights` as its parameters, none of them initialised first or copied. None where the class does
+    not allow that: it computes with tensors while it is made, keeps some that no file holds, or wants another type
+    than the file has."""
     try:
         with torch.device("meta"):
             model = model_class()
@@ -90,8 +95,8 @@ def _holds_meta(module):
 
 
 def load_package(path, device, aot_compile=False):
-    """A .pt2: a compiled package of AOTInductor, or an exported program, which `aot_compile` compiles first; the result is kept in
-    Inductor's cache, for the other workers and the next start."""
+    """A .pt2: a compiled package of AOTInductor, or an exported program, which `aot_compile` compiles first; the
+    result is kept in Inductor's cache, for the other workers and the next start."""
     if not _is_compiled(path):
         program = torch.export.load(path)
         if not aot_compile:

@@ -9,8 +9,10 @@ from ts.utils.util import map_class_to_label
 
 
 class ObjectDetector(VisionHandler):
-    """Answers [{label: [x1, y1, x2, y2], "score": s}...] for each image: what has a score of at least `threshold`. The model answers a
-    {"boxes", "labels", "scores"} for each image, as torchvision's do. Images of one size go in as one tensor, others as a list."""
+    """Answers [{label: [x1, y1, x2, y2], "score": s}...] for each image: what has a score of at least `threshold`. The
+    model answers a {"boxes", "labels", "scores"} for each image, as torchvision's do. Images of one size go in as one
+    tensor, others as a list.
+    """
 
     threshold = 0.5
     image_processing = image_transforms.Compose([image_transforms.ToTensor()])

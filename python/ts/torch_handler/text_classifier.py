@@ -9,8 +9,8 @@ from ts.utils.util import map_class_to_label
 
 
 class TextClassifier(TextHandler):
-    """Answers {label: probability} of all classes. The model is called with the numbers of words and pairs of words, and where each text of
-    the batch begins among them, as an EmbeddingBag takes them."""
+    """Answers {label: probability} of all classes. The model is called with the numbers of words and pairs of words,
+    and where each text of the batch begins among them, as an EmbeddingBag takes them."""
 
     ngrams = 2
 
@@ -42,11 +42,15 @@ class TextClassifier(TextHandler):
         from captum.attr import LayerIntegratedGradients
 
         (numbers, offsets), texts = tensor_data
-        layers = [layer for layer in self.model.modules() if isinstance(layer, (torch.nn.Embedding, torch.nn.EmbeddingBag))]
+        layers = [
+            layer for layer in self.model.modules() if isinstance(layer, (torch.nn.Embedding, torch.nn.EmbeddingBag))
+        ]
         if not layers:
             raise NotImplementedError("text_classifier explains models with an embedding")
         target = int(target.decode() if isinstance(target, (bytes, bytearray)) else target)
         gradients = LayerIntegratedGradients(self.model, layers[0])
-        attributions = gradients.attribute(numbers, baselines=torch.zeros_like(numbers), additional_forward_args=(offsets[:1],), target=target)
+        attributions = gradients.attribute(
+            numbers, baselines=torch.zeros_like(numbers), additional_forward_args=(offsets[:1],), target=target
+        )
         importances = attributions.sum(dim=-1).reshape(-1)
         return [{"importances": importances.tolist(), "words": text_tokens.ngrams(texts[0].split(), self.ngrams)}]

@@ -8,8 +8,8 @@ from ts.torch_handler.base_handler import BaseHandler
 
 
 class TextHandler(BaseHandler):
-    """`source_vocab`: from a word to its number. The file source_vocab.pt holds a dictionary, or an object of a vocabulary class whose
-    package is installed."""
+    """`source_vocab`: from a word to its number. The file source_vocab.pt holds a dictionary, or an object of a
+    vocabulary class whose package is installed."""
 
     def __init__(self):
         super().__init__()
@@ -20,7 +20,9 @@ class TextHandler(BaseHandler):
         name = self.manifest["model"].get("sourceVocab") or "source_vocab.pt"
         path = os.path.join(context.system_properties.get("model_dir"), name)
         if not os.path.isfile(path):
-            raise FileNotFoundError(f"{name} is missing in the archive: text handlers need the vocabulary that the model was trained with")
+            raise FileNotFoundError(
+                f"{name} is missing in the archive: text handlers need the vocabulary that the model was trained with"
+            )
         # The archive's own code runs here too: its vocabulary is trusted as that is.
         self.source_vocab = torch.load(path, map_location="cpu", weights_only=False)
 

@@ -11,8 +11,8 @@ from ts.torch_handler.base_handler import BaseHandler
 
 
 class VisionHandler(BaseHandler):
-    """A request's `data` or `body` is an encoded image, one in base64 (a string), or a list of numbers that is the tensor itself. A subclass
-    has `image_processing`, from an image to a tensor."""
+    """A request's `data` or `body` is an encoded image, one in base64 (a string), or a list of numbers that is the
+    tensor itself. A subclass has `image_processing`, from an image to a tensor."""
 
     def initialize(self, context):
         super().initialize(context)

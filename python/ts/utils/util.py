@@ -8,10 +8,24 @@ import os
 logger = logging.getLogger(__name__)
 
 # What torch.compile may be asked for by name in model-config.yaml.
-PT2_BACKENDS = frozenset((
-    "eager", "aot_eager", "inductor", "nvfuser", "aot_nvfuser", "aot_cudagraphs", "ofi", "fx2trt", "onnxrt", "ipex",
-    "torchxla_trace_once", "openvino", "tensorrt", "hpu_backend",
-))
+PT2_BACKENDS = frozenset(
+    (
+        "eager",
+        "aot_eager",
+        "inductor",
+        "nvfuser",
+        "aot_nvfuser",
+        "aot_cudagraphs",
+        "ofi",
+        "fx2trt",
+        "onnxrt",
+        "ipex",
+        "torchxla_trace_once",
+        "openvino",
+        "tensorrt",
+        "hpu_backend",
+    )
+)
 
 
 class PredictionException(Exception):
@@ -28,7 +42,9 @@ class PredictionException(Exception):
 
 def list_classes_from_module(module, parent_class=None):
     """The classes that the module itself defines; with a parent, those that derive from it."""
-    classes = [member for _, member in inspect.getmembers(module, inspect.isclass) if member.__module__ == module.__name__]
+    classes = [
+        member for _, member in inspect.getmembers(module, inspect.isclass) if member.__module__ == module.__name__
+    ]
     if parent_class is not None:
         return [member for member in classes if issubclass(member, parent_class)]
     return classes
@@ -43,15 +59,17 @@ def get_yaml_config(yaml_file_path):
 
 
 def load_label_mapping(mapping_file_path):
-    """index_to_name.json: {"0": "label"}, {"0": ["id", "label"]} (the last one counts) or {"object_type_names": [...]}; None where there is no
-    file."""
+    """index_to_name.json: {"0": "label"}, {"0": ["id", "label"]} (the last one counts) or {"object_type_names":
+    [...]}; None where there is no file."""
     if not os.path.isfile(mapping_file_path):
         logger.info("%s is missing: answers name classes by their numbers", mapping_file_path)
         return None
     with open(mapping_file_path, encoding="utf-8") as file:
         mapping = json.load(file)
     if not isinstance(mapping, dict):
-        raise ValueError(f"{os.path.basename(mapping_file_path)} must hold one JSON object whose keys are class numbers")
+        raise ValueError(
+            f"{os.path.basename(mapping_file_path)} must hold one JSON object whose keys are class numbers"
+        )
     names = mapping.get("object_type_names")
     if isinstance(names, list):
         return {str(index): name for index, name in enumerate(names)}
@@ -60,14 +78,16 @@ def load_label_mapping(mapping_file_path):
         if isinstance(name, list) and name:
             name = name[-1]
         if not isinstance(name, str):
-            raise ValueError(f"{os.path.basename(mapping_file_path)}: the label of class {index} must be a string or a list of strings")
+            raise ValueError(
+                f"{os.path.basename(mapping_file_path)}: the label of class {index} must be a string or a list of strings"
+            )
         result[index] = name
     return result
 
 
 def map_class_to_label(probs, mapping=None, lbl_classes=None):
-    """One {label: value} for each row of `probs`. Without `lbl_classes` the place in the row is the class; without `mapping` its number is the
-    label."""
+    """One {label: value} for each row of `probs`. Without `lbl_classes` the place in the row is the class; without
+    `mapping` its number is the label."""
     if not isinstance(probs, list):
         raise TypeError("probs must be a list of lists")
     if lbl_classes is None:
@@ -86,5 +106,9 @@ def check_valid_pt2_backend(backend):
     """Whether torch.compile is asked for by a name that is known here."""
     if isinstance(backend, str) and backend in PT2_BACKENDS:
         return True
-    logger.warning("pt2: %r is no backend of torch.compile that is known here; the model is not compiled. Known: %s", backend, ", ".join(sorted(PT2_BACKENDS)))
+    logger.warning(
+        "pt2: %r is no backend of torch.compile that is known here; the model is not compiled. Known: %s",
+        backend,
+        ", ".join(sorted(PT2_BACKENDS)),
+    )
     return False

@@ -4,8 +4,16 @@ import time
 
 from ts.utils.util import PredictionException
 
-_VALUES = {"bytes": b"\x00\xff", "bytearray": bytearray(b"raw"), "str": "gr\u00fc\u00df", "dict": {"a": [1, None]}, "list": [1.5], "none": None,
-           "number": 7, "object": object()}
+_VALUES = {
+    "bytes": b"\x00\xff",
+    "bytearray": bytearray(b"raw"),
+    "str": "gr\u00fc\u00df",
+    "dict": {"a": [1, None]},
+    "list": [1.5],
+    "none": None,
+    "number": 7,
+    "object": object(),
+}
 
 
 class Actor:
@@ -26,7 +34,9 @@ class Actor:
         if "sleep" in wish:
             time.sleep(wish["sleep"])
         if "raise" in wish:
-            raise {"value": ValueError("inside"), "memory": MemoryError(), "cuda": RuntimeError("CUDA error")}[wish["raise"]]
+            raise {"value": ValueError("inside"), "memory": MemoryError(), "cuda": RuntimeError("CUDA error")}[
+                wish["raise"]
+            ]
         if "prediction" in wish:
             raise PredictionException(*wish["prediction"])
         if "exit" in wish:

@@ -36,7 +36,14 @@ class FigureHandler(BaseHandler):
     def _figures(self, found):
         figures = []
         for box, label, score, mask in zip(found["boxes"], found["labels"], found["scores"], found["masks"]):
-            figures.append({"box": box.tolist(), "class_name": self.mapping[str(int(label))], "score": float(score), "mask": self._runs(mask[0] > 0.5)})
+            figures.append(
+                {
+                    "box": box.tolist(),
+                    "class_name": self.mapping[str(int(label))],
+                    "score": float(score),
+                    "mask": self._runs(mask[0] > 0.5),
+                }
+            )
         return figures
 
     @staticmethod

@@ -17,5 +17,7 @@ def handle(rows, context):
         headers = context.get_all_request_header(index)
         kept = {name: headers[name] for name in ("X-Mine", "url_path", "explain") if name in headers}
         kept.update({name: headers[name] for name in row if isinstance(headers.get(name), dict)})
-        answers.append(json.dumps({"row": {name: _shown(value) for name, value in row.items()}, "headers": kept}, sort_keys=True))
+        answers.append(
+            json.dumps({"row": {name: _shown(value) for name, value in row.items()}, "headers": kept}, sort_keys=True)
+        )
     return answers

@@ -4,8 +4,8 @@ import json
 
 
 class BaseEnvelope:
-    """A subclass says what the rows of a batch are, and how a handler's answers become the requests' again. `handle` is the model's own
-    entry: handle(rows, context)."""
+    """A subclass says what the rows of a batch are, and how a handler's answers become the requests' again. `handle`
+    is the model's own entry: handle(rows, context)."""
 
     def __init__(self, handle_fn):
         self._handle_fn = handle_fn

@@ -1,4 +1,5 @@
-"""service_envelope "json": {"instances": [...]} in, {"predictions": [...]} out; the instances of all requests are one batch."""
+"""service_envelope "json": {"instances": [...]} in, {"predictions": [...]} out; the instances of all requests are one
+batch."""
 
 import base64
 import json
@@ -19,7 +20,7 @@ class JSONEnvelope(BaseEnvelope):
     def format_output(self, data):
         answers, start = [], 0
         for length in self._lengths:
-            answers.append(json.dumps({"predictions": data[start:start + length]}))
+            answers.append(json.dumps({"predictions": data[start : start + length]}))
             start += length
         return answers
 
@@ -28,4 +29,6 @@ class JSONEnvelope(BaseEnvelope):
         instances = json_content(row).get("instances")
         if not isinstance(instances, list):
             raise ValueError('the request must be {"instances": [...]}')
-        return [base64.b64decode(one["b64"]) if isinstance(one, dict) and set(one) == {"b64"} else one for one in instances]
+        return [
+            base64.b64decode(one["b64"]) if isinstance(one, dict) and set(one) == {"b64"} else one for one in instances
+        ]

@@ -1,4 +1,5 @@
-"""service_envelope "kserve": KServe's first protocol. The instances of all requests of a batch are rows of one batch."""
+"""service_envelope "kserve": KServe's first protocol. The instances of all requests of a batch are rows of one
+batch."""
 
 from ts.torch_handler.request_envelope.base import BaseEnvelope, json_content
 
@@ -26,6 +27,6 @@ class KServeEnvelope(BaseEnvelope):
             return [{key: data}]  # whatever number of results the handler makes of them
         answers, start = [], 0
         for length in self._lengths:
-            answers.append({key: data[start:start + length]})
+            answers.append({key: data[start : start + length]})
             start += length
         return answers

@@ -5,13 +5,25 @@ import base64
 from ts.torch_handler.request_envelope.base import BaseEnvelope, json_content
 
 _BY_NUMPY = {
-    "bool": "BOOL", "int8": "INT8", "int16": "INT16", "int32": "INT32", "int64": "INT64", "uint8": "UINT8", "uint16": "UINT16",
-    "uint32": "UINT32", "uint64": "UINT64", "float16": "FP16", "float32": "FP32", "float64": "FP64", "object": "BYTES",
+    "bool": "BOOL",
+    "int8": "INT8",
+    "int16": "INT16",
+    "int32": "INT32",
+    "int64": "INT64",
+    "uint8": "UINT8",
+    "uint16": "UINT16",
+    "uint32": "UINT32",
+    "uint64": "UINT64",
+    "float16": "FP16",
+    "float32": "FP32",
+    "float64": "FP64",
+    "object": "BYTES",
 }
 
 
 class KServev2Envelope(BaseEnvelope):
-    """The handler gets the inputs of one request as its rows. Requests of a batch are handed to it one after the other."""
+    """The handler gets the inputs of one request as its rows. Requests of a batch are handed to it one after the
+    other."""
 
     def handle(self, data, context):
         self.context = context
