@@ -303,8 +303,9 @@ TEST_F(GrpcCodecTest, SharedMemoryAndClassification) {
   EXPECT_THAT(Error(message), HasSubstr("shared memory can't be used for classification"));
 }
 
-TEST_F(GrpcCodecTest, Response_IsWhatProtobufWouldWrite) {
-  const std::string data(40, 'd');
+// With `column_count` columns of two FP32.
+void ExpectWhatProtobufWouldWrite(std::int64_t column_count, bool in_place) {
+  const std::string data(static_cast<std::size_t>(column_count) * 8, 'd');
   const auto tensor = [](DataType dtype, Shape shape, std::string_view bytes) {
     Tensor made;
     made.dtype = dtype;
@@ -312,7 +313,7 @@ TEST_F(GrpcCodecTest, Response_IsWhatProtobufWouldWrite) {
     made.data = Buffer::CopyOf(bytes);
     return made;
   };
-  const Tensor whole = tensor(DataType::kFp32, {2, 5}, data);
+  const Tensor whole = tensor(DataType::kFp32, {2, column_count}, data);
   Tensor pieces = tensor(DataType::kUint8, {6}, "abc");
   pieces.more_fragments = {Buffer(), Buffer::CopyOf("def")};
   const Tensor scalar = tensor(DataType::kBool, Shape(), "\x01");
@@ -340,18 +341,18 @@ TEST_F(GrpcCodecTest, Response_IsWhatProtobufWouldWrite) {
   EXPECT_EQ(judge.parameters().at("d").double_param(), 0.25);
   ASSERT_EQ(judge.outputs_size(), 4);
   EXPECT_EQ(judge.outputs(0).datatype(), "FP32");
-  EXPECT_EQ(judge.outputs(0).shape(1), 5);
+  EXPECT_EQ(judge.outputs(0).shape(1), column_count);
   EXPECT_EQ(judge.outputs(3).shape_size(), 0);
   ASSERT_EQ(judge.raw_output_contents_size(), 4);
   EXPECT_EQ(judge.raw_output_contents(0), data);
   EXPECT_EQ(judge.raw_output_contents(1), "");
   EXPECT_EQ(judge.raw_output_contents(2), "abcdef");
   EXPECT_EQ(judge.raw_output_contents(3), "\x01");
-  // Nothing unknown, and no tensor was copied.
+  // Nothing unknown, and no large tensor was copied.
   EXPECT_EQ(judge.ByteSizeLong(), Joined(*encoded).size());
-  EXPECT_TRUE(std::any_of(encoded->begin(), encoded->end(), [&](const Buffer& buffer) {
-    return buffer.data() == whole.data.data();
-  }));
+  EXPECT_EQ(std::any_of(encoded->begin(), encoded->end(),
+                        [&](const Buffer& buffer) { return buffer.data() == whole.data.data(); }),
+            in_place);
 
   const auto streamed = protocol::EncodeProtoStreamResponse(response);
   ASSERT_TRUE(streamed.ok());
@@ -367,6 +368,11 @@ TEST_F(GrpcCodecTest, Response_IsWhatProtobufWouldWrite) {
 
   EXPECT_EQ(protocol::EncodeProtoInferResponse(response, 100).status().code(),
             StatusCode::kResourceExhausted);
+}
+
+TEST_F(GrpcCodecTest, Response_IsWhatProtobufWouldWrite) {
+  ExpectWhatProtobufWouldWrite(5, /*in_place=*/false);
+  ExpectWhatProtobufWouldWrite(5000, /*in_place=*/true);
 }
 
 // Random messages, and random damage to them.

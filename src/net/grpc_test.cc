@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "net/grpc_compression.h"
 #include "net/grpc_text.h"
@@ -155,6 +156,50 @@ TEST_F(GrpcTest, LargeMessage_IsOneAlignedBuffer) {
   const Http2Answer& answer = Unary(client, GrpcFrame(text));
   EXPECT_EQ(answer.body, GrpcFrame(text));
   EXPECT_EQ(answer.status(), "0");
+}
+
+// What is read is planned by the frames that a large message has had so far; here other frames
+// come.
+TEST_F(GrpcTest, LargeMessages_AreWhole_WhenTheirFramesAreMixed) {
+  Start();
+  Http2Client client(port_);
+  constexpr std::size_t kMessage = 400'000;
+  constexpr std::size_t kPiece = 16'000;
+  constexpr std::size_t kLarge = 3;  // messages of that size
+  std::vector<std::string> frames;
+  std::vector<std::int32_t> ids;
+  for (const char first : {'a', 'h', 'o'}) {
+    std::string text(kMessage, first);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      text[i] = static_cast<char>(first + i % 7);
+    }
+    frames.push_back(GrpcFrame(text));
+    ids.push_back(client.Start("POST", "/test.Echo/Unary", GrpcHeaders(), "", true));
+  }
+  // In turn, with small calls between them; the second stream ends in the middle of its message.
+  for (std::size_t at = 0; at < frames[0].size(); at += kPiece) {
+    const std::size_t round = at / kPiece;
+    for (std::size_t i = 0; i < kLarge; ++i) {
+      if (i == 1 && round >= 10) {
+        if (round == 10) {
+          client.Reset(ids[i]);
+        }
+        continue;
+      }
+      const std::string_view rest = std::string_view(frames[i]).substr(at);
+      client.SendMore(ids[i], rest.substr(0, kPiece), rest.size() <= kPiece);
+    }
+    if (round % 4 == 3) {
+      ids.push_back(client.Start("POST", "/test.Echo/Unary", GrpcHeaders(), GrpcFrame("small")));
+    }
+  }
+  for (std::size_t i = kLarge; i < ids.size(); ++i) {
+    EXPECT_EQ(client.Wait(ids[i]).body, GrpcFrame("small"));
+  }
+  EXPECT_EQ(client.Wait(ids[0]).body, frames[0]);
+  EXPECT_EQ(client.Wait(ids[2]).body, frames[2]);
+  EXPECT_EQ(client.answer(ids[0]).status(), "0");
+  EXPECT_EQ(Unary(client, frames[1]).body, frames[1]);
 }
 
 TEST_F(GrpcTest, Refusals_AreTrailersOnly) {
