@@ -67,6 +67,7 @@ repository::ModelManagerOptions ManagerOptions(
       .passed_over_batches_max = static_cast<std::uint32_t>(config.priority_passed_over_max),
       .hold_until_count = config.hold_until_count,
       .hold_until_backlog_count = config.hold_until_backlog_count};
+  options.namespaces = config.model_namespacing;
   options.links_may_leave = config.allow_links_outside_repository;
   options.poll_interval = static_cast<Nanos>(config.repository_poll_s) * kSecond;
   options.allow_code_override = config.allow_code_override;

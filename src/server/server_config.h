@@ -42,6 +42,7 @@ struct ServerConfig {
   std::vector<std::string> enable_tensorrt;
   std::uint64_t model_load_thread_count = 4;
   std::uint64_t model_load_retry_count = 0;
+  bool model_namespacing = false;
   std::uint64_t repository_poll_s = 15;
   bool allow_code_override = false;
   bool allow_links_outside_repository = false;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "engine/model_key.h"
 #include "server/options.h"
 #include "server/process.h"
 #include "server/text_table.h"
@@ -31,7 +32,8 @@ std::string ModelTable(const repository::ModelManager& models) {
     if (!entry.reason.empty()) {
       status += ": " + EscapeForLog(entry.reason);
     }
-    rows.push_back({entry.name, entry.version.empty() ? "-" : entry.version, std::move(status)});
+    rows.push_back({engine::MakeModelKey(entry.name_space, entry.name),
+                    entry.version.empty() ? "-" : entry.version, std::move(status)});
   }
   return DrawTable(rows);
 }
