@@ -486,6 +486,7 @@ std::vector<Option> MakeOptions() {
   AppendHttpOptions(options);
   AppendTransportOptions(options);
   AppendServiceOptions(options);
+  AppendAccessOptions(options);
   AppendSharedMemoryOptions(options);
   AppendGpuOptions(options);
   AppendModelServiceOptions(options);

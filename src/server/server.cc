@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "base/check.h"
 #include "base/checked_math.h"
 #include "base/log.h"
 #include "base/topology.h"
@@ -14,6 +17,7 @@
 #include "device/nvml.h"
 #include "engine/instance_placer.h"
 #include "engine/registry.h"
+#include "frontend/access_gate.h"
 #include "frontend/front_end.h"
 #include "plugin/plugin_host.h"
 #include "repository/model_manager.h"
@@ -146,6 +150,14 @@ frontend::FrontEndOptions FrontOptions(const ServerConfig& config) {
   return options;
 }
 
+frontend::AccessPolicy PolicyOf(const std::vector<std::string>& rules) {
+  frontend::AccessPolicy policy;
+  for (const std::string& rule : rules) {
+    HEADRACE_CHECK(policy.AddRule(rule).ok());
+  }
+  return policy;
+}
+
 }  // namespace
 
 // Members in the order in which they are made; they end in the reverse order.
@@ -181,8 +193,8 @@ class Server::Impl {
 
   Status Listen() {
     HEADRACE_ASSIGN_OR_RETURN(listeners_, Listeners::Open(config_,
-                                                          {.v2 = front_end_.v2_handler(),
-                                                           .grpc = front_end_.grpc_handler(),
+                                                          {.v2 = GatedHttp(),
+                                                           .grpc = GatedGrpc(),
                                                            .metrics = front_end_.metrics_handler()},
                                                           pool_, clock_));
     front_end_.AddMetricSource(listeners_->metrics());
@@ -216,6 +228,24 @@ class Server::Impl {
   Listeners& listeners() { return *listeners_; }
 
  private:
+  // The handlers, behind gates where the options have rules, which the options' table has checked.
+  net::HttpHandler& GatedHttp() {
+    if (config_.http_restricted_apis.empty()) {
+      return front_end_.v2_handler();
+    }
+    http_gate_ = std::make_unique<frontend::HttpAccessGate>(PolicyOf(config_.http_restricted_apis),
+                                                            front_end_.v2_handler());
+    return *http_gate_;
+  }
+  net::GrpcHandler& GatedGrpc() {
+    if (config_.grpc_restricted_protocols.empty()) {
+      return front_end_.grpc_handler();
+    }
+    grpc_gate_ = std::make_unique<frontend::GrpcAccessGate>(
+        PolicyOf(config_.grpc_restricted_protocols), front_end_.grpc_handler());
+    return *grpc_gate_;
+  }
+
   const ServerConfig config_;
   const ModelServices services_;
   const Clock& clock_ = Clock::Real();
@@ -230,6 +260,8 @@ class Server::Impl {
   telemetry::ProcessMetrics process_metrics_{clock_};
   const std::unique_ptr<telemetry::GpuMetrics> gpu_metrics_ =
       MakeGpuMetrics(config_, device_memory_, clock_);
+  std::unique_ptr<frontend::HttpAccessGate> http_gate_;  // null: everything is open
+  std::unique_ptr<frontend::GrpcAccessGate> grpc_gate_;  // the same
   std::unique_ptr<Listeners> listeners_;
 };
 

@@ -55,6 +55,8 @@ struct ServerConfig {
   std::string http_header_forward_pattern;
   std::string grpc_header_forward_pattern;
   bool grpc_reflection = false;
+  std::vector<std::string> http_restricted_apis;  // rules of frontend::AccessPolicy
+  std::vector<std::string> grpc_restricted_protocols;
   std::uint64_t grpc_stream_request_count_max = 1024;
   std::uint64_t grpc_stream_unsent_byte_size_max = std::uint64_t{64} << 20;
   std::uint64_t http_stream_unsent_byte_size_max = std::uint64_t{64} << 20;
