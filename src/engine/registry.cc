@@ -54,7 +54,10 @@ Result<const ModelEntry*> RegistrySnapshot::Resolve(std::string_view name) const
 
 Result<ModelHandle> RegistrySnapshot::Lookup(std::string_view name,
                                              std::optional<std::int64_t> version) const {
-  HEADRACE_ASSIGN_OR_RETURN(const ModelEntry* const entry, Resolve(name));
+  const ModelEntry* entry = Find(name);
+  if (entry == nullptr) {
+    HEADRACE_ASSIGN_OR_RETURN(entry, Resolve(name));
+  }
   if (!version) {
     for (auto it = entry->versions.rbegin(); it != entry->versions.rend(); ++it) {
       if (it->second.state == ModelState::kReady) {
