@@ -203,7 +203,7 @@ class Server::Impl {
 
   Status LoadModels() {
     HEADRACE_RETURN_IF_ERROR(models_.LoadAtStart());
-    ReportStart(config_, plugins_, models_);
+    ReportStart(config_, {*services_.agents, plugins_, models_});
     if (!models_.AllLoaded() && config_.exit_on_error) {
       return Internal(
           "failed to load all models; see the log, or use --exit-on-error=false to serve the "
