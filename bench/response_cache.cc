@@ -28,8 +28,9 @@ void Measure(std::size_t byte_size) {
   request->inputs[0].tensor.data = Buffer::FromString(std::string(byte_size, 'x'));
   const ModelSignature signature = testing::SmallModel().signature;
   std::uint64_t sum = 0;
-  const double key = NanosecondsOf(
-      rounds, [&](std::uint64_t) { sum += MakeCacheKey("model", 1, signature, *request, 1)->low; });
+  const double key = NanosecondsOf(rounds, [&](std::uint64_t) {
+    sum += MakeCacheKey({"", "model", 1}, signature, *request, 1)->low;
+  });
   LocalResponseCache cache(1000 * (byte_size + 1024));
   InferResponse response;
   response.outputs.push_back(request->inputs[0]);

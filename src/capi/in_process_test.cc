@@ -206,8 +206,6 @@ TEST_F(InProcessTest, Server_IsNotMadeOfFaultyOptions) {
   Must(TRITONSERVER_ServerOptionsSetExitOnError(options_, false));
   Start();
   EXPECT_EQ((std::vector<int32_t>{7}), Infer(server_, {7}));
-  EXPECT_THAT(Take(TRITONSERVER_ServerOptionsSetModelNamespacing(options_, true)),
-              HasSubstr("Unsupported"));
 }
 
 TEST_F(InProcessTest, Server_HasTheServicesThatItsOptionsName) {

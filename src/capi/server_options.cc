@@ -224,9 +224,8 @@ TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetModelLoadRetryCount(
 }
 
 TRITONSERVER_Error* TRITONSERVER_ServerOptionsSetModelNamespacing(
-    TRITONSERVER_ServerOptions* /*options*/, bool enable_namespace) {
-  return enable_namespace ? Missing("model namespacing in-process", "give models different names")
-                          : nullptr;
+    TRITONSERVER_ServerOptions* options, bool enable_namespace) {
+  return Set([&] { options->config.model_namespacing = enable_namespace; });
 }
 
 // GPUs that reach each other's memory: a matter of the backends' runtimes here.

@@ -84,12 +84,12 @@ void AddParameter(const Parameter& parameter, Hasher& hasher) {
 
 }  // namespace
 
-std::optional<CacheKey> MakeCacheKey(const std::string& model_name, std::int64_t version,
-                                     const ModelSignature& signature, const InferRequest& request,
-                                     std::uint64_t seed) {
+std::optional<CacheKey> MakeCacheKey(const CachedModel& model, const ModelSignature& signature,
+                                     const InferRequest& request, std::uint64_t seed) {
   Hasher hasher(seed);
-  hasher.Add(std::string_view(model_name));
-  hasher.Add(static_cast<std::uint64_t>(version));
+  hasher.Add(model.name_space);
+  hasher.Add(model.name);
+  hasher.Add(static_cast<std::uint64_t>(model.version));
   hasher.Add(std::uint64_t{request.inputs.size()});
   for (const NamedTensor* input : SortedByName(request.inputs)) {
     if (input->tensor.memory_kind == MemoryKind::kGpu) {

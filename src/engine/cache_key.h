@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <string_view>
 
 #include "engine/request.h"
 #include "engine/response_cache.h"
@@ -12,15 +12,21 @@
 
 namespace headrace::engine {
 
-// A hash (XXH3, 128 bits) of the model's name and version, every input's name, datatype, shape and
-// bytes, the parameters, and the outputs that are asked for when these are not all. The order of
-// inputs, parameters and outputs does not matter. (A stock Triton hashes the names and bytes of the
-// inputs only, with 64 bits.) Nothing for inputs in GPU memory, which are not cached.
+// Which answers are a model's own.
+struct CachedModel {
+  std::string_view name_space;  // empty: there are none
+  std::string_view name;
+  std::int64_t version = 1;
+};
+
+// A hash (XXH3, 128 bits) of the model's namespace, name and version, every input's name, datatype,
+// shape and bytes, the parameters, and the outputs that are asked for when these are not all. The
+// order of inputs, parameters and outputs does not matter. (A stock Triton hashes the names and
+// bytes of the inputs only, with 64 bits.) Nothing for inputs in GPU memory, which are not cached.
 //
 // Cost (bench/response_cache.cc, two busy cores): 0.3 us, and 4 to 5 GB/s for large inputs.
-std::optional<CacheKey> MakeCacheKey(const std::string& model_name, std::int64_t version,
-                                     const ModelSignature& signature, const InferRequest& request,
-                                     std::uint64_t seed);
+std::optional<CacheKey> MakeCacheKey(const CachedModel& model, const ModelSignature& signature,
+                                     const InferRequest& request, std::uint64_t seed);
 
 }  // namespace headrace::engine
 

@@ -54,8 +54,8 @@ class InsertingSink final : public ResponseSink {
 void AnswerFromCache(const std::shared_ptr<ResponseCache>& cache, Model& model, const Clock& clock,
                      std::unique_ptr<InferRequest>& request) {
   const Nanos start = clock.Now();
-  const auto key =
-      MakeCacheKey(model.name(), model.version(), model.signature(), *request, cache->key_seed());
+  const auto key = MakeCacheKey({model.name_space(), model.name(), model.version()},
+                                model.signature(), *request, cache->key_seed());
   if (!key) {
     return;
   }

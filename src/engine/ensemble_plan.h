@@ -16,7 +16,7 @@ namespace headrace::engine {
 
 // One step as a configuration has it. The pairs are (the model's name of a tensor, the ensemble's).
 struct EnsembleStepSpec {
-  std::string model;
+  std::string model;          // its key (engine/model_key.h)
   std::int64_t version = -1;  // -1: the newest that is ready
   std::vector<std::pair<std::string, std::string>> inputs, outputs;
 };

@@ -36,6 +36,7 @@ class Warmup;
 // How many instances and on what; one per instance group entry after expansion.
 struct ModelOptions {
   std::string name;
+  std::string name_space{};  // of the name (engine/model_key.h); empty: there are none
   std::int64_t version = 1;
   std::string platform;     // shown in metadata: config platform, or backend when empty
   std::string config_json;  // as loaded; opaque here
@@ -72,6 +73,7 @@ class Model : public std::enable_shared_from_this<Model> {
   ~Model();
 
   const std::string& name() const { return options_.name; }
+  const std::string& name_space() const { return options_.name_space; }
   std::int64_t version() const { return options_.version; }
   const ModelOptions& options() const { return options_; }
   const ModelSignature& signature() const { return options_.signature; }

@@ -1,5 +1,7 @@
 #include "engine/registry.h"
 
+#include "engine/model_key.h"
+
 namespace headrace::engine {
 
 std::string_view ModelStateName(ModelState state) {
@@ -22,16 +24,39 @@ bool WasUnloaded(const VersionEntry& entry) {
   return entry.state == ModelState::kUnavailable && entry.reason == kUnloadedReason;
 }
 
-const ModelEntry* RegistrySnapshot::Find(std::string_view name) const {
-  const auto found = models_.find(name);
+RegistrySnapshot::RegistrySnapshot(Models models) : models_(std::move(models)) {
+  for (const auto& [key, entry] : models_) {
+    aliases_.Add(key, *entry);
+  }
+}
+
+const ModelEntry* RegistrySnapshot::Find(std::string_view key) const {
+  const auto found = models_.find(key);
   return found == models_.end() ? nullptr : found->second.get();
+}
+
+Result<const ModelEntry*> RegistrySnapshot::Resolve(std::string_view name) const {
+  if (const ModelEntry* entry = Find(name); entry != nullptr) {
+    return entry;
+  }
+  const ModelAliases::Target* target = aliases_.Find(name);
+  if (target == nullptr) {
+    return NotFound("Request for unknown model: '{}' is not found", name);
+  }
+  if (target->wanted_count > 1) {
+    return InvalidArgument(
+        "There are {} identifiers of model '{}' in global map, model namespace must be provided to "
+        "resolve ambiguity: ask for '<model repository>::{}', or unload the others",
+        target->wanted_count, name, NameOfKey(name));
+  }
+  return target->entry;
 }
 
 Result<ModelHandle> RegistrySnapshot::Lookup(std::string_view name,
                                              std::optional<std::int64_t> version) const {
   const ModelEntry* entry = Find(name);
   if (entry == nullptr) {
-    return NotFound("Request for unknown model: '{}' is not found", name);
+    HEADRACE_ASSIGN_OR_RETURN(entry, Resolve(name));
   }
   if (!version) {
     for (auto it = entry->versions.rbegin(); it != entry->versions.rend(); ++it) {

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/snapshot.h"
 #include "engine/model.h"
+#include "engine/model_aliases.h"
 
 namespace headrace::engine {
 
@@ -41,20 +42,20 @@ struct ModelEntry {
 // An immutable picture of all models.
 class RegistrySnapshot {
  public:
-  struct NameHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view name) const {
-      return std::hash<std::string_view>{}(name);
-    }
-  };
+  // By key (engine/model_key.h): the name, unless models have namespaces.
   using Models =
       std::unordered_map<std::string, std::shared_ptr<const ModelEntry>, NameHash, std::equal_to<>>;
 
   RegistrySnapshot() = default;
-  explicit RegistrySnapshot(Models models) : models_(std::move(models)) {}
+  explicit RegistrySnapshot(Models models);
 
   const Models& models() const { return models_; }
-  const ModelEntry* Find(std::string_view name) const;
+  // By the whole key; null if there is none.
+  const ModelEntry* Find(std::string_view key) const;
+  // By what a client says: a key, or one of its aliases (ModelAliases). NOT_FOUND "Request for
+  // unknown model: 'X' is not found"; INVALID_ARGUMENT in the words of a stock Triton when several
+  // namespaces have such a model. Never null. Costs one look-up without namespaces, two with them.
+  Result<const ModelEntry*> Resolve(std::string_view name) const;
   // The version asked for, or without one the highest READY version. Failures carry the texts and
   // codes of contracts, Triton 1.2: NOT_FOUND "Request for unknown model: 'X' is not found" | "...
   // version N is not found" | "... has no available versions"; UNAVAILABLE "... version N is not at
@@ -64,6 +65,7 @@ class RegistrySnapshot {
 
  private:
   Models models_;
+  ModelAliases aliases_;  // of what is in models_
 };
 
 // Written by the model manager's control thread and load threads (serialised inside), read by all.
@@ -79,7 +81,7 @@ class Registry {
   // Several of them, in their order, in one step: readers see all of the changes or none, and the
   // models are copied once.
   struct VersionChange {
-    std::string name;
+    std::string name;  // the model's key, as everywhere here
     std::int64_t version = 0;
     VersionEntry entry;
   };

@@ -29,7 +29,7 @@ class CacheKeyTest : public ::testing::Test {
     if (change) {
       change(*request);
     }
-    const CacheKey key = *MakeCacheKey(name, version, signature_, *request, seed);
+    const CacheKey key = *MakeCacheKey({"", name, version}, signature_, *request, seed);
     request->Finish(OkStatus());
     return key;
   }
@@ -108,7 +108,7 @@ TEST_F(CacheKeyTest, WantedOutputsMatter_UnlessTheyAreAll) {
 TEST_F(CacheKeyTest, InputsInGpuMemory_HaveNone) {
   const auto request = SmallRequest(nullptr, std::make_shared<Answer>());
   request->inputs[0].tensor.memory_kind = MemoryKind::kGpu;
-  EXPECT_FALSE(MakeCacheKey("m", 1, signature_, *request, 1).has_value());
+  EXPECT_FALSE(MakeCacheKey({"", "m", 1}, signature_, *request, 1).has_value());
   request->Finish(OkStatus());
 }
 

@@ -1,6 +1,10 @@
 #include "frontend/call.h"
 
 #include <charconv>
+#include <string>
+
+#include "engine/model_key.h"
+#include "frontend/percent_decode.h"
 
 namespace headrace::frontend {
 namespace {
@@ -20,6 +24,11 @@ Result<std::optional<std::int64_t>> ParseVersion(std::string_view model, std::st
 
 }  // namespace
 
+std::string ModelNameOf(const RouteMatch& match) {
+  std::string name = PercentDecode(match.model);
+  return engine::HasNamespace(name) ? name : std::string(match.model);
+}
+
 bool ServerIsReady(const Services& services) {
   return !services.draining.load(std::memory_order_relaxed) &&
          services.models.Ready(services.options.strict_readiness);
@@ -33,7 +42,10 @@ Result<engine::ModelHandle> FindModel(std::string_view model, std::string_view v
 
 Result<engine::ModelHandle> FindModel(const RouteMatch& match,
                                       const engine::RegistrySnapshot& snapshot) {
-  return FindModel(match.model, match.version, snapshot);
+  if (match.model.find('%') == std::string_view::npos) {
+    return FindModel(match.model, match.version, snapshot);
+  }
+  return FindModel(ModelNameOf(match), match.version, snapshot);
 }
 
 }  // namespace headrace::frontend

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -67,6 +68,9 @@ bool ServerIsReady(const Services& services);
 // or is beyond 2^63 - 1 (reliability D6).
 Result<engine::ModelHandle> FindModel(std::string_view model, std::string_view version,
                                       const engine::RegistrySnapshot& snapshot);
+// The name of the model in a path: as it stands there, unless it has a namespace, whose "::"
+// clients escape.
+std::string ModelNameOf(const RouteMatch& match);
 // The one that a path names.
 Result<engine::ModelHandle> FindModel(const RouteMatch& match,
                                       const engine::RegistrySnapshot& snapshot);

@@ -61,6 +61,9 @@ std::string RepositoryIndexJson(const std::vector<repository::IndexEntry>& entri
   json.BeginArray();
   for (const repository::IndexEntry& entry : entries) {
     json.BeginObject().Key("name").String(entry.name);
+    if (!entry.name_space.empty()) {
+      json.Key("namespace").String(entry.name_space);
+    }
     if (!entry.version.empty()) {
       json.Key("version").String(entry.version);
     }

@@ -16,11 +16,11 @@ constexpr std::size_t kShownMax = 64;
 
 Result<inference::RepositoryIndexResponse> RepositoryIndex(
     GrpcContext& context, const inference::RepositoryIndexRequest& request) {
-  if (!request.repository_name().empty()) {
-    return Unimplemented("'repository_name' specification is not supported");
-  }
+  HEADRACE_ASSIGN_OR_RETURN(
+      std::vector<repository::IndexEntry> entries,
+      RepositoryIndexOf(context.services.models, request.repository_name(), request.ready()));
   inference::RepositoryIndexResponse response;
-  for (repository::IndexEntry& entry : context.services.models.Index(request.ready())) {
+  for (repository::IndexEntry& entry : entries) {
     auto& model = *response.add_models();
     model.set_name(std::move(entry.name));
     model.set_version(std::move(entry.version));
@@ -62,7 +62,6 @@ Status ReadLoadParameter(const std::string& name, inference::ModelRepositoryPara
 }
 
 Result<repository::LoadOverride> ReadLoad(inference::RepositoryModelLoadRequest& request) {
-  HEADRACE_RETURN_IF_ERROR(CheckRepositoryTarget(request.repository_name(), request.model_name()));
   const protocol::ModelLoadLimits limits;
   repository::LoadOverride load;
   for (auto& [name, parameter] : *request.mutable_parameters()) {
@@ -76,7 +75,6 @@ Result<repository::LoadOverride> ReadLoad(inference::RepositoryModelLoadRequest&
 }
 
 Result<bool> ReadUnloadDependents(const inference::RepositoryModelUnloadRequest& request) {
-  HEADRACE_RETURN_IF_ERROR(CheckRepositoryTarget(request.repository_name(), request.model_name()));
   bool unload_dependents = false;
   for (const auto& [name, parameter] : request.parameters()) {
     if (name != "unload_dependents") {
@@ -89,6 +87,13 @@ Result<bool> ReadUnloadDependents(const inference::RepositoryModelUnloadRequest&
     unload_dependents = parameter.bool_param();
   }
   return unload_dependents;
+}
+
+// Of a load or unload request.
+template <typename Request>
+Result<std::string> TargetOf(const GrpcContext& context, const Request& request) {
+  return RepositoryTarget(request.repository_name(), request.model_name(),
+                          context.services.models.options().namespaces);
 }
 
 // What the manager calls on one of its threads when it is done: answers on the call's loop. The
@@ -119,13 +124,17 @@ void GrpcRepositoryModelLoad(GrpcContext& context) {
     context.call->Finish(std::move(status));
     return;
   }
+  Result<std::string> target = TargetOf(context, request);
+  if (!target.ok()) {
+    context.call->Finish(target.status());
+    return;
+  }
   Result<repository::LoadOverride> load = ReadLoad(request);
   if (!load.ok()) {
     context.call->Finish(load.status());
     return;
   }
-  context.services.models.LoadAsync(request.model_name(), *std::move(load),
-                                    AnswerWhenDone(context));
+  context.services.models.LoadAsync(*std::move(target), *std::move(load), AnswerWhenDone(context));
 }
 
 void GrpcRepositoryModelUnload(GrpcContext& context) {
@@ -134,12 +143,17 @@ void GrpcRepositoryModelUnload(GrpcContext& context) {
     context.call->Finish(std::move(status));
     return;
   }
+  Result<std::string> target = TargetOf(context, request);
+  if (!target.ok()) {
+    context.call->Finish(target.status());
+    return;
+  }
   const Result<bool> unload_dependents = ReadUnloadDependents(request);
   if (!unload_dependents.ok()) {
     context.call->Finish(unload_dependents.status());
     return;
   }
-  context.services.models.UnloadAsync(request.model_name(), *unload_dependents,
+  context.services.models.UnloadAsync(*std::move(target), *unload_dependents,
                                       AnswerWhenDone(context));
 }
 

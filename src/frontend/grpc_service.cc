@@ -99,6 +99,11 @@ std::uint64_t MessageByteSizeMax(const Services& services, MessageRule rule) {
 
 }  // namespace
 
+std::optional<OperationClass> GrpcOperationOf(std::string_view path) {
+  const Method* const method = FindMethod(path, /*reflection=*/true);
+  return method == nullptr ? std::nullopt : std::optional(method->operation);
+}
+
 GrpcService::GrpcService(Services& services)
     : services_(services), health_(std::make_unique<GrpcHealth>(services)) {}
 

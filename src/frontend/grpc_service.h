@@ -4,14 +4,19 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "frontend/call.h"
+#include "frontend/operation_class.h"
 #include "net/grpc.h"
 
 namespace headrace::frontend {
 
 class GrpcHealth;
+
+// The class of the method with this path; nothing for one that there is not.
+std::optional<OperationClass> GrpcOperationOf(std::string_view path);
 
 // Serves inference.GRPCInferenceService, grpc.health.v1.Health and, where the options say so,
 // grpc.reflection. One object for all loops; thread-safe.

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "engine/model_key.h"
+
 namespace headrace::frontend {
 
 TensorCounts TensorCountsMax(const engine::ModelSignature& signature) {
@@ -10,7 +12,7 @@ TensorCounts TensorCountsMax(const engine::ModelSignature& signature) {
 }
 
 InferFailure ModelFailure(const Status& lookup) {
-  const bool unknown = lookup.code() == StatusCode::kNotFound;
+  const bool unknown = lookup.code() != StatusCode::kUnavailable;
   return {lookup, unknown ? RefusalReason::kUnknownModel : RefusalReason::kNotReady};
 }
 
@@ -23,7 +25,8 @@ void CountRefusal(const Services& services, const engine::Model* model, RefusalR
   if (model == nullptr) {
     services.refusals.CountUnknown(reason);
   } else {
-    services.refusals.Count(model->name(), std::to_string(model->version()), reason);
+    services.refusals.Count(engine::MakeModelKey(model->name_space(), model->name()),
+                            std::to_string(model->version()), reason);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "engine/model_key.h"
 #include "frontend/call.h"
 #include "repository/names.h"
 
@@ -22,6 +23,8 @@ constexpr std::string_view kExtensions[] = {"classification",
                                             "trace",
                                             "logging"};
 
+constexpr char kNoRepositories[] = "'repository_name' specification is not supported";
+
 void AddReadyVersions(const engine::ModelEntry& entry, std::vector<engine::ModelHandle>& models) {
   for (const auto& [version, state] : entry.versions) {
     if (state.model != nullptr) {
@@ -37,8 +40,8 @@ std::vector<engine::ModelHandle> AllModels(const engine::RegistrySnapshot& snaps
   }
   std::sort(models.begin(), models.end(),
             [](const engine::ModelHandle& a, const engine::ModelHandle& b) {
-              return std::tie(a->name(), a->options().version) <
-                     std::tie(b->name(), b->options().version);
+              return std::tie(a->name(), a->name_space(), a->options().version) <
+                     std::tie(b->name(), b->name_space(), b->options().version);
             });
   return models;
 }
@@ -55,7 +58,8 @@ Result<ModelDescription> DescribeModel(std::string_view name, std::string_view v
     description.versions = {description.model->version()};
     return description;
   }
-  for (const auto& [number, entry] : snapshot.Find(name)->versions) {
+  HEADRACE_ASSIGN_OR_RETURN(const engine::ModelEntry* const known, snapshot.Resolve(name));
+  for (const auto& [number, entry] : known->versions) {
     if (entry.state == engine::ModelState::kReady) {
       description.versions.push_back(number);
     }
@@ -69,8 +73,11 @@ Result<std::vector<engine::ModelHandle>> ModelsWithStatistics(
     return AllModels(snapshot);
   }
   std::vector<engine::ModelHandle> models;
-  if (const engine::ModelEntry* entry = snapshot.Find(name)) {
-    AddReadyVersions(*entry, models);
+  const Result<const engine::ModelEntry*> entry = snapshot.Resolve(name);
+  if (entry.ok()) {
+    AddReadyVersions(**entry, models);
+  } else if (entry.status().code() != StatusCode::kNotFound) {
+    return entry.status();
   }
   if (models.empty()) {
     return InvalidArgument("requested model '{}' is not available", name);
@@ -85,11 +92,29 @@ Result<std::vector<engine::ModelHandle>> ModelsWithStatistics(
   return models;
 }
 
-Status CheckRepositoryTarget(std::string_view repository, std::string_view model) {
-  if (!repository.empty()) {
-    return Unimplemented("'repository_name' specification is not supported");
+Result<std::string> RepositoryTarget(std::string_view repository, std::string_view model,
+                                     bool namespaces) {
+  if (!repository.empty() && !namespaces) {
+    return Unimplemented("{}", kNoRepositories);
   }
-  return repository::CheckModelName(model);
+  if (!namespaces || !engine::HasNamespace(model)) {
+    HEADRACE_RETURN_IF_ERROR(repository::CheckModelName(model));
+  } else if (!repository.empty()) {
+    return InvalidArgument(
+        "the model repository is named twice, by itself and in the model's name");
+  }
+  return engine::MakeModelKey(repository, model);
+}
+
+Result<std::vector<repository::IndexEntry>> RepositoryIndexOf(
+    const repository::ModelManager& models, std::string_view repository, bool ready_only) {
+  if (repository.empty()) {
+    return models.Index(ready_only);
+  }
+  if (!models.options().namespaces) {
+    return Unimplemented("{}", kNoRepositories);
+  }
+  return models.IndexOf(repository, ready_only);
 }
 
 }  // namespace headrace::frontend

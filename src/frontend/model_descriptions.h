@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "engine/registry.h"
+#include "repository/model_manager.h"
 
 namespace headrace::frontend {
 
@@ -25,13 +27,18 @@ Result<ModelDescription> DescribeModel(std::string_view name, std::string_view v
                                        const engine::RegistrySnapshot& snapshot);
 
 // The versions whose statistics are asked for: all models' for an empty `name`, all of a model's
-// for an empty `version`. INVALID_ARGUMENT when there is none.
+// for an empty `version`. INVALID_ARGUMENT when there is none, or several namespaces have one.
 Result<std::vector<engine::ModelHandle>> ModelsWithStatistics(
     std::string_view name, std::string_view version, const engine::RegistrySnapshot& snapshot);
 
-// Whether a repository request may name such a model and repository: UNIMPLEMENTED for a
-// repository, INVALID_ARGUMENT for what is no model's name.
-Status CheckRepositoryTarget(std::string_view repository, std::string_view model);
+// What a repository request means, as ModelManager::LoadAsync takes it. A repository can be named
+// where there are namespaces, otherwise it is UNIMPLEMENTED. INVALID_ARGUMENT for what is no
+// model's name.
+Result<std::string> RepositoryTarget(std::string_view repository, std::string_view model,
+                                     bool namespaces);
+// The index, of one repository if that is named; the same failures.
+Result<std::vector<repository::IndexEntry>> RepositoryIndexOf(
+    const repository::ModelManager& models, std::string_view repository, bool ready_only);
 
 }  // namespace headrace::frontend
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/model.h"
+#include "engine/model_key.h"
 
 namespace headrace::frontend {
 namespace {
@@ -42,8 +43,17 @@ constexpr std::uint64_t kStageBounds[] = {
 constexpr std::uint64_t kBatchSizeBounds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
 constexpr double kSecondsPerNano = 1e-9;
 
+Labels LabelsOf(std::string_view name_space, std::string_view name, std::string_view version) {
+  Labels labels{{"model", std::string(name)}};
+  if (!name_space.empty()) {
+    labels.emplace_back("namespace", name_space);
+  }
+  labels.emplace_back("version", version);
+  return labels;
+}
+
 Labels LabelsOf(const engine::Model& model) {
-  Labels labels{{"model", model.name()}, {"version", std::to_string(model.version())}};
+  Labels labels = LabelsOf(model.name_space(), model.name(), std::to_string(model.version()));
   for (const auto& [tag, value] : model.options().metric_tags) {
     labels.emplace_back("_" + tag, value);
   }
@@ -60,8 +70,12 @@ std::vector<Row> ReadRows(const engine::RegistrySnapshot& models) {
     }
   }
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-    return std::pair(std::string_view(a.model->name()), a.model->version()) <
-           std::pair(std::string_view(b.model->name()), b.model->version());
+    const auto key = [](const Row& row) {
+      const engine::Model& model = *row.model;
+      return std::tuple(std::string_view(model.name()), std::string_view(model.name_space()),
+                        model.version());
+    };
+    return key(a) < key(b);
   });
   return rows;
 }
@@ -214,9 +228,9 @@ void WriteRejections(PrometheusWriter& writer, const std::vector<Row>& rows,
   for (const auto& [names, counts] : refusals.Read()) {
     for (std::size_t i = 0; i < counts.size(); ++i) {
       if (counts[i] > 0) {
-        writer.Sample({{"model", names.first},
-                       {"version", names.second},
-                       {"reason", std::string(RefusalReasonName(static_cast<RefusalReason>(i)))}},
+        const auto& [key, version] = names;
+        writer.Sample(With(LabelsOf(engine::NamespaceOfKey(key), engine::NameOfKey(key), version),
+                           "reason", RefusalReasonName(static_cast<RefusalReason>(i))),
                       counts[i]);
       }
     }

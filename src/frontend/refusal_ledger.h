@@ -33,11 +33,12 @@ class RefusalLedger {
  public:
   using Counts = std::array<std::uint64_t, kRefusalReasonCount>;
 
-  // `model` and `version` as labels, of a known model; empty for an unknown one.
+  // `model` is the key (engine/model_key.h) and `version` the label of a known model; empty for an
+  // unknown one.
   void Count(std::string_view model, std::string_view version, RefusalReason reason);
   void CountUnknown(RefusalReason reason) { Count({}, {}, reason); }
 
-  // A copy, in the order of the labels (model, version).
+  // A copy, in the order of (model, version).
   std::map<std::pair<std::string, std::string>, Counts> Read() const;
 
  private:

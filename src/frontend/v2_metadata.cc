@@ -14,7 +14,7 @@ void ServeServerMetadata(Call& call) {
 
 void ServeModelMetadata(Call& call) {
   const Result<ModelDescription> description =
-      DescribeModel(call.match.model, call.match.version, call.loop.models.Get());
+      DescribeModel(ModelNameOf(call.match), call.match.version, call.loop.models.Get());
   if (!description.ok()) {
     ReplyError(*call.exchange, description.status());
     return;

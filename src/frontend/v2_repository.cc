@@ -5,6 +5,7 @@
 #include "frontend/call.h"
 #include "frontend/documents.h"
 #include "frontend/model_descriptions.h"
+#include "frontend/percent_decode.h"
 #include "frontend/replies.h"
 #include "frontend/v2_handlers.h"
 #include "protocol/repository_json.h"
@@ -19,6 +20,14 @@ repository::LoadOverride OverrideOf(protocol::ModelLoadRequest request) {
     load.files[std::move(file.path)] = std::move(file.content);
   }
   return load;
+}
+
+// Of a load or unload request.
+Result<std::string> TargetOf(const Call& call) {
+  const bool namespaces = call.services.models.options().namespaces;
+  const std::string model(call.match.model);
+  return RepositoryTarget(PercentDecode(call.match.repository),
+                          namespaces ? PercentDecode(model) : model, namespaces);
 }
 
 // What the manager calls on one of its threads when it is done: answers on the exchange's loop.
@@ -43,13 +52,22 @@ void ServeRepositoryIndex(Call& call) {
     ReplyError(*call.exchange, request.status());
     return;
   }
-  ReplyJson(*call.exchange, RepositoryIndexJson(call.services.models.Index(request->ready_only)));
+  // Without namespaces the repository means nothing, as in a stock Triton.
+  const bool one = call.services.models.options().namespaces && !call.match.repository.empty();
+  const auto entries = RepositoryIndexOf(call.services.models,
+                                         one ? PercentDecode(call.match.repository) : std::string(),
+                                         request->ready_only);
+  if (!entries.ok()) {
+    ReplyError(*call.exchange, entries.status());
+    return;
+  }
+  ReplyJson(*call.exchange, RepositoryIndexJson(*entries));
 }
 
 void ServeModelLoad(Call& call) {
-  if (Status status = CheckRepositoryTarget(call.match.repository, call.match.model);
-      !status.ok()) {
-    ReplyError(*call.exchange, status);
+  Result<std::string> target = TargetOf(call);
+  if (!target.ok()) {
+    ReplyError(*call.exchange, target.status());
     return;
   }
   protocol::ModelLoadLimits limits;
@@ -59,14 +77,14 @@ void ServeModelLoad(Call& call) {
     ReplyError(*call.exchange, request.status());
     return;
   }
-  call.services.models.LoadAsync(std::string(call.match.model), OverrideOf(*std::move(request)),
+  call.services.models.LoadAsync(*std::move(target), OverrideOf(*std::move(request)),
                                  AnswerWhenDone(call));
 }
 
 void ServeModelUnload(Call& call) {
-  if (Status status = CheckRepositoryTarget(call.match.repository, call.match.model);
-      !status.ok()) {
-    ReplyError(*call.exchange, status);
+  Result<std::string> target = TargetOf(call);
+  if (!target.ok()) {
+    ReplyError(*call.exchange, target.status());
     return;
   }
   const auto request = protocol::ParseModelUnloadRequest(call.body());
@@ -74,7 +92,7 @@ void ServeModelUnload(Call& call) {
     ReplyError(*call.exchange, request.status());
     return;
   }
-  call.services.models.UnloadAsync(std::string(call.match.model), request->unload_dependents,
+  call.services.models.UnloadAsync(*std::move(target), request->unload_dependents,
                                    AnswerWhenDone(call));
 }
 

@@ -9,7 +9,7 @@ namespace headrace::frontend {
 
 void ServeModelStatistics(Call& call) {
   const auto models =
-      ModelsWithStatistics(call.match.model, call.match.version, call.loop.models.Get());
+      ModelsWithStatistics(ModelNameOf(call.match), call.match.version, call.loop.models.Get());
   if (!models.ok()) {
     ReplyError(*call.exchange, models.status());
     return;

@@ -227,6 +227,21 @@ class PluginModelAgents final : public engine::ModelAgents {
 
 }  // namespace
 
+std::string AgentHost::PathOf(const std::string& name) const {
+  return fs::path(directory_) / name / ("libtritonrepoagent_" + name + ".so");
+}
+
+std::vector<AgentHost::Loaded> AgentHost::LoadedAgents() const {
+  std::vector<Loaded> loaded;
+  std::lock_guard lock(mutex_);
+  for (const auto& [name, library] : libraries_) {
+    if (library != nullptr) {  // null: it could not be opened
+      loaded.push_back({name, PathOf(name)});
+    }
+  }
+  return loaded;
+}
+
 Result<std::shared_ptr<AgentLibrary>> AgentHost::Find(const std::string& name) {
   if (!IsPlainName(name)) {
     return InvalidArgument("its name must be a plain name");
@@ -234,12 +249,12 @@ Result<std::shared_ptr<AgentLibrary>> AgentHost::Find(const std::string& name) {
   std::lock_guard lock(mutex_);
   std::shared_ptr<AgentLibrary>& library = libraries_[name];
   if (library == nullptr) {
-    const fs::path path = fs::path(directory_) / name / ("libtritonrepoagent_" + name + ".so");
+    const std::string path = PathOf(name);
     std::error_code ignored;
     if (!fs::is_regular_file(path, ignored)) {
-      return InvalidArgument("unable to find its library, searched: {}", path.string());
+      return InvalidArgument("unable to find its library, searched: {}", path);
     }
-    HEADRACE_ASSIGN_OR_RETURN(library, AgentLibrary::Open(name, path.string()));
+    HEADRACE_ASSIGN_OR_RETURN(library, AgentLibrary::Open(name, path));
   }
   return library;
 }

@@ -7,6 +7,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/repository_agents.h"
 
@@ -26,11 +28,18 @@ class AgentHost final : public engine::AgentProvider {
   // UNAVAILABLE with the loader's text; otherwise what the agent says.
   Result<std::shared_ptr<engine::ModelAgents>> Load(engine::AgentTask task) override;
 
+  // For the start-up table: the libraries that are open, by name.
+  struct Loaded {
+    std::string name, path;
+  };
+  std::vector<Loaded> LoadedAgents() const;
+
  private:
+  std::string PathOf(const std::string& name) const;
   Result<std::shared_ptr<AgentLibrary>> Find(const std::string& name);
 
   const std::string directory_;
-  std::mutex mutex_;  // guards libraries_; held while one is opened
+  mutable std::mutex mutex_;  // guards libraries_; held while one is opened
   std::map<std::string, std::shared_ptr<AgentLibrary>> libraries_;
 };
 

@@ -109,6 +109,16 @@ TEST_F(AgentHostTest, AgentsActInTurn_TheNextOneOnWhatTheOneBeforeLeft) {
             "test:1UNLOAD_COMPLETE test:2finalize test:1finalize");
 }
 
+TEST_F(AgentHostTest, LoadedAgents_AreThoseWhoseLibrariesAreOpen) {
+  EXPECT_TRUE(host_.LoadedAgents().empty());
+  EXPECT_FALSE(host_.Load(Task({{.name = "missing", .parameters = {}}})).ok());
+  EXPECT_TRUE(host_.LoadedAgents().empty());
+  ASSERT_TRUE(host_.Load(Task({Spec({})})).ok());
+  ASSERT_EQ(host_.LoadedAgents().size(), 1U);
+  EXPECT_EQ(host_.LoadedAgents()[0].name, "test");
+  EXPECT_TRUE(fs::is_regular_file(host_.LoadedAgents()[0].path));
+}
+
 TEST_F(AgentHostTest, WhereAnAgentFails_AllHearOfIt) {
   EXPECT_EQ(host_.Load(Task({Spec({{"as", "1"}}), Spec({{"as", "2"}, {"fail", "LOAD"}})}))
                 .status()

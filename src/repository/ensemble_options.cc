@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/model_key.h"
 #include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
@@ -22,7 +23,7 @@ engine::EnsembleSpec ToSpec(const inference::ModelConfig& config) {
   spec.name = config.name();
   spec.inflight_max = config.ensemble_scheduling().max_inflight_requests();
   for (const auto& step : config.ensemble_scheduling().step()) {
-    spec.steps.push_back({.model = step.model_name(),
+    spec.steps.push_back({.model = engine::MakeModelKey(step.model_namespace(), step.model_name()),
                           .version = step.model_version(),
                           .inputs = Pairs(step.input_map()),
                           .outputs = Pairs(step.output_map())});

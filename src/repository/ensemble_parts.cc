@@ -2,16 +2,39 @@
 
 #include <algorithm>
 
+#include "repository/namespaces.h"
+
 namespace headrace::repository {
 
 Status EnsembleParts::Check(const ModelPlan& plan) const {
   if (plan.parts.empty()) {
     return OkStatus();
   }
-  return CheckComposition(plan.name(), plan.parts, [this](const std::string& model) {
+  return CheckComposition(plan.key(), plan.parts, [this](const std::string& model) {
     const auto location = FindModel(repositories_, model, layout_options());
     return location.ok() ? ReadParts(*location, options_) : records_.PartsOf(model);
   });
+}
+
+std::vector<ComposingModel> EnsembleParts::Resolved(const std::string& ensemble,
+                                                    std::vector<ComposingModel> parts) const {
+  if (options_.namespaces != nullptr) {
+    for (ComposingModel& part : parts) {
+      if (!engine::HasNamespace(part.name)) {
+        part.name = options_.namespaces->KeyOfPart(engine::NamespaceOfKey(ensemble), part.name);
+      }
+    }
+  }
+  return parts;
+}
+
+std::vector<ComposingModel> EnsembleParts::Loadable(
+    const std::vector<ComposingModel>& parts) const {
+  std::vector<ComposingModel> missing = Missing(parts);
+  std::erase_if(missing, [this](const ComposingModel& part) {
+    return options_.namespaces != nullptr && !engine::HasNamespace(part.name);
+  });
+  return missing;
 }
 
 std::vector<ComposingModel> EnsembleParts::Missing(const std::vector<ComposingModel>& parts) const {

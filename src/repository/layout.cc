@@ -56,18 +56,20 @@ Status CheckModelDirectory(const std::string& repository, const fs::path& direct
 void AddFound(RepositoryScan& scan, const std::string& repository, const fs::path& path,
               const LayoutOptions& options) {
   const std::string name = path.filename().string();
+  ModelLocation location{name, path.string(), repository, options.namespaces ? repository : ""};
+  const std::string key = location.key();
   Status status = CheckModelName(name);
   if (status.ok()) {
     status = CheckModelDirectory(repository, path, options);
   }
-  if (scan.models.erase(name) > 0 || scan.problems.count(name) > 0) {
+  if (scan.models.erase(key) > 0 || scan.problems.count(key) > 0) {
     status = InvalidArgument("{}", kDuplicate);
   }
   if (!status.ok()) {
-    scan.problems[name] = status.message();
+    scan.problems[key] = status.message();
     return;
   }
-  scan.models[name] = ModelLocation{name, path.string(), repository};
+  scan.models[key] = std::move(location);
 }
 
 bool LooksLikeVersion(std::string_view name) {
@@ -111,10 +113,14 @@ RepositoryScan ScanRepositories(const std::vector<std::string>& repositories,
 }
 
 Result<ModelLocation> FindModel(const std::vector<std::string>& repositories,
-                                const std::string& name, const LayoutOptions& options) {
+                                const std::string& key, const LayoutOptions& options) {
+  const std::string name(options.namespaces ? engine::NameOfKey(key) : key);
   HEADRACE_RETURN_IF_ERROR(CheckModelName(name));
   std::vector<ModelLocation> found;
   for (const std::string& repository : repositories) {
+    if (options.namespaces && repository != engine::NamespaceOfKey(key)) {
+      continue;
+    }
     std::error_code error;
     const fs::path directory = fs::path(repository) / name;
     const fs::file_type type = fs::symlink_status(directory, error).type();
@@ -123,7 +129,8 @@ Result<ModelLocation> FindModel(const std::vector<std::string>& repositories,
                          EscapeForLog(repository), error.message());
     }
     if (type == fs::file_type::directory || type == fs::file_type::symlink) {
-      found.push_back(ModelLocation{name, directory.string(), repository});
+      found.push_back(ModelLocation{name, directory.string(), repository,
+                                    options.namespaces ? repository : ""});
     }
   }
   if (found.empty()) {

@@ -9,23 +9,29 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/model_key.h"
 
 namespace headrace::repository {
 
 struct ModelLocation {
   std::string name;
-  std::string directory;   // <repository>/<name>
-  std::string repository;  // canonical path
+  std::string directory;     // <repository>/<name>
+  std::string repository;    // canonical path
+  std::string name_space{};  // empty: models have none
+
+  std::string key() const { return engine::MakeModelKey(name_space, name); }
 };
 
 struct RepositoryScan {
-  std::map<std::string, ModelLocation> models;    // by name
-  std::map<std::string, std::string> problems;    // by name: why this directory is not served
+  // By key (engine/model_key.h), which is the name unless repositories are namespaces.
+  std::map<std::string, ModelLocation> models;
+  std::map<std::string, std::string> problems;    // why this directory is not served
   std::map<std::string, std::string> unreadable;  // repositories that cannot be listed: why
 };
 
 struct LayoutOptions {
   bool links_may_leave = false;  // links that lead outside of their repository are followed
+  bool namespaces = false;       // a repository is a namespace of models
 };
 
 // Canonical paths of the directories. INVALID_ARGUMENT if a path is missing, not a directory, or
@@ -34,15 +40,15 @@ struct LayoutOptions {
 Result<std::vector<std::string>> OpenRepositories(const std::vector<std::string>& paths);
 
 // All directories of the repositories, except hidden ones. Problems: names that CheckModelName
-// refuses, a name that lies in two repositories ("model appears in two or more repositories"), a
-// link out of the repository.
+// refuses, a name that lies in two repositories that are no namespaces ("model appears in two or
+// more repositories"), a link out of the repository.
 RepositoryScan ScanRepositories(const std::vector<std::string>& repositories,
                                 const LayoutOptions& options);
 
-// The same for one model, without listing the rest. NOT_FOUND if no repository has it; UNAVAILABLE
-// if that cannot be told; otherwise the failure is the problem.
+// The same for the model of one key, without listing the rest. NOT_FOUND if no repository has it;
+// UNAVAILABLE if that cannot be told; otherwise the failure is the problem.
 Result<ModelLocation> FindModel(const std::vector<std::string>& repositories,
-                                const std::string& name, const LayoutOptions& options);
+                                const std::string& key, const LayoutOptions& options);
 
 struct VersionList {
   std::vector<std::int64_t> versions;  // ascending

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "engine/model_key.h"
 #include "repository/layout.h"
 #include "repository/when_all.h"
 
@@ -73,7 +74,7 @@ void ModelControl::Begin(const std::shared_ptr<Operation>& load,
   }
   auto plan = Plan(*load);
   if (plan.ok() && !plan->parts.empty() && load->missing != MissingParts::kGiveUp) {
-    if (const auto missing = parts_.Missing(plan->parts); !missing.empty()) {
+    if (const auto missing = parts_.Loadable(plan->parts); !missing.empty()) {
       finish();  // nothing is held meanwhile
       FetchParts(load, missing);
       return;
@@ -112,7 +113,9 @@ Result<ModelSource> ModelControl::Source(Operation& load) {
   LoadOverride& override = load.override;
   if (!override.files.empty()) {
     HEADRACE_ASSIGN_OR_RETURN(load.source,
-                              overrides_.Create(load.name, override.config_json, override.files));
+                              overrides_.Create(std::string(engine::NameOfKey(load.name)),
+                                                override.config_json, override.files));
+    load.source->location.name_space = engine::NamespaceOfKey(load.name);
     override.files.clear();
     load.has_files = true;
     return *load.source;
@@ -198,7 +201,13 @@ bool ModelControl::ForgetFetching(const std::shared_ptr<Operation>& load) {
 }
 
 void ModelControl::UpdateEnsembles(const std::string& model, std::function<void()> done) {
-  const auto ensembles = records_.EnsemblesOf(model);
+  auto ensembles = records_.EnsemblesOf(model);
+  if (engine::HasNamespace(model)) {
+    // Those that could not tell which model is meant: now they may.
+    for (std::string& ensemble : records_.EnsemblesOf(std::string(engine::NameOfKey(model)))) {
+      ensembles.push_back(std::move(ensemble));
+    }
+  }
   const auto arrived = WhenAll(ensembles.size(), std::move(done));
   for (const std::string& ensemble : ensembles) {
     UpdateEnsemble(ensemble, arrived);
@@ -207,7 +216,7 @@ void ModelControl::UpdateEnsembles(const std::string& model, std::function<void(
 
 void ModelControl::UpdateEnsemble(const std::string& ensemble, std::function<void()> done) {
   auto operation = [this, ensemble, done](const SerialExecutor::Finish& finish) {
-    const auto parts = records_.PartsOf(ensemble);
+    const auto parts = parts_.Resolved(ensemble, records_.PartsOf(ensemble));
     const Status fault = parts_.Fault(ensemble, parts);
     const auto ready = board_.ReadyVersions(ensemble);
     if (!fault.ok() && !ready.empty()) {

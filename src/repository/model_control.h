@@ -32,9 +32,9 @@ enum class MissingParts : std::uint8_t {
   kGiveUp,  // nothing
 };
 
-// Thread-safe. Operations on one model come one after the other, those on different models run side
-// by side on the pool. An operation that has to wait for others holds no model meanwhile, so that
-// no two can wait for each other.
+// Thread-safe. Models are named by their keys (engine/model_key.h). Operations on one model come
+// one after the other, those on different models run side by side on the pool. An operation that
+// has to wait for others holds no model meanwhile, so that no two can wait for each other.
 class ModelControl {
  public:
   using Done = std::function<void(Status)>;
@@ -68,7 +68,7 @@ class ModelControl {
  private:
   // One load of one model on its way through the pool.
   struct Operation {
-    std::string name;
+    std::string name;  // key
     LoadOverride override;
     std::optional<ModelSource> source;  // in place of the repository and `override`
     bool has_files = false;             // `source` was made of the override's files
@@ -93,7 +93,9 @@ class ModelControl {
 
   void Withdraw(const std::string& name);
 
-  LayoutOptions layout_options() const { return {options_.links_may_leave}; }
+  LayoutOptions layout_options() const {
+    return {options_.links_may_leave, options_.namespaces != nullptr};
+  }
 
   const std::vector<std::string>& repositories_;
   const PlanOptions options_;

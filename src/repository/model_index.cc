@@ -3,11 +3,24 @@
 #include <algorithm>
 #include <string_view>
 #include <tuple>
+#include <utility>
+
+#include "engine/model_key.h"
 
 namespace headrace::repository {
 
 using engine::ModelState;
 using engine::VersionEntry;
+
+namespace {
+
+IndexEntry Entry(const std::string& key, std::string version, std::string state,
+                 std::string reason) {
+  return {std::string(engine::NamespaceOfKey(key)), std::string(engine::NameOfKey(key)),
+          std::move(version), std::move(state), std::move(reason)};
+}
+
+}  // namespace
 
 std::vector<IndexEntry> BuildIndex(const engine::RegistrySnapshot& snapshot,
                                    const RepositoryScan& scan, bool ready_only) {
@@ -22,26 +35,28 @@ std::vector<IndexEntry> BuildIndex(const engine::RegistrySnapshot& snapshot,
         }
       }
       if (!ready_only || shown.state == ModelState::kReady) {
-        entries.push_back({name, std::to_string(version), std::string(ModelStateName(shown.state)),
-                           shown.reason});
+        entries.push_back(Entry(name, std::to_string(version),
+                                std::string(ModelStateName(shown.state)), shown.reason));
       }
     }
   }
   if (!ready_only) {
     for (const auto& [name, problem] : scan.problems) {
-      entries.push_back({name, "", "UNAVAILABLE", problem});
+      entries.push_back(Entry(name, "", "UNAVAILABLE", problem));
     }
     for (const auto& [name, location] : scan.models) {
       const engine::ModelEntry* known = snapshot.Find(name);
       if ((known == nullptr || known->versions.empty()) && scan.problems.count(name) == 0) {
-        entries.push_back({name, "", "", ""});
+        entries.push_back(Entry(name, "", "", ""));
       }
     }
   }
   std::sort(entries.begin(), entries.end(), [](const IndexEntry& a, const IndexEntry& b) {
     // Numbers without leading zeros: the longer one is the greater one.
-    return std::tuple(std::string_view(a.name), a.version.size(), std::string_view(a.version)) <
-           std::tuple(std::string_view(b.name), b.version.size(), std::string_view(b.version));
+    return std::tuple(std::string_view(a.name), std::string_view(a.name_space), a.version.size(),
+                      std::string_view(a.version)) <
+           std::tuple(std::string_view(b.name), std::string_view(b.name_space), b.version.size(),
+                      std::string_view(b.version));
   });
   return entries;
 }

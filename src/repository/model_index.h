@@ -12,8 +12,8 @@
 namespace headrace::repository {
 
 // One entry for each version in `snapshot`, for each problem of `scan`, and for each model of
-// `scan` that the snapshot does not have; by name, then by version as a number. `ready_only` leaves
-// the READY versions.
+// `scan` that the snapshot does not have; by name, namespace, then by version as a number.
+// `ready_only` leaves the READY versions.
 std::vector<IndexEntry> BuildIndex(const engine::RegistrySnapshot& snapshot,
                                    const RepositoryScan& scan, bool ready_only);
 

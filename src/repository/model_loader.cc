@@ -35,7 +35,7 @@ void ModelLoader::Load(ModelPlan plan, std::function<void(Status)> done) const {
   const auto operation = std::make_shared<Operation>();
   operation->plan = std::move(plan);
   operation->done = std::move(done);
-  const std::string& name = operation->plan.name();
+  const std::string name = operation->plan.key();
   const auto served = records_.Served(name);
   operation->change = CompareWithServed(operation->plan, served.get(), ServingVersions(name));
   operation->directory = operation->plan.directory;
@@ -58,7 +58,7 @@ void ModelLoader::Load(ModelPlan plan, std::function<void(Status)> done) const {
 void ModelLoader::LoadVersion(const std::shared_ptr<Operation>& operation,
                               std::size_t index) const {
   const std::int64_t version = operation->change.load[index];
-  HEADRACE_LOG_INFO("loading: {}:{}", operation->plan.name(), version);
+  HEADRACE_LOG_INFO("loading: {}:{}", operation->plan.key(), version);
   auto& model = operation->models[index];
   for (std::size_t attempt = 0; attempt <= options_.retry_count && !model.ok(); ++attempt) {
     // A model must not end the thread that loads it.
@@ -123,7 +123,7 @@ Status ModelLoader::ChangeInPlace(const Operation& operation) const {
   if (!change.settings) {
     return OkStatus();
   }
-  const std::string& name = operation.plan.name();
+  const std::string name = operation.plan.key();
   for (const std::int64_t version : change.keep) {
     const engine::ModelHandle model = board_.Find(name, version);
     if (model == nullptr) {
@@ -151,11 +151,11 @@ Status ModelLoader::ChangeInPlace(const Operation& operation) const {
 void ModelLoader::Publish(Operation& operation) const {
   const ModelPlan& plan = operation.plan;
   for (std::size_t i = 0; i < operation.models.size(); ++i) {
-    board_.Publish(plan.name(), operation.change.load[i], *std::move(operation.models[i]));
+    board_.Publish(plan.key(), operation.change.load[i], *std::move(operation.models[i]));
   }
-  for (const std::int64_t version : board_.KnownVersions(plan.name())) {
+  for (const std::int64_t version : board_.KnownVersions(plan.key())) {
     if (!std::binary_search(plan.versions.begin(), plan.versions.end(), version)) {
-      board_.Withdraw(plan.name(), version);
+      board_.Withdraw(plan.key(), version);
     }
   }
   ServedModel served{plan.source, plan.config, {}};
@@ -166,14 +166,14 @@ void ModelLoader::Publish(Operation& operation) const {
     served.fingerprints[version] =
         plan.VersionFingerprint(version, loaded ? operation.directory : plan.directory);
   }
-  records_.SetServed(plan.name(), std::move(served));
+  records_.SetServed(plan.key(), std::move(served));
   if (!operation.change.load.empty()) {
-    HEADRACE_LOG_INFO("successfully loaded '{}'", plan.name());
+    HEADRACE_LOG_INFO("successfully loaded '{}'", plan.key());
   }
 }
 
 Status ModelLoader::Reject(Operation& operation) const {
-  const std::string& name = operation.plan.name();
+  const std::string name = operation.plan.key();
   std::string text = fmt::format("load failed for model '{}': ", name);
   for (std::size_t i = 0; i < operation.models.size(); ++i) {
     const std::int64_t version = operation.change.load[i];

@@ -9,12 +9,14 @@
 
 #include "base/gate.h"
 #include "base/log.h"
+#include "engine/model_key.h"
 #include "repository/layout.h"
 #include "repository/model_control.h"
 #include "repository/model_index.h"
 #include "repository/model_loader.h"
 #include "repository/model_records.h"
 #include "repository/names.h"
+#include "repository/namespaces.h"
 #include "repository/override_rules.h"
 #include "repository/override_store.h"
 #include "repository/poll_tracker.h"
@@ -37,6 +39,28 @@ Nanos TimeLeft(Nanos deadline) {
   return deadline == kNever ? kNever : std::max<Nanos>(0, deadline - Clock::Real().Now());
 }
 
+// Called `count` times, then calls `done` once: with the first failure, if there was one.
+Done ForEach(std::size_t count, Done done) {
+  if (count == 1) {
+    return done;
+  }
+  struct State {
+    std::mutex mutex;
+    Status first;  // guarded by mutex
+  };
+  const auto state = std::make_shared<State>();
+  const auto arrived = WhenAll(count, [state, done = std::move(done)] { done(state->first); });
+  return [state, arrived](const Status& status) {
+    {
+      std::lock_guard lock(state->mutex);
+      if (state->first.ok()) {
+        state->first = status;
+      }
+    }
+    arrived();
+  };
+}
+
 }  // namespace
 
 class ModelManager::Impl {
@@ -48,6 +72,7 @@ class ModelManager::Impl {
         registry_(registry),
         overrides_({options_.temporary_directory, options_.override_byte_size_max}),
         board_(registry, options_.unload_timeout),
+        namespaces_(repositories_, options_.repository_paths, board_),
         versions_({options_.queue_limits, options_.links_may_leave, options_.placer,
                    options_.thread_counts},
                   version_parts(), clock),
@@ -64,17 +89,21 @@ class ModelManager::Impl {
   void UnloadAsync(std::string name, bool unload_dependents, Done done);
   Status PollOnce(bool settled);
   std::vector<IndexEntry> Index(bool ready_only) const;
+  Result<std::vector<IndexEntry>> IndexOf(std::string_view repository, bool ready_only) const;
   bool Ready(bool strict) const;
   bool Shutdown(Nanos timeout);
   const ModelManagerOptions& options() const { return options_; }
 
  private:
-  LayoutOptions layout_options() const { return {options_.links_may_leave}; }
+  LayoutOptions layout_options() const { return {options_.links_may_leave, options_.namespaces}; }
   PlanOptions plan_options() const;
   VersionLoader::Parts version_parts();
   bool LoadsEverything() const;
   Result<std::set<std::string>> StartupModels();
-  Status RefuseControl(const std::string& name) const;
+  // The keys of the models that a request to load or unload means.
+  Result<std::vector<std::string>> Targets(const std::string& name) const;
+  using UseTargets = std::function<void(const Result<std::vector<std::string>>&)>;
+  void WithTargets(const std::string& name, UseTargets use);
   Status CheckOverride(const LoadOverride& override) const;
   Done Counted(Done done);
 
@@ -97,6 +126,7 @@ class ModelManager::Impl {
   PollTracker tracker_;               // guarded by poll_mutex_
   std::set<std::string> unreadable_;  // repositories, at the last look; guarded by poll_mutex_
   VersionBoard board_;
+  const Namespaces namespaces_;
   VersionLoader versions_;
   std::unique_ptr<WorkerPool> pool_;  // its tasks use the rest: gone first
   ModelLoader loader_;
@@ -119,6 +149,7 @@ PlanOptions ModelManager::Impl::plan_options() const {
           .allow_code_override = options_.allow_code_override,
           .has_response_cache = options_.cache != nullptr,
           .has_rate_limiter = options_.limiter != nullptr,
+          .namespaces = options_.namespaces ? &namespaces_ : nullptr,
           .gpus = {.ids = options_.gpu_ids,
                    .compute_capability_min = options_.compute_capability_min,
                    .wanted_by_backend =
@@ -162,10 +193,12 @@ Result<std::set<std::string>> ModelManager::Impl::StartupModels() {
         "'*' must be the only model to load at start, it stands for all of them");
   }
   if (!LoadsEverything()) {
+    std::set<std::string> keys;
     for (const std::string& name : listed) {
-      HEADRACE_RETURN_IF_ERROR(CheckModelName(name));
+      HEADRACE_ASSIGN_OR_RETURN(const std::vector<std::string> targets, Targets(name));
+      keys.insert(targets.begin(), targets.end());
     }
-    return std::set<std::string>(listed.begin(), listed.end());
+    return keys;
   }
   const RepositoryScan scan = ScanRepositories(repositories_, layout_options());
   for (const auto& [repository, reason] : scan.unreadable) {
@@ -222,11 +255,24 @@ bool ModelManager::Impl::AllLoaded() const {
   return started_ && !start_failed_;
 }
 
-Status ModelManager::Impl::RefuseControl(const std::string& name) const {
-  if (options_.control_mode != ControlMode::kExplicit) {
-    return Unavailable("{}", kNotExplicit);
+Result<std::vector<std::string>> ModelManager::Impl::Targets(const std::string& name) const {
+  if (options_.namespaces) {
+    return namespaces_.Targets(name);
   }
-  return CheckModelName(name);
+  HEADRACE_RETURN_IF_ERROR(CheckModelName(name));
+  return std::vector<std::string>{name};
+}
+
+// At once, so that operations keep their order, unless the file system must be asked: the caller is
+// an event loop.
+void ModelManager::Impl::WithTargets(const std::string& name, UseTargets use) {
+  if (options_.control_mode != ControlMode::kExplicit) {
+    use(Unavailable("{}", kNotExplicit));
+  } else if (!options_.namespaces || engine::HasNamespace(name)) {
+    use(Targets(name));
+  } else {
+    pool_->Post([this, name, use = std::move(use)] { use(Targets(name)); });
+  }
 }
 
 Status ModelManager::Impl::CheckOverride(const LoadOverride& override) const {
@@ -250,30 +296,44 @@ Done ModelManager::Impl::Counted(Done done) {
 }
 
 void ModelManager::Impl::LoadAsync(std::string name, LoadOverride override, Done done) {
-  Status status = RefuseControl(name);
-  status = status.ok() ? CheckOverride(override) : std::move(status);
   done = Counted(std::move(done));
   if (done == nullptr) {
     return;
   }
-  if (!status.ok()) {
-    pool_->Post([done = std::move(done), status = std::move(status)] { done(status); });
-    return;
-  }
-  control_.Load(std::move(name), std::move(override), std::move(done));
+  WithTargets(name, [this, name, override = std::move(override),
+                     done = std::move(done)](const auto& targets) mutable {
+    Status status = targets.ok() ? CheckOverride(override) : targets.status();
+    if (status.ok() && targets->size() > 1 && !override.files.empty()) {
+      status = InvalidArgument(
+          "files are for one model, and there are {} called '{}'; name the model repository",
+          targets->size(), name);
+    }
+    if (!status.ok()) {
+      pool_->Post([done = std::move(done), status = std::move(status)] { done(status); });
+      return;
+    }
+    const Done each = ForEach(targets->size(), std::move(done));
+    for (const std::string& key : *targets) {
+      control_.Load(key, {override.config_json, std::exchange(override.files, {})}, each);
+    }
+  });
 }
 
 void ModelManager::Impl::UnloadAsync(std::string name, bool unload_dependents, Done done) {
-  Status refused = RefuseControl(name);
   done = Counted(std::move(done));
   if (done == nullptr) {
     return;
   }
-  if (!refused.ok()) {
-    pool_->Post([done = std::move(done), refused = std::move(refused)] { done(refused); });
-    return;
-  }
-  control_.Unload(name, unload_dependents, std::move(done));
+  WithTargets(name, [this, unload_dependents, done = std::move(done)](const auto& targets) mutable {
+    if (!targets.ok()) {
+      pool_->Post([done = std::move(done), status = targets.status()] { done(status); });
+      return;
+    }
+    const Done each = ForEach(targets->size(), std::move(done));
+    for (const std::string& key : *targets) {
+      control_.Unload(key, unload_dependents, each);
+    }
+  });
 }
 
 void ModelManager::Impl::Poll(bool settled, std::function<void()> when_done) {
@@ -327,6 +387,17 @@ std::vector<IndexEntry> ModelManager::Impl::Index(bool ready_only) const {
   return BuildIndex(*registry_.Load(), scan, ready_only);
 }
 
+Result<std::vector<IndexEntry>> ModelManager::Impl::IndexOf(std::string_view repository,
+                                                            bool ready_only) const {
+  if (!options_.namespaces) {
+    return InvalidArgument("repositories are no namespaces; start with --model-namespacing=true");
+  }
+  HEADRACE_ASSIGN_OR_RETURN(const std::string name_space, namespaces_.Find(repository));
+  std::vector<IndexEntry> entries = Index(ready_only);
+  std::erase_if(entries, [&](const IndexEntry& entry) { return entry.name_space != name_space; });
+  return entries;
+}
+
 bool ModelManager::Impl::Ready(bool strict) const {
   {
     std::lock_guard lock(mutex_);
@@ -375,6 +446,10 @@ void ModelManager::UnloadAsync(std::string name, bool unload_dependents,
 Status ModelManager::PollOnce(bool settled) { return impl_->PollOnce(settled); }
 std::vector<IndexEntry> ModelManager::Index(bool ready_only) const {
   return impl_->Index(ready_only);
+}
+Result<std::vector<IndexEntry>> ModelManager::IndexOf(std::string_view repository,
+                                                      bool ready_only) const {
+  return impl_->IndexOf(repository, ready_only);
 }
 bool ModelManager::Ready(bool strict) const { return impl_->Ready(strict); }
 bool ModelManager::Shutdown(Nanos timeout) { return impl_->Shutdown(timeout); }

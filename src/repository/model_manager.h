@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -46,7 +47,8 @@ struct ModelManagerOptions {
   std::shared_ptr<const engine::InstancePlacer> placer = {};  // null: no instance is bound
   // Threads of an instance where the configuration says nothing, by backend; "" stands for all.
   std::map<std::string, int> thread_counts = {};
-  bool links_may_leave = false;        // follow links that lead outside of their repository
+  bool namespaces = false;       // repositories are namespaces of models (--model-namespacing)
+  bool links_may_leave = false;  // follow links that lead outside of their repository
   Nanos poll_interval = 15 * kSecond;  // poll mode: between looks; 0 = only PollOnce looks
   bool allow_code_override = false;    // load requests may bring code with them (D5)
   ArchiveLimits archives;              // of models that are archives
@@ -60,6 +62,7 @@ struct ModelManagerOptions {
 };
 
 struct IndexEntry {
+  std::string name_space;  // empty: there are none
   std::string name;
   std::string version;  // empty: never loaded
   std::string state;    // empty with it
@@ -92,6 +95,9 @@ class ModelManager {
   // unload is not allowed if polling is enabled". A failed reload keeps the old versions serving.
   // Versions that did not change are not loaded again; other instance groups and another version
   // policy are put in force without touching them.
+  //
+  // Where repositories are namespaces, `name` is "<namespace>::<name>" (Namespaces::Find) or a name
+  // alone, which stands for all models that are called so; files of the request need one model.
   void LoadAsync(std::string name, LoadOverride override, std::function<void(Status)> done);
   // Withdraws the model; `done` is called when it takes no requests any more. With
   // `unload_dependents`, also the models that only this ensemble is made of.
@@ -107,6 +113,8 @@ class ModelManager {
   // state UNAVAILABLE and the reason. In explicit mode, and unless `ready_only`, the repositories'
   // directories are listed (this blocks on the file system).
   std::vector<IndexEntry> Index(bool ready_only) const;
+  // The same for one repository. INVALID_ARGUMENT if there is none, or there are no namespaces.
+  Result<std::vector<IndexEntry>> IndexOf(std::string_view repository, bool ready_only) const;
 
   // Strict readiness (contracts, Triton 5.5): every known version is READY or was explicitly
   // unloaded.

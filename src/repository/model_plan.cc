@@ -11,6 +11,7 @@
 #include "repository/field_verdicts.h"
 #include "repository/handler_config.h"
 #include "repository/handler_model.h"
+#include "repository/namespaces.h"
 #include "repository/normalise.h"
 #include "repository/override_rules.h"
 #include "repository/protobuf_messages.h"
@@ -92,6 +93,14 @@ void WarnOfServices(const inference::ModelConfig& config, const PlanOptions& opt
     warnings.emplace_back(
         "field 'response_cache.enable' has no effect: there is no response cache; start the server "
         "with --cache-config=local,size=BYTES");
+  }
+  const auto& steps = config.ensemble_scheduling().step();
+  if (options.namespaces == nullptr &&
+      std::any_of(steps.begin(), steps.end(),
+                  [](const auto& step) { return !step.model_namespace().empty(); })) {
+    warnings.emplace_back(
+        "field 'ensemble_scheduling.step.model_namespace' has no effect: repositories are no "
+        "namespaces; start the server with --model-namespacing=true");
   }
   const auto& groups = config.instance_group();
   if (!options.has_rate_limiter && std::any_of(groups.begin(), groups.end(), [](const auto& group) {
@@ -190,10 +199,26 @@ bool IsShared(const std::string& entry) {
          entry != kCustomConfigDirectory;
 }
 
+// The namespaces in the steps of an ensemble: those that the models have, or none.
+Status ResolveSteps(const ModelLocation& location, const PlanOptions& options,
+                    inference::ModelConfig& config) {
+  if (options.namespaces != nullptr) {
+    return options.namespaces->ResolveSteps(location.name_space, config);
+  }
+  if (config.has_ensemble_scheduling()) {
+    for (auto& step : *config.mutable_ensemble_scheduling()->mutable_step()) {
+      step.clear_model_namespace();
+    }
+  }
+  return OkStatus();
+}
+
+// Requires resolved steps.
 std::vector<ComposingModel> PartsOf(const inference::ModelConfig& config) {
   std::vector<ComposingModel> parts;
   for (const auto& step : config.ensemble_scheduling().step()) {
-    parts.push_back({step.model_name(), step.model_version() > 0 ? step.model_version() : -1});
+    parts.push_back({engine::MakeModelKey(step.model_namespace(), step.model_name()),
+                     step.model_version() > 0 ? step.model_version() : -1});
   }
   std::sort(parts.begin(), parts.end());
   parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
@@ -284,6 +309,7 @@ Result<ModelPlan> PlanModel(ModelSource source, const PlanOptions& options) {
   plan.watched = source.location;
   HEADRACE_RETURN_IF_ERROR(PrepareHandler(list, options, source, config, plan));
   HEADRACE_RETURN_IF_ERROR(Normalise(location, list, options, config));
+  HEADRACE_RETURN_IF_ERROR(ResolveSteps(location, options, config));
   for (std::string& warning : AddAccelerators(options.accelerators, location.name, config)) {
     plan.warnings.push_back(std::move(warning));
   }
@@ -300,8 +326,10 @@ Result<ModelPlan> PlanModel(ModelSource source, const PlanOptions& options) {
 }
 
 std::vector<ComposingModel> ReadParts(const ModelLocation& location, const PlanOptions& options) {
-  const auto config = ReadConfig(location, options);
-  return config.ok() ? PartsOf(*config) : std::vector<ComposingModel>();
+  auto config = ReadConfig(location, options);
+  return config.ok() && ResolveSteps(location, options, *config).ok()
+             ? PartsOf(*config)
+             : std::vector<ComposingModel>();
 }
 
 std::optional<std::string> ChangedFile(const ModelPlan& plan, std::int64_t version,

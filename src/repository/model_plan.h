@@ -21,6 +21,7 @@
 
 namespace headrace::repository {
 
+class Namespaces;
 class OverrideStore;
 
 struct PlanOptions {
@@ -28,9 +29,10 @@ struct PlanOptions {
   std::string model_config_name;  // configs/<name>.pbtxt in place of config.pbtxt, where it exists
   bool links_may_leave = false;
   AcceleratorSwitches accelerators;
-  bool allow_code_override = false;  // see override_rules.h
-  bool has_response_cache = false;   // otherwise models that ask for it are warned about
-  bool has_rate_limiter = false;     // the same
+  bool allow_code_override = false;        // see override_rules.h
+  bool has_response_cache = false;         // otherwise models that ask for it are warned about
+  bool has_rate_limiter = false;           // the same
+  const Namespaces* namespaces = nullptr;  // borrowed; null: models have none
   UsableGpus gpus = {};
   std::shared_ptr<engine::AgentProvider> agents = {};  // null: models that name one are refused
   ArchiveLimits archives = {};                         // of models that are archives
@@ -64,6 +66,7 @@ struct ModelPlan {
   DirectorySummary directory;  // of `watched`
 
   const std::string& name() const { return source.location.name; }
+  std::string key() const { return source.location.key(); }
   // Equal for two plans if nothing that a loaded version depends on differs: the configuration but
   // for what can be changed in place, the version's files, and the files beside the version
   // directories. `summary` is of the model's directory, at any time.

@@ -142,7 +142,10 @@ void VersionBoard::Withdraw(const std::string& name, std::int64_t version,
   std::uint64_t change = 0;
   {
     std::lock_guard lock(mutex_);
-    change = SetLocked(Key(name, version), VersionEntry{ModelState::kUnloading, "", nullptr});
+    // What was not asked for stays wanted: see engine/model_aliases.h.
+    change = SetLocked(Key(name, version),
+                       VersionEntry{ModelState::kUnloading,
+                                    reason == engine::kUnloadedReason ? "" : reason, nullptr});
   }
   End({Key(name, version), change, reason}, std::move(entry.model));
 }

@@ -19,9 +19,9 @@
 
 namespace headrace::repository {
 
-// The only writer of the registry. Thread-safe, if operations on the same model come one after the
-// other (SerialExecutor); versions that end in the background may end at any time. Borrows the
-// registry.
+// The only writer of the registry. Models are named by their keys (engine/model_key.h).
+// Thread-safe, if operations on the same model come one after the other (SerialExecutor); versions
+// that end in the background may end at any time. Borrows the registry.
 //
 //   LOADING -> READY -> UNLOADING -> UNAVAILABLE "unloaded" or another reason
 //   LOADING -> UNAVAILABLE "<reason>"
@@ -39,7 +39,8 @@ class VersionBoard {
   void MarkFailed(const std::string& name, std::int64_t version, const std::string& reason);
   // READY with `model`. A model that it replaces is drained and freed in the background.
   void Publish(const std::string& name, std::int64_t version, engine::ModelHandle model);
-  // UNLOADING if it is READY, drained and freed in the background, then UNAVAILABLE with `reason`.
+  // UNLOADING if it is READY (with `reason`, unless that is "unloaded"), drained and freed in the
+  // background, then UNAVAILABLE with `reason`.
   // What is UNAVAILABLE gets the reason at once.
   void Withdraw(const std::string& name, std::int64_t version,
                 const std::string& reason = std::string(engine::kUnloadedReason));

@@ -141,6 +141,7 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
   HEADRACE_RETURN_IF_ERROR(ValidateTensors(*config));
   HEADRACE_ASSIGN_OR_RETURN(engine::ModelOptions options,
                             BuildModelOptions(*config, version, options_.queue_limits));
+  options.name_space = plan.source.location.name_space;
   options.placer = options_.placer;
   for (const std::string& backend : {config->backend(), std::string()}) {
     const auto said = options_.thread_counts.find(backend);

@@ -7,8 +7,8 @@
 
 #include "base/result.h"
 #include "engine/rate_limiter.h"
-#include "engine/repository_agents.h"
 #include "engine/response_cache.h"
+#include "plugin/agent_host.h"
 #include "server/server_config.h"
 #include "telemetry/prometheus.h"
 
@@ -19,7 +19,7 @@ struct ModelServices {
   std::shared_ptr<engine::ResponseCache> cache;
   std::shared_ptr<telemetry::MetricSource> cache_metrics;  // there where `cache` is
   std::shared_ptr<engine::RateLimiter> limiter;
-  std::shared_ptr<engine::AgentProvider> agents;  // always there: models say whether they want it
+  std::shared_ptr<plugin::AgentHost> agents;  // always there: models say whether they want it
 };
 
 // The cache is the library of its name below the cache directory, or, where 'local' has none there,

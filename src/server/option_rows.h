@@ -36,6 +36,9 @@ void AppendModelServiceOptions(std::vector<Option>& options);
 // options_service.cc: what the services do with requests, whatever the transport.
 void AppendServiceOptions(std::vector<Option>& options);
 
+// options_access.cc: APIs that only those may use who know a header.
+void AppendAccessOptions(std::vector<Option>& options);
+
 // options_transport.cc: gRPC's port and connections, HTTP/2, TLS.
 void AppendTransportOptions(std::vector<Option>& options);
 

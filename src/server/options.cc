@@ -284,6 +284,11 @@ void AppendModelOptions(std::vector<Option>& options) {
   options.push_back(Number("model-load-retry-count", "Models",
                            &ServerConfig::model_load_retry_count, "COUNT", {0, 100},
                            "How often a failed load is tried again."));
+  options.push_back(
+      Bool("model-namespacing", "Models", &ServerConfig::model_namespacing,
+           "Let model repositories have models of the same name: each is a namespace. "
+           "A name alone means a model while no other serves under it; "
+           "REPOSITORY::NAME always."));
   options.push_back(Bool("allow-links-outside-repository", "Models",
                          &ServerConfig::allow_links_outside_repository,
                          "Follow links that lead out of their model repository."));
@@ -483,6 +488,7 @@ std::vector<Option> MakeOptions() {
   AppendHttpOptions(options);
   AppendTransportOptions(options);
   AppendServiceOptions(options);
+  AppendAccessOptions(options);
   AppendSharedMemoryOptions(options);
   AppendGpuOptions(options);
   AppendModelServiceOptions(options);

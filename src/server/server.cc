@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "base/check.h"
 #include "base/checked_math.h"
 #include "base/log.h"
 #include "base/topology.h"
@@ -14,6 +17,7 @@
 #include "device/nvml.h"
 #include "engine/instance_placer.h"
 #include "engine/registry.h"
+#include "frontend/access_gate.h"
 #include "frontend/front_end.h"
 #include "plugin/plugin_host.h"
 #include "plugin/worker_services.h"
@@ -69,6 +73,7 @@ repository::ModelManagerOptions ManagerOptions(
       .passed_over_batches_max = static_cast<std::uint32_t>(config.priority_passed_over_max),
       .hold_until_count = config.hold_until_count,
       .hold_until_backlog_count = config.hold_until_backlog_count};
+  options.namespaces = config.model_namespacing;
   options.links_may_leave = config.allow_links_outside_repository;
   options.poll_interval = static_cast<Nanos>(config.repository_poll_s) * kSecond;
   options.allow_code_override = config.allow_code_override;
@@ -157,6 +162,14 @@ frontend::FrontEndOptions FrontOptions(const ServerConfig& config) {
   return options;
 }
 
+frontend::AccessPolicy PolicyOf(const std::vector<std::string>& rules) {
+  frontend::AccessPolicy policy;
+  for (const std::string& rule : rules) {
+    HEADRACE_CHECK(policy.AddRule(rule).ok());
+  }
+  return policy;
+}
+
 }  // namespace
 
 // Members in the order in which they are made; they end in the reverse order.
@@ -194,8 +207,8 @@ class Server::Impl {
 
   Status Listen() {
     HEADRACE_ASSIGN_OR_RETURN(listeners_, Listeners::Open(config_,
-                                                          {.v2 = front_end_.v2_handler(),
-                                                           .grpc = front_end_.grpc_handler(),
+                                                          {.v2 = GatedHttp(),
+                                                           .grpc = GatedGrpc(),
                                                            .metrics = front_end_.metrics_handler()},
                                                           pool_, clock_));
     front_end_.AddMetricSource(listeners_->metrics());
@@ -204,7 +217,7 @@ class Server::Impl {
 
   Status LoadModels() {
     HEADRACE_RETURN_IF_ERROR(models_.LoadAtStart());
-    ReportStart(config_, backends_, models_);
+    ReportStart(config_, {*services_.agents, backends_, models_});
     if (!models_.AllLoaded() && config_.exit_on_error) {
       return Internal(
           "failed to load all models; see the log, or use --exit-on-error=false to serve the "
@@ -229,6 +242,24 @@ class Server::Impl {
   Listeners& listeners() { return *listeners_; }
 
  private:
+  // The handlers, behind gates where the options have rules, which the options' table has checked.
+  net::HttpHandler& GatedHttp() {
+    if (config_.http_restricted_apis.empty()) {
+      return front_end_.v2_handler();
+    }
+    http_gate_ = std::make_unique<frontend::HttpAccessGate>(PolicyOf(config_.http_restricted_apis),
+                                                            front_end_.v2_handler());
+    return *http_gate_;
+  }
+  net::GrpcHandler& GatedGrpc() {
+    if (config_.grpc_restricted_protocols.empty()) {
+      return front_end_.grpc_handler();
+    }
+    grpc_gate_ = std::make_unique<frontend::GrpcAccessGate>(
+        PolicyOf(config_.grpc_restricted_protocols), front_end_.grpc_handler());
+    return *grpc_gate_;
+  }
+
   const ServerConfig config_;
   const ModelServices services_;
   const Clock& clock_ = Clock::Real();
@@ -245,6 +276,8 @@ class Server::Impl {
   telemetry::ProcessMetrics process_metrics_{clock_};
   const std::unique_ptr<telemetry::GpuMetrics> gpu_metrics_ =
       MakeGpuMetrics(config_, device_memory_, clock_);
+  std::unique_ptr<frontend::HttpAccessGate> http_gate_;  // null: everything is open
+  std::unique_ptr<frontend::GrpcAccessGate> grpc_gate_;  // the same
   std::unique_ptr<Listeners> listeners_;
 };
 

@@ -42,6 +42,7 @@ struct ServerConfig {
   std::vector<std::string> enable_tensorrt;
   std::uint64_t model_load_thread_count = 4;
   std::uint64_t model_load_retry_count = 0;
+  bool model_namespacing = false;
   std::uint64_t repository_poll_s = 15;
   bool allow_code_override = false;
   bool allow_links_outside_repository = false;
@@ -56,6 +57,8 @@ struct ServerConfig {
   std::string http_header_forward_pattern;
   std::string grpc_header_forward_pattern;
   bool grpc_reflection = false;
+  std::vector<std::string> http_restricted_apis;  // rules of frontend::AccessPolicy
+  std::vector<std::string> grpc_restricted_protocols;
   std::uint64_t grpc_stream_request_count_max = 1024;
   std::uint64_t grpc_stream_unsent_byte_size_max = std::uint64_t{64} << 20;
   std::uint64_t http_stream_unsent_byte_size_max = std::uint64_t{64} << 20;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "engine/model_key.h"
 #include "server/options.h"
 #include "server/process.h"
 #include "server/text_table.h"
@@ -15,6 +16,14 @@ namespace headrace::server {
 namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
+
+std::string AgentTable(const plugin::AgentHost& agents) {
+  Rows rows = {{"Repository Agent", "Path"}};
+  for (const auto& agent : agents.LoadedAgents()) {
+    rows.push_back({agent.name, EscapeForLog(agent.path)});
+  }
+  return DrawTable(rows);
+}
 
 std::string BackendTable(const engine::BackendProvider& backends) {
   Rows rows = {{"Backend", "Path", "Config"}};
@@ -31,7 +40,8 @@ std::string ModelTable(const repository::ModelManager& models) {
     if (!entry.reason.empty()) {
       status += ": " + EscapeForLog(entry.reason);
     }
-    rows.push_back({entry.name, entry.version.empty() ? "-" : entry.version, std::move(status)});
+    rows.push_back({engine::MakeModelKey(entry.name_space, entry.name),
+                    entry.version.empty() ? "-" : entry.version, std::move(status)});
   }
   return DrawTable(rows);
 }
@@ -61,12 +71,12 @@ void WarnOfUnknownModels(const repository::ModelManager& models) {
 
 }  // namespace
 
-void ReportStart(const ServerConfig& config, const engine::BackendProvider& backends,
-                 const repository::ModelManager& models) {
-  LogTable("backends", BackendTable(backends));
-  LogTable("models", ModelTable(models));
+void ReportStart(const ServerConfig& config, const StartedParts& parts) {
+  LogTable("repository agents", AgentTable(parts.agents));
+  LogTable("backends", BackendTable(parts.backends));
+  LogTable("models", ModelTable(parts.models));
   LogTable("options", OptionTable(config));
-  WarnOfUnknownModels(models);
+  WarnOfUnknownModels(parts.models);
   if (RunsAsRoot()) {
     HEADRACE_LOG_WARNING("running as root; --user=NAME gives it up before anything is served");
   }

@@ -113,8 +113,10 @@ class Server:
         self.process.send_signal(number)
 
     def wait(self, limit_s=STOP_LIMIT_S):
-        """The exit status."""
-        return self.process.wait(limit_s)
+        """The exit status; all that the program said is in `lines` then."""
+        status = self.process.wait(limit_s)
+        self._reader.join(1)  # longer only where a child of the program lives on
+        return status
 
     def stop(self):
         """Ends it in order; the exit status."""

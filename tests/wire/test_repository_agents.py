@@ -119,3 +119,14 @@ def test_the_end_of_the_server_is_the_end_of_its_models(server, client, journal)
     client.load_model("plain")
     assert server.stop() == 0
     assert heard(journal) == ["initialize", "LOAD", "LOAD_COMPLETE", "UNLOAD", "UNLOAD_COMPLETE", "finalize"]
+
+
+def test_the_start_shows_the_agents(repository, journal):
+    models.add(repository, "plain", _with_agent(journal=journal))
+    with server_module.Server(repository, f"--repoagent-directory={agents()}") as server:
+        server.wait_line(r"\| Repository Agent +\| Path")
+        server.wait_line(r"\| test +\| \S*/test/libtritonrepoagent_test.so")
+        assert server.stop() == 0
+    with server_module.Server(repository.parent / "models", "--model-control-mode=explicit") as server:
+        server.wait_line(r"\| Repository Agent \| Path")
+        assert not any("libtritonrepoagent_test" in line for line in server.lines)
