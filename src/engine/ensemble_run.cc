@@ -214,6 +214,7 @@ void EnsembleRun::Submit(EnsembleState::Start start) {
   step->correlation_id = request_->correlation_id;
   step->correlation_id_text = request_->correlation_id_text;
   step->sequence_flags = request_->sequence_flags;
+  step->client = request_->client;
   step->deadline = request_->deadline;
   step->observer = times_;
   if (request_->trace != nullptr) {

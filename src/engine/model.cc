@@ -79,6 +79,12 @@ Result<std::vector<std::unique_ptr<RateLimiter::Seat>>> TakeSeats(
   return seats;
 }
 
+// Where requests depend on each other, or have answers already when one fails, nothing is tried
+// again.
+std::uint32_t BatchRetryCredit(const ModelOptions& options) {
+  return options.decoupled || options.sequences ? 0 : options.batch_retry_credit;
+}
+
 std::unique_ptr<Scheduler> MakeScheduler(const ModelOptions& options, const Clock& clock) {
   if (options.sequences) {
     return std::make_unique<SequenceScheduler>(*options.sequences, options.queue_limits,
@@ -163,8 +169,10 @@ Status Model::AddRunners(const std::vector<InstancePlacement>& placements) {
     }
     runners_.push_back(std::make_unique<Runner>(
         Runner::Placed{*std::move(created[i]), placements[i], std::move(leases[i])},
-        Runner::Target{
-            .queue = queue_.get(), .statistics = &statistics_, .model_name = options_.name},
+        Runner::Target{.queue = queue_.get(),
+                       .statistics = &statistics_,
+                       .model_name = options_.name,
+                       .batch_retry_credit = BatchRetryCredit(options_)},
         std::move(seats[i])));
     if (!placements[i].passive) {
       runners_.back()->Start(fmt::format("{}_{}", options_.name.substr(0, 12), runner_number_));

@@ -88,9 +88,11 @@ class RequestQueue::Impl {
     const Nanos now = clock_.Now();
     QueueDispatcher::Pushed pushed;
     Nanos next_expiry = kNever;
+    std::unique_ptr<InferRequest> displaced;
     {
       std::lock_guard lock(mutex_);
       pushed = dispatcher_.Push(request, now);
+      displaced = core_.TakeDisplaced();
       next_expiry = core_.next_expiry();
     }
     Wake(pushed.wake);
@@ -99,6 +101,9 @@ class RequestQueue::Impl {
     }
     if (pushed.result != QueueCore::PushResult::kAccepted) {
       Refuse(*request, pushed.result);
+    }
+    if (displaced != nullptr) {
+      Refuse(*displaced, QueueCore::PushResult::kTooManyRequests);
     }
   }
 

@@ -12,6 +12,7 @@
 #include "engine/model.h"
 #include "engine/rate_limiter.h"
 #include "engine/scheduler.h"
+#include "engine/split_retry.h"
 #include "engine/statistics.h"
 
 namespace headrace::engine {
@@ -25,6 +26,7 @@ class Model::Runner {
     Scheduler* queue;
     ModelStatistics* statistics;
     std::string model_name;
+    std::uint32_t batch_retry_credit = 0;  // 0: failed batches are not tried again
   };
   // The instance and the cores that it has.
   struct Placed {
@@ -59,7 +61,8 @@ class Model::Runner {
   InstancePlacer::Lease lease_;
   const Target target_;
   const std::unique_ptr<RateLimiter::Seat> turns_;  // null: it executes whenever it wants
-  std::size_t seat_ = 0;                            // in the queue
+  SplitRetry retry_;
+  std::size_t seat_ = 0;  // in the queue
   std::atomic<bool> retired_{false};
   std::atomic<bool> ended_{false};
   std::thread thread_;

@@ -234,6 +234,9 @@ void WriteHeadraceFamilies(PrometheusWriter& writer, const std::vector<Row>& row
   Write(writer, rows, "headrace_requests_in_flight", MetricKind::kGauge,
         "Requests accepted by the model and not yet ended",
         [](const Row& row) { return row.model->in_flight(); });
+  Write(writer, rows, "headrace_batch_retries_total", MetricKind::kCounter,
+        "Executions of parts of batches that had failed as a whole",
+        [](const Row& row) { return row.statistics.batch_retries; });
   WriteHistogram(writer, rows, "headrace_request_queue_seconds",
                  "Time of a request from its queueing to its execution",
                  &ModelStatistics::queue_histogram, kStageBounds, kSecondsPerNano);

@@ -114,6 +114,9 @@ struct ServerConfig {
   std::uint64_t queue_request_count_max = 65'536;
   std::uint64_t queue_byte_size_max = std::uint64_t{1} << 30;
   std::uint64_t priority_passed_over_max = 9;
+  bool fair_queues = true;
+  std::string client_header;  // empty: clients are told apart by address
+  std::uint64_t batch_retry_credit = 64;
   std::uint64_t hold_until_count = 0;          // TRITONSERVER_DELAY_SCHEDULER, for tests
   std::uint64_t hold_until_backlog_count = 0;  // TRITONSERVER_BACKLOG_DELAY_SCHEDULER, for tests
   std::uint64_t override_byte_size_max = std::uint64_t{4} << 30;
