@@ -277,17 +277,31 @@ void Model::Accept(std::unique_ptr<InferRequest> request,
     request->WrapSink(
         [this](std::unique_ptr<ResponseSink> sink) { return order_->Join(std::move(sink)); });
   }
-  if (options_.cache != nullptr) {
-    AnswerFromCache(options_.cache, *this, clock_, request);
-    if (request == nullptr) {
-      return;
+  const auto go_on = [this](std::unique_ptr<InferRequest> accepted,
+                            std::shared_ptr<const EnsemblePins> pins) {
+    if (options_.ensemble != nullptr) {
+      options_.ensemble->Start(std::move(accepted), std::move(pins));
+    } else {
+      queue_->Push(std::move(accepted));
     }
-  }
-  if (options_.ensemble != nullptr) {
-    options_.ensemble->Start(std::move(request), std::move(parts));
+  };
+  if (options_.cache == nullptr) {
+    go_on(std::move(request), std::move(parts));
     return;
   }
-  queue_->Push(std::move(request));
+  if (options_.cache->threads() == nullptr) {
+    AnswerFromCache(options_.cache, *this, clock_, request);
+    if (request != nullptr) {
+      go_on(std::move(request), std::move(parts));
+    }
+    return;
+  }
+  // A drain waits with the end of the queue for those that may still come to it.
+  gate_.EnterBeside();
+  pins_.EnterBeside();
+  AnswerFromCacheElsewhere(
+      options_.cache, *this, clock_, std::move(request),
+      [go_on, parts](std::unique_ptr<InferRequest> missed) { go_on(std::move(missed), parts); });
 }
 
 bool Model::Pin() {

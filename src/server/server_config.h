@@ -127,6 +127,8 @@ struct ServerConfig {
   std::string cache_directory;      // empty: caches/ beside the program
   std::string repoagent_directory;  // empty: repoagents/ beside the program
   std::uint64_t response_cache_byte_size = 0;
+  std::uint64_t cache_thread_count = 4;
+  std::uint64_t cache_waiting_max = 1024;
   bool rate_limit = false;
   std::vector<engine::ResourceLimit> rate_limit_resources;
 
