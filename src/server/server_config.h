@@ -101,8 +101,8 @@ struct ServerConfig {
   std::uint64_t grpc_pings_without_data_max = 2;
   std::uint64_t grpc_received_ping_interval_min_ms = 300'000;
   std::uint64_t grpc_ping_strikes_max = 2;
-  std::uint64_t grpc_connection_age_max_ms = 0;    // 0: none
-  std::uint64_t grpc_connection_age_grace_ms = 0;  // 0: none
+  std::uint64_t grpc_connection_age_max_ms = 3'600'000;  // 0: none
+  std::uint64_t grpc_connection_age_grace_ms = 0;        // 0: none
 
   bool allow_client_shm = false;
   std::string client_shm_key_prefix;  // empty: any
