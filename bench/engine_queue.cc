@@ -1,7 +1,8 @@
 // What the engine costs for a request, without network or model. Run by hand:
 //   engine_queue_bench [requests]
 // Core: push and pop of the queue without threads, at several depths and numbers of shapes; must be
-// flat. Model: Submit to Finish through a real model with an instance that answers at once; CPU
+// flat. Clients that take turns: the same with requests of several clients, in a queue that lets
+// them. Model: Submit to Finish through a real model with an instance that answers at once; CPU
 // time of the whole process for a request, at several numbers of outstanding requests. At 1 every
 // request wakes the instance; at 64 hardly any does.
 #include <fmt/format.h>
@@ -50,15 +51,18 @@ Nanos CpuTime() {
 }
 
 // Push and pop of one request beside `depth` others, in nanoseconds.
-double CoreCost(std::size_t depth, std::uint64_t shapes, int rounds) {
+double CoreCost(std::size_t depth, std::uint64_t shapes, int rounds, std::uint64_t clients = 1) {
   QueueCore core({.dynamic = true,
                   .batch_size_max = 8,
                   .preferred_sizes = {},
                   .queue_delay_max = kMillisecond},
-                 {.request_count_max = 100'000, .byte_size_max = std::size_t{1} << 40});
+                 {.request_count_max = 100'000,
+                  .byte_size_max = std::size_t{1} << 40,
+                  .fair_to_clients = true});
   Nanos now = kSecond;
   std::uint64_t next_shape = 0;
   const auto push = [&](std::unique_ptr<InferRequest> request) {
+    request->client = 1 + next_shape % clients;
     request->shape_key = next_shape++ % shapes;
     core.Push(request, ++now);
   };
@@ -152,6 +156,12 @@ void Main(int requests) {
     for (const std::size_t depth : {1, 100, 10'000}) {
       fmt::print("core, {:>6} waiting, {:>4} shapes: {:.0f} ns a request\n", depth, shapes,
                  CoreCost(depth, shapes, requests / 8));
+    }
+  }
+  for (const std::uint64_t clients : {2, 100, 10'000}) {
+    for (const std::size_t depth : {1, 100, 10'000}) {
+      fmt::print("core, {:>6} waiting, {:>5} clients: {:.0f} ns a request\n", depth, clients,
+                 CoreCost(depth, 1, requests / 8, clients));
     }
   }
   for (const bool dynamic : {true, false}) {

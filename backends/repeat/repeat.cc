@@ -2,7 +2,8 @@
 // of the request's input.
 //
 //   input IN (INT32, [-1]); outputs OUT (INT32, [1]), the element, and IDX (UINT32, [1]), its
-//   index. An element below 0 becomes an error in place of a response.
+//   index. An element below 0 becomes an error in place of a response. Statistics are kept of each
+//   response, and of the final flag that comes by itself as one without outputs.
 //
 // Parameters:
 //   delay_ms           time between two responses
@@ -18,6 +19,7 @@
 #include "common/input_gatherer.h"
 #include "common/model_config.h"
 #include "common/request_batch.h"
+#include "repeat/response_report.h"
 
 namespace headrace::backend {
 namespace {
@@ -79,7 +81,7 @@ class RepeatInstance {
                        std::span<TRITONBACKEND_Request* const> requests) {
     for (TRITONBACKEND_Request* request : requests) {
       const std::uint64_t begin = MonotonicNs();
-      const Error error = Guarded("execution", [&] { return Answer(request); });
+      const Error error = Guarded("execution", [&] { return Answer(handle, request); });
       const std::uint64_t end = MonotonicNs();
       HEADRACE_BACKEND_LOG_IF_ERROR(error.Copy(), "a request could not be answered");
       HEADRACE_BACKEND_LOG_IF_ERROR(TRITONBACKEND_ModelInstanceReportStatistics(
@@ -96,23 +98,31 @@ class RepeatInstance {
 
  private:
   // Answers the request, to its end.
-  Error Answer(TRITONBACKEND_Request* request) {
+  Error Answer(TRITONBACKEND_ModelInstance* handle, TRITONBACKEND_Request* request) {
     TRITONBACKEND_ResponseFactory* made = nullptr;
     HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ResponseFactoryNew(&made, request));
     const Factory factory(made);
-    Error error = Respond(request, made);
-    if (!error.ok()) {
-      TRITONBACKEND_Response* response = nullptr;
-      HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ResponseNewFromFactory(&response, made));
-      return TRITONBACKEND_ResponseSend(response, TRITONSERVER_RESPONSE_COMPLETE_FINAL,
-                                        error.get());
+    const Error error = Respond(handle, request, made);
+    if (error.ok() && final_sent_) {
+      return {};
     }
-    return final_sent_ ? Error()
-                       : Error(TRITONBACKEND_ResponseFactorySendFlags(
-                             made, TRITONSERVER_RESPONSE_COMPLETE_FINAL));
+    const ResponseReport report(handle, made);
+    HEADRACE_BACKEND_RETURN_IF_ERROR(End(made, error));
+    report.Report(error.get());
+    return {};
   }
 
-  Error Respond(TRITONBACKEND_Request* request, TRITONBACKEND_ResponseFactory* factory) {
+  Error End(TRITONBACKEND_ResponseFactory* factory, const Error& error) {
+    if (error.ok()) {
+      return TRITONBACKEND_ResponseFactorySendFlags(factory, TRITONSERVER_RESPONSE_COMPLETE_FINAL);
+    }
+    TRITONBACKEND_Response* response = nullptr;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ResponseNewFromFactory(&response, factory));
+    return TRITONBACKEND_ResponseSend(response, TRITONSERVER_RESPONSE_COMPLETE_FINAL, error.get());
+  }
+
+  Error Respond(TRITONBACKEND_ModelInstance* handle, TRITONBACKEND_Request* request,
+                TRITONBACKEND_ResponseFactory* factory) {
     final_sent_ = false;
     InputView view;
     HEADRACE_BACKEND_RETURN_IF_ERROR(DescribeInput(request, "IN", &view));
@@ -132,27 +142,31 @@ class RepeatInstance {
         std::this_thread::sleep_for(std::chrono::milliseconds(model_.delay_ms));
       }
       const bool last = model_.last_is_final != 0 && i + 1 == values.size();
-      HEADRACE_BACKEND_RETURN_IF_ERROR(SendOne(factory, values[i], i, last));
+      HEADRACE_BACKEND_RETURN_IF_ERROR(SendOne(handle, factory, values[i], i, last));
     }
     return {};
   }
 
-  Error SendOne(TRITONBACKEND_ResponseFactory* factory, std::int32_t value, std::uint32_t index,
-                bool last) {
+  Error SendOne(TRITONBACKEND_ModelInstance* handle, TRITONBACKEND_ResponseFactory* factory,
+                std::int32_t value, std::uint32_t index, bool last) {
+    ResponseReport report(handle, factory);
     TRITONBACKEND_Response* response = nullptr;
     HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ResponseNewFromFactory(&response, factory));
     Error error;
     if (value < 0) {
       error = InvalidArgument("element {} is {}", index, value);
     } else {
+      report.OutputStart();
       error = AddOutput(response, "OUT", TRITONSERVER_TYPE_INT32, &value);
       if (error.ok()) {
         error = AddOutput(response, "IDX", TRITONSERVER_TYPE_UINT32, &index);
       }
     }
     final_sent_ = last;
-    return TRITONBACKEND_ResponseSend(response, last ? TRITONSERVER_RESPONSE_COMPLETE_FINAL : 0,
-                                      error.get());
+    HEADRACE_BACKEND_RETURN_IF_ERROR(TRITONBACKEND_ResponseSend(
+        response, last ? TRITONSERVER_RESPONSE_COMPLETE_FINAL : 0, error.get()));
+    report.Report(error.get());
+    return {};
   }
 
   const RepeatModel& model_;

@@ -15,6 +15,8 @@
 
 namespace headrace::engine {
 
+class FailedRequests;
+
 enum class InstanceKind : std::uint8_t { kAuto, kCpu, kGpu, kModel };
 
 // What an execution of an instance takes away from others while it runs (contracts, Triton 4.5).
@@ -43,6 +45,10 @@ struct InstancePlacement {
 struct Batch {
   std::vector<std::unique_ptr<InferRequest>> requests;
   Nanos formed = 0;
+  // Set: until Execute returns, an instance hands a request whose execution failed, and that
+  // nothing was sent for, to it in place of ending the request. Null: the request ends with the
+  // error.
+  FailedRequests* failed = nullptr;
 };
 
 // One executor. Execute is called from one thread at a time; construction and destruction may be in

@@ -117,6 +117,12 @@ void EnsembleRun::OnResponse(std::size_t step, std::uint64_t iteration, InferRes
   if (ended_ || !failure_.ok()) {
     return;
   }
+  // A decoupled step may go on behind an error; what lies behind the step could not.
+  if (!response.error.ok()) {
+    failure_ = response.error.WithPrefix(fmt::format("in ensemble '{}', ", plan_.name));
+    Pump(std::move(lock));
+    return;
+  }
   state_.Accept(step, iteration, std::move(response));
   Pump(std::move(lock));
 }
@@ -208,6 +214,7 @@ void EnsembleRun::Submit(EnsembleState::Start start) {
   step->correlation_id = request_->correlation_id;
   step->correlation_id_text = request_->correlation_id_text;
   step->sequence_flags = request_->sequence_flags;
+  step->client = request_->client;
   step->deadline = request_->deadline;
   step->observer = times_;
   if (request_->trace != nullptr) {

@@ -382,6 +382,25 @@ TEST_F(EnsembleTest, EachResponseOfADecoupledStep_BecomesOneOfTheEnsemble) {
   }
 }
 
+TEST_F(EnsembleTest, AnErrorOfADecoupledStep_EndsTheRequest) {
+  ModelOptions repeat = Options("repeat");
+  repeat.decoupled = true;
+  Add(repeat, [](Batch batch) {
+    for (auto& request : batch.requests) {
+      request->Send({.outputs = {{"Y", request->inputs[0].tensor}}, .parameters = {}});
+      request->Send({.outputs = {}, .parameters = {}, .error = InvalidArgument("no such element")});
+      request->Send({.outputs = {{"Y", request->inputs[0].tensor}}, .parameters = {}});
+      request->Finish(OkStatus());
+    }
+  });
+  Add(Options("b"));
+  const auto e = AddEnsemble("e", {{"repeat", "X", "t"}, {"b", "t", "Y"}});
+  const auto record = Ask(e);
+  EXPECT_EQ(record->answer.Wait().message(), "in ensemble 'e', no such element");
+  EXPECT_LE(record->answer.responses(), 1);
+  EXPECT_EQ(record->answer.ends(), 1);
+}
+
 TEST_F(EnsembleTest, MaxInflight_HoldsADecoupledStepBack) {
   std::atomic<int> waiting{0}, most{0};
   ModelOptions repeat = Options("repeat");

@@ -3,6 +3,7 @@
 #define HEADRACE_ENGINE_LANE_LIST_H_
 
 #include <cstdint>
+#include <iterator>
 #include <map>
 
 #include "base/intrusive_list.h"
@@ -33,6 +34,15 @@ class LaneList {
     }
   }
 
+  // The last one of the lanes below `end`, or null.
+  InferRequest* LastBelow(std::uint64_t end) {
+    const auto found = others_.lower_bound(end);
+    if (found != others_.begin()) {
+      return &std::prev(found)->second.back();
+    }
+    return first_.empty() || end == 0 ? nullptr : &first_.back();
+  }
+
   // Null when there is none.
   InferRequest* First() {
     if (!first_.empty() || others_.empty()) {
@@ -56,7 +66,7 @@ class LaneList {
  private:
   using List = IntrusiveList<InferRequest, Tag>;
   List first_;
-  std::map<std::uint32_t, List> others_;  // none is empty
+  std::map<std::uint64_t, List> others_;  // none is empty
 };
 
 }  // namespace headrace::engine

@@ -81,6 +81,12 @@ Result<std::vector<std::unique_ptr<RateLimiter::Seat>>> TakeSeats(
   return seats;
 }
 
+// Where requests depend on each other, or have answers already when one fails, nothing is tried
+// again.
+std::uint32_t BatchRetryCredit(const ModelOptions& options) {
+  return options.decoupled || options.sequences ? 0 : options.batch_retry_credit;
+}
+
 std::unique_ptr<Scheduler> MakeScheduler(const ModelOptions& options, const Clock& clock) {
   if (options.sequences) {
     return std::make_unique<SequenceScheduler>(*options.sequences, options.queue_limits,
@@ -171,7 +177,8 @@ Status Model::AddRunners(const std::vector<InstancePlacement>& placements) {
         Runner::Target{.queue = queue_.get(),
                        .statistics = &statistics_,
                        .health = health_.get(),
-                       .model_name = options_.name},
+                       .model_name = options_.name,
+                       .batch_retry_credit = BatchRetryCredit(options_)},
         std::move(seats[i])));
     if (!placements[i].passive) {
       runners_.back()->Start(fmt::format("{}_{}", options_.name.substr(0, 12), runner_number_));
@@ -276,17 +283,31 @@ void Model::Accept(std::unique_ptr<InferRequest> request,
     request->WrapSink(
         [this](std::unique_ptr<ResponseSink> sink) { return order_->Join(std::move(sink)); });
   }
-  if (options_.cache != nullptr) {
-    AnswerFromCache(options_.cache, *this, clock_, request);
-    if (request == nullptr) {
-      return;
+  const auto go_on = [this](std::unique_ptr<InferRequest> accepted,
+                            std::shared_ptr<const EnsemblePins> pins) {
+    if (options_.ensemble != nullptr) {
+      options_.ensemble->Start(std::move(accepted), std::move(pins));
+    } else {
+      queue_->Push(std::move(accepted));
     }
-  }
-  if (options_.ensemble != nullptr) {
-    options_.ensemble->Start(std::move(request), std::move(parts));
+  };
+  if (options_.cache == nullptr) {
+    go_on(std::move(request), std::move(parts));
     return;
   }
-  queue_->Push(std::move(request));
+  if (options_.cache->threads() == nullptr) {
+    AnswerFromCache(options_.cache, *this, clock_, request);
+    if (request != nullptr) {
+      go_on(std::move(request), std::move(parts));
+    }
+    return;
+  }
+  // A drain waits with the end of the queue for those that may still come to it.
+  gate_.EnterBeside();
+  pins_.EnterBeside();
+  AnswerFromCacheElsewhere(
+      options_.cache, *this, clock_, std::move(request),
+      [go_on, parts](std::unique_ptr<InferRequest> missed) { go_on(std::move(missed), parts); });
 }
 
 Status Model::Health() const { return health_->Health(); }

@@ -44,6 +44,7 @@ struct ModelOptions {
   bool decoupled = false;
   BatchPolicyOptions batching;
   QueueLimits queue_limits;
+  std::uint32_t batch_retry_credit = 0;  // executions of parts of failed batches (split_retry.h)
   QueuePolicies queue_policies;
   std::optional<SequenceOptions> sequences;  // set: sequence batching in place of `batching`
   bool preserve_ordering = false;

@@ -13,9 +13,18 @@ BatchPolicyOptions WithoutDelay(BatchPolicyOptions policy) {
   return policy;
 }
 
-// The lanes of a level: of what is in time, and the one after it.
-constexpr std::uint32_t FirstLaneOf(std::uint32_t level) { return (level - 1) * 2; }
-constexpr std::uint32_t LevelOfLane(std::uint32_t lane) { return lane / 2 + 1; }
+// A lane is a level, a bit that says late, and the client's round among what is in time.
+constexpr int kRoundBits = 48;
+constexpr std::uint64_t kLate = std::uint64_t{1} << kRoundBits;
+constexpr std::uint64_t FirstLaneOf(std::uint32_t level) {
+  return std::uint64_t{level - 1} * 2 * kLate;
+}
+constexpr std::uint32_t LevelOfLane(std::uint64_t lane) {
+  return static_cast<std::uint32_t>(lane / kLate / 2 + 1);
+}
+constexpr bool IsLate(std::uint64_t lane) { return (lane & kLate) != 0; }
+constexpr std::uint64_t RoundOf(std::uint64_t lane) { return lane & (kLate - 1); }
+constexpr std::uint64_t LateLaneOf(std::uint64_t lane) { return (lane - RoundOf(lane)) | kLate; }
 
 std::pair<Nanos, std::uint64_t> ExpiryKey(const InferRequest& request) {
   return {request.queue_expiry, request.queue_ticket};
@@ -53,9 +62,14 @@ QueueCore::QueueCore(BatchPolicyOptions policy, QueueLimits limits, QueuePolicie
       policies_(policy_.dynamic ? std::move(policies) : QueuePolicies()),
       decide_(decide),
       tracks_ready_(policy_.dynamic && policy_.queue_delay_max > 0),
-      has_lanes_(policies_.Reorders()),
+      reorders_(policies_.Reorders()),
       level_depths_(policies_.level_count + 1),
-      hold_until_count_(limits.hold_until_count) {}
+      hold_until_count_(limits.hold_until_count) {
+  if (limits_.fair_to_clients) {
+    rounds_.assign(policies_.level_count + 1,
+                   ClientRounds(policy_.dynamic ? policy_.batch_size_max : 1));
+  }
+}
 
 QueueCore::~QueueCore() {
   RequestList rest;
@@ -68,29 +82,33 @@ QueueCore::PushResult QueueCore::Push(std::unique_ptr<InferRequest>& request, Na
     return PushResult::kClosed;
   }
   const std::uint32_t level = policies_.LevelOf(request->priority);
-  const QueuePolicy& own = policies_.Of(level);
-  if (depth() >= limits_.request_count_max ||
-      (own.request_count_max > 0 && level_depths_[level] >= own.request_count_max)) {
-    return PushResult::kTooManyRequests;
+  if (empty()) {
+    only_client_ = request->client;
+  } else if (limits_.fair_to_clients && !taking_turns_ && request->client != only_client_) {
+    BeginTurns();
   }
-  if (request->byte_size > limits_.byte_size_max - byte_size_) {
-    return PushResult::kTooManyBytes;
+  if (const PushResult room = RoomFor(*request, level);
+      room != PushResult::kAccepted && !(taking_turns_ && MakeRoom(*request, level))) {
+    return room;
   }
   InferRequest& entry = *request.release();
   // Whoever got the lock first is the older one, also when it read the clock a little later.
   last_queued_ = std::max(last_queued_, now);
   entry.times.queued = last_queued_;
   entry.lane = FirstLaneOf(level);
+  if (taking_turns_) {
+    entry.lane += rounds_[level].Enter(entry.client, entry.batch_size);
+  }
   entry.queue_ticket = ++last_ticket_;
   byte_size_ += entry.byte_size;
   batch_size_total_ += entry.batch_size;
   ++level_depths_[level];
-  entry.queue_expiry = own.Expiry(last_queued_, entry.timeout_us);
+  entry.queue_expiry = policies_.Of(level).Expiry(last_queued_, entry.timeout_us);
   if (entry.queue_expiry != kNever) {
     expiries_.emplace(ExpiryKey(entry), &entry);
   }
   arrivals_.PushBack(entry);
-  if (has_lanes_) {
+  if (has_lanes()) {
     lanes_.PushBack(entry);
   }
   if (policy_.dynamic) {
@@ -107,6 +125,65 @@ QueueCore::PushResult QueueCore::Push(std::unique_ptr<InferRequest>& request, Na
   return PushResult::kAccepted;
 }
 
+QueueCore::PushResult QueueCore::RoomFor(const InferRequest& request, std::uint32_t level) const {
+  const std::size_t level_max = policies_.Of(level).request_count_max;
+  if (depth() >= limits_.request_count_max ||
+      (level_max > 0 && level_depths_[level] >= level_max)) {
+    return PushResult::kTooManyRequests;
+  }
+  return request.byte_size > limits_.byte_size_max - byte_size_ ? PushResult::kTooManyBytes
+                                                                : PushResult::kAccepted;
+}
+
+bool QueueCore::MakeRoom(const InferRequest& request, std::uint32_t level) {
+  const std::uint64_t first = FirstLaneOf(level);
+  InferRequest* last = lanes_.LastBelow(first + kLate);
+  if (last == nullptr || last->lane <= first + rounds_[level].Next(request.client) ||
+      request.byte_size > limits_.byte_size_max - (byte_size_ - last->byte_size)) {
+    return false;
+  }
+  Unlink(*last);
+  if (policy_.dynamic) {
+    Group& group = GroupFor(last->shape_key);
+    SetReady(group, group.linked() && SizeMayBeDue(policy_, group.total));
+    ForgetIfIdle(group);
+  }
+  displaced_.reset(last);
+  return true;
+}
+
+ClientRounds& QueueCore::RoundsOf(std::uint64_t lane) { return rounds_[LevelOfLane(lane)]; }
+
+void QueueCore::BeginTurns() {
+  taking_turns_ = true;
+  for (InferRequest* request = arrivals_.First(); request != nullptr;
+       request = arrivals_.Next(*request)) {
+    // Who is late has had its turn.
+    if (IsLate(request->lane)) {
+      continue;
+    }
+    if (reorders_) {
+      lanes_.Remove(*request);
+    }
+    Group* group = policy_.dynamic ? &GroupFor(request->shape_key) : nullptr;
+    if (group != nullptr) {
+      group->line.Remove(*request);
+    }
+    request->lane += RoundsOf(request->lane).Enter(request->client, request->batch_size);
+    lanes_.PushBack(*request);
+    if (group != nullptr) {
+      group->line.PushBack(*request);
+    }
+  }
+}
+
+void QueueCore::EndTurns() {
+  taking_turns_ = false;
+  for (ClientRounds& rounds : rounds_) {
+    rounds.Reset();
+  }
+}
+
 void QueueCore::TryPop(Nanos now, Popped& popped) {
   Expire(now, popped);
   if (held_back()) {
@@ -119,8 +196,12 @@ void QueueCore::TryPop(Nanos now, Popped& popped) {
       return;
     }
     if (!policy_.dynamic) {
-      Unlink(*oldest);
-      popped.batch.PushBack(*oldest);
+      InferRequest* next = taking_turns_ ? FirstOfLanes(now, popped) : oldest;
+      if (next == nullptr) {
+        continue;
+      }
+      Serve(*next);
+      popped.batch.PushBack(*next);
       return;
     }
     const bool waited_out = closed_ || WaitedOut(*oldest, now);
@@ -128,7 +209,7 @@ void QueueCore::TryPop(Nanos now, Popped& popped) {
       popped.wait_until = oldest->times.queued + policy_.queue_delay_max;
       return;
     }
-    if (has_lanes_) {
+    if (has_lanes()) {
       PopByLane(*oldest, waited_out, now, popped);
       continue;
     }
@@ -151,7 +232,10 @@ void QueueCore::Expire(Nanos now, Popped& popped) {
     expiries_.erase(expiries_.begin());
     group.line.Remove(request);
     lanes_.Remove(request);
-    ++request.lane;
+    if (taking_turns_) {
+      RoundsOf(request.lane).Leave(request.client);
+    }
+    request.lane = LateLaneOf(request.lane);
     group.line.PushBack(request);
     lanes_.PushBack(request);
   }
@@ -182,7 +266,7 @@ Decision QueueCore::Ask(const BatchPolicyOptions& policy, Nanos now) {
 void QueueCore::Give(Group& group, std::size_t count, Popped& popped) {
   HEADRACE_CHECK(count > 0 && count <= candidates_.size());
   for (std::size_t i = 0; i < count; ++i) {
-    Unlink(*candidates_[i]);
+    Serve(*candidates_[i]);
     popped.batch.PushBack(*candidates_[i]);
   }
   // Lines up again behind the other full groups.
@@ -224,9 +308,16 @@ void QueueCore::PopByLane(InferRequest& oldest, bool waited_out, Nanos now, Popp
   }
   InferRequest* first = FirstOfLanes(now, popped);
   // A client may leave at any moment: also what was alive above may have been dropped since.
-  if (policies_.level_count > 1 && policies_.passed_over_batches_max > 0 &&
-      passed_over_ >= policies_.passed_over_batches_max && IsQueued(oldest)) {
+  const bool turn_of_oldest = policies_.level_count > 1 && policies_.passed_over_batches_max > 0 &&
+                              passed_over_ >= policies_.passed_over_batches_max && IsQueued(oldest);
+  if (turn_of_oldest) {
     first = &oldest;
+  }
+  if (turn_of_oldest && taking_turns_ && !IsLate(oldest.lane)) {
+    // The turn of its level: those that come before it there would otherwise be passed by requests
+    // of their own clients.
+    InferRequest* const before = lanes_.LastBelow(oldest.lane - RoundOf(oldest.lane));
+    first = before == nullptr ? lanes_.First() : lanes_.Next(*before);
   }
   if (first == nullptr) {
     return;
@@ -240,7 +331,7 @@ void QueueCore::PopByLane(InferRequest& oldest, bool waited_out, Nanos now, Popp
   const Decision decision = Ask(closing_policy_, now);
   const auto* dispatch = std::get_if<Dispatch>(&decision);
   Give(group, dispatch == nullptr ? 1 : dispatch->request_count, popped);
-  passed_over_ = IsQueued(oldest) ? passed_over_ + 1 : 0;
+  passed_over_ = !turn_of_oldest && IsQueued(oldest) ? passed_over_ + 1 : 0;
 }
 
 void QueueCore::TakeAll(RequestList& out) {
@@ -282,6 +373,13 @@ QueueCore::Group& QueueCore::GroupFor(std::uint64_t key) {
   return *last_group_;
 }
 
+void QueueCore::Serve(InferRequest& request) {
+  if (taking_turns_ && !IsLate(request.lane)) {
+    RoundsOf(request.lane).Serve(RoundOf(request.lane));
+  }
+  Unlink(request);
+}
+
 void QueueCore::Unlink(InferRequest& request) {
   arrivals_.Remove(request);
   byte_size_ -= request.byte_size;
@@ -290,13 +388,21 @@ void QueueCore::Unlink(InferRequest& request) {
   if (request.queue_expiry != kNever) {
     expiries_.erase(ExpiryKey(request));
   }
-  if (has_lanes_) {
+  if (has_lanes()) {
     lanes_.Remove(request);
   }
   if (policy_.dynamic) {
     Group& group = GroupFor(request.shape_key);
     group.line.Remove(request);
     group.total -= request.batch_size;
+  }
+  if (taking_turns_) {
+    if (!IsLate(request.lane)) {
+      RoundsOf(request.lane).Leave(request.client);
+    }
+    if (arrivals_.empty()) {
+      EndTurns();
+    }
   }
 }
 
@@ -324,7 +430,9 @@ InferRequest* QueueCore::FirstOfLanes(Nanos now, Popped& popped) {
       return first;
     }
     Drop(*first, popped);
-    ForgetIfIdle(GroupFor(first->shape_key));
+    if (policy_.dynamic) {
+      ForgetIfIdle(GroupFor(first->shape_key));
+    }
   }
   return nullptr;
 }

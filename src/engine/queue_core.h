@@ -15,10 +15,17 @@
 // of lanes; so levels share batches, and a lower level never goes first, except in the turn that
 // QueuePolicies::passed_over_batches_max gives to the oldest of all.
 //
+// With QueueLimits::fair_to_clients the clients of a level take turns (ClientRounds): a request's
+// round is part of its lane. That begins when a request comes while only those of one other client
+// wait, and ends when nothing waits; so one client alone, or a queue that never fills, has no lanes
+// and costs one comparison. A full queue then makes room for who has less in it: the last request
+// of the last round goes, if the new one would be served before it.
+//
 // Cost: a push is one look-up of the shape key's group (none when the key is that of the last push)
 // and three list links; a pop costs the requests that it takes or drops, and looks at no more than
 // one batch of others. Neither depends on how many wait. A request with a timeout costs a node of a
-// map, one in a lane other than the first two nodes of maps.
+// map, one in a lane other than the first two nodes of maps. When clients begin to take turns, each
+// waiting request is moved once.
 #ifndef HEADRACE_ENGINE_QUEUE_CORE_H_
 #define HEADRACE_ENGINE_QUEUE_CORE_H_
 
@@ -33,6 +40,7 @@
 #include "base/clock.h"
 #include "base/intrusive_list.h"
 #include "engine/batch_policy.h"
+#include "engine/client_rounds.h"
 #include "engine/lane_list.h"
 #include "engine/queue_policy.h"
 #include "engine/request.h"
@@ -43,6 +51,8 @@ struct QueueLimits {
   std::size_t request_count_max = 65'536;  // beyond: UNAVAILABLE "Exceeds maximum queue size"
   std::size_t byte_size_max = std::size_t{1} << 30;  // of queued input tensors
   std::uint32_t passed_over_batches_max = 9;         // of the models' QueuePolicies
+  bool fair_to_clients = false;          // clients take turns once requests of more than one wait
+  std::uint32_t batch_retry_credit = 0;  // of the models' ModelOptions
   // Triton's test hooks TRITONSERVER_DELAY_SCHEDULER and TRITONSERVER_BACKLOG_DELAY_SCHEDULER:
   // nothing is given out before so many requests have waited at once, the second in the backlog of
   // a sequence batcher. 0: at once.
@@ -74,6 +84,8 @@ class QueueCore {
   // Takes `request` only when it accepts it, and stamps times.queued (never before that of an
   // earlier request).
   PushResult Push(std::unique_ptr<InferRequest>& request, Nanos now);
+  // What the last Push pushed out to make room, to be refused by the caller; null: nothing.
+  std::unique_ptr<InferRequest> TakeDisplaced() { return std::move(displaced_); }
   // Moves the batch that is due at `now`, if any, into `popped`, which must be fresh.
   void TryPop(Nanos now, Popped& popped);
   // Moves what has outstayed its timeout: into popped.dropped, or behind its level.
@@ -120,8 +132,19 @@ class QueueCore {
   };
 
   Group& GroupFor(std::uint64_t key);
+  // Whether there is more than one lane, so that lanes_ is kept.
+  bool has_lanes() const { return reorders_ || taking_turns_; }
+  ClientRounds& RoundsOf(std::uint64_t lane);
+  // Whether `request` would be one too many at `level`.
+  PushResult RoomFor(const InferRequest& request, std::uint32_t level) const;
+  // Pushes out what would be served after `request`, if that makes the room.
+  bool MakeRoom(const InferRequest& request, std::uint32_t level);
+  void BeginTurns();
+  void EndTurns();
   // Takes the request out of every list and sum.
   void Unlink(InferRequest& request);
+  // The same for one that goes into a batch.
+  void Serve(InferRequest& request);
   void Drop(InferRequest& request, Popped& popped);
   // Drops cancelled requests at the head of the arrivals; the oldest live one, or null.
   InferRequest* OldestLive(Nanos now, Popped& popped);
@@ -151,13 +174,17 @@ class QueueCore {
   const QueuePolicies policies_;
   const DecideFunction decide_;
   const bool tracks_ready_;  // batches may wait for company, so full groups must be found
-  const bool has_lanes_;     // more than one, so that lanes_ is kept
+  const bool reorders_;      // by priority or timeout
 
   IntrusiveList<InferRequest, ArrivalTag> arrivals_;
   LaneList<LaneTag> lanes_;
   std::map<std::pair<Nanos, std::uint64_t>, InferRequest*> expiries_;  // by time and ticket
   std::vector<std::size_t> level_depths_;                              // by level, from 1
   std::uint64_t last_ticket_ = 0;
+  bool taking_turns_ = false;         // of the clients
+  std::uint64_t only_client_ = 0;     // whose requests wait, while no turns are taken
+  std::vector<ClientRounds> rounds_;  // by level, from 1; empty unless fair_to_clients
+  std::unique_ptr<InferRequest> displaced_;
   std::uint32_t passed_over_ = 0;  // batches in a row without the oldest request of all
   std::size_t hold_until_count_;   // 0 once so many have waited
   std::unordered_map<std::uint64_t, Group> groups_;

@@ -65,6 +65,7 @@ class InferRequest : public ListNode<QueueTag>,
   std::uint64_t correlation_id = 0;         // 0 = not in a sequence
   std::string correlation_id_text;          // a string correlation id; empty = none
   std::uint32_t sequence_flags = 0;         // 1 = start, 2 = end
+  std::uint64_t client = 0;                 // who sent it, for a fair queue; 0 = not known
   Nanos deadline = kNever;
 
   // Set by ValidateRequest and the scheduler.
@@ -74,7 +75,7 @@ class InferRequest : public ListNode<QueueTag>,
   RequestTimes times;
   std::shared_ptr<RequestTrace> trace;          // null: not traced
   std::shared_ptr<ExecutionObserver> observer;  // null: only the model's statistics count
-  std::uint32_t lane = 0;                       // of the queue, by priority; 0 is served first
+  std::uint64_t lane = 0;                       // of the queue, by priority and client; 0 is first
   Nanos queue_expiry = kNever;                  // the model's queue policy lets it wait until then
   std::uint64_t queue_ticket = 0;               // counts what came into the queue
   bool placeholder = false;  // fills a slot of a sequence batch that has no request

@@ -95,10 +95,12 @@ class RequestQueue::Impl {
     QueueDispatcher::Pushed pushed;
     Nanos next_expiry = kNever;
     std::string refusal;
+    std::unique_ptr<InferRequest> displaced;
     {
       std::lock_guard lock(mutex_);
       if (refusal_.empty()) {
         pushed = dispatcher_.Push(request, now);
+        displaced = core_.TakeDisplaced();
         next_expiry = core_.next_expiry();
       } else {
         refusal = refusal_;
@@ -114,6 +116,9 @@ class RequestQueue::Impl {
     }
     if (pushed.result != QueueCore::PushResult::kAccepted) {
       Refuse(*request, pushed.result);
+    }
+    if (displaced != nullptr) {
+      Refuse(*displaced, QueueCore::PushResult::kTooManyRequests);
     }
   }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/task_threads.h"
 #include "engine/response_sink.h"
 
 namespace headrace::engine {
@@ -24,10 +25,13 @@ class ResponseCache {
   // client can make two questions of the same key; constant where several servers share it.
   virtual std::uint64_t key_seed() const = 0;
   // The response that was inserted for `key`, if it is still there. Its tensors share the cache's
-  // memory, and keep it. Called on event loops: does not block (a library may: plugin_cache.h).
+  // memory, and keep it.
   virtual std::optional<InferResponse> Lookup(const CacheKey& key) = 0;
   // Keeps a copy of the response, if it fits. An entry of the same key is replaced.
   virtual void Insert(const CacheKey& key, const InferResponse& response) = 0;
+  // Where Lookup and Insert are called, since they may block; null: wherever, since they do not. As
+  // long as the cache lives.
+  virtual TaskThreads* threads() { return nullptr; }
 };
 
 }  // namespace headrace::engine

@@ -31,7 +31,8 @@ Model::Runner::Runner(Placed placed, Target target, std::unique_ptr<RateLimiter:
       placement_(std::move(placed.placement)),
       lease_(std::move(placed.lease)),
       target_(std::move(target)),
-      turns_(std::move(turns)) {}
+      turns_(std::move(turns)),
+      retry_(target_.batch_retry_credit, *target_.statistics) {}
 
 Model::Runner::~Runner() {
   if (thread_.joinable()) {
@@ -114,7 +115,7 @@ void Model::Runner::Execute(Batch batch) {
   // The root of the thread: a backend that throws loses its batch, whose requests end with INTERNAL
   // as they are destroyed.
   try {
-    instance_->Execute(std::move(batch));
+    retry_.Run(std::move(batch), [this](Batch part) { instance_->Execute(std::move(part)); });
   } catch (const std::exception& error) {
     HEADRACE_LOG_ERROR("an instance of model '{}' threw while it executed a batch: {}",
                        target_.model_name, error.what());

@@ -13,6 +13,7 @@
 #include "engine/model.h"
 #include "engine/rate_limiter.h"
 #include "engine/scheduler.h"
+#include "engine/split_retry.h"
 #include "engine/statistics.h"
 
 namespace headrace::engine {
@@ -28,6 +29,7 @@ class Model::Runner {
     ModelStatistics* statistics;
     HealthBoard* health;
     std::string model_name;
+    std::uint32_t batch_retry_credit = 0;  // 0: failed batches are not tried again
   };
   // The instance and the cores that it has.
   struct Placed {
@@ -62,8 +64,9 @@ class Model::Runner {
   InstancePlacer::Lease lease_;
   const Target target_;
   const std::unique_ptr<RateLimiter::Seat> turns_;  // null: it executes whenever it wants
-  std::size_t seat_ = 0;                            // in the queue
-  std::shared_ptr<HealthBoard::Seat> health_;       // null until Start, and of a passive instance
+  SplitRetry retry_;
+  std::size_t seat_ = 0;                       // in the queue
+  std::shared_ptr<HealthBoard::Seat> health_;  // null until Start, and of a passive instance
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };

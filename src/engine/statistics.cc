@@ -93,6 +93,34 @@ void ModelStatistics::RecordCacheHit(Nanos duration) {
 
 void ModelStatistics::RecordCacheMiss(Nanos duration) { cache_miss_.Add(1, duration); }
 
+void ModelStatistics::RecordResponse(std::uint64_t index, const ResponseTimes& times,
+                                     ResponseOutcome outcome) {
+  if (index >= kResponseIndexCountMax) {
+    return;
+  }
+  const bool has_outputs = times.output_start > 0;
+  const auto add = [](CountAndDuration& sum, Nanos from, Nanos to) {
+    sum.count += 1;
+    sum.ns += Elapsed(from, to);
+  };
+  std::lock_guard lock(responses_mutex_);
+  ResponseStatistics& response = responses_[index];
+  if (outcome == ResponseOutcome::kCancelled) {
+    add(response.cancel, times.start, times.end);
+    return;
+  }
+  if (outcome == ResponseOutcome::kSuccess && !has_outputs) {
+    add(response.empty_response, times.start, times.end);
+    return;
+  }
+  add(response.compute_infer, times.start, has_outputs ? times.output_start : times.end);
+  if (has_outputs) {
+    add(response.compute_output, times.output_start, times.end);
+  }
+  add(outcome == ResponseOutcome::kSuccess ? response.success : response.fail, times.start,
+      times.end);
+}
+
 void ModelStatistics::RecordBatchFormed(std::uint64_t batch_size, Nanos oldest_wait) {
   batch_size_.Record(batch_size);
   batch_wait_.Record(Elapsed(0, oldest_wait));
@@ -116,9 +144,14 @@ StatisticsSnapshot ModelStatistics::Read() const {
   snapshot.compute_output = compute_output_.Read();
   snapshot.cache_hit = cache_hit_.Read();
   snapshot.cache_miss = cache_miss_.Read();
+  snapshot.batch_retries = batch_retries_.load(kRelaxed);
   {
     std::lock_guard lock(large_mutex_);
     snapshot.batches = large_batches_;
+  }
+  {
+    std::lock_guard lock(responses_mutex_);
+    snapshot.responses = responses_;
   }
   for (std::size_t size = 0; size < batches_.size(); ++size) {
     const BatchCell& cell = batches_[size];

@@ -24,6 +24,17 @@ struct BatchStatistics {
   CountAndDuration compute_input, compute_infer, compute_output;
 };
 
+// What became of the responses of one index within their requests (contracts, Triton 6.2).
+struct ResponseStatistics {
+  CountAndDuration compute_infer, compute_output, success, fail, empty_response, cancel;
+};
+
+// The stamps of one response of a decoupled model; output_start is 0 for one without outputs.
+struct ResponseTimes {
+  Nanos start = 0, output_start = 0, end = 0;
+};
+enum class ResponseOutcome : std::uint8_t { kSuccess, kFailure, kCancelled };
+
 // A readable copy. Meaning of the fields: contracts, Triton 6.2.
 struct StatisticsSnapshot {
   std::uint64_t last_inference_ms = 0;  // since the epoch
@@ -31,9 +42,11 @@ struct StatisticsSnapshot {
   std::uint64_t execution_count = 0;
   CountAndDuration success, fail, queue, compute_input, compute_infer, compute_output, cache_hit,
       cache_miss;
-  std::array<std::uint64_t, 4> failures_by_reason{};  // indexed by FailureReason
-  std::uint64_t received = 0;                         // submitted to the model
-  std::map<std::uint64_t, BatchStatistics> batches;   // by batch size
+  std::array<std::uint64_t, 4> failures_by_reason{};      // indexed by FailureReason
+  std::uint64_t received = 0;                             // submitted to the model
+  std::map<std::uint64_t, BatchStatistics> batches;       // by batch size
+  std::map<std::uint64_t, ResponseStatistics> responses;  // by index within the request
+  std::uint64_t batch_retries = 0;                        // executions of parts of failed batches
 };
 
 // Thread-safe. Recording is a handful of relaxed atomic additions; batch sizes up to
@@ -56,6 +69,11 @@ class ModelStatistics {
   // Reported by the runner: what went out as one batch, and the time its oldest request had waited
   // for it.
   void RecordBatchFormed(std::uint64_t batch_size, Nanos oldest_wait);
+  // Reported by a decoupled model's backend for its response number `index` of a request. Takes a
+  // mutex. Indices from kResponseIndexCountMax on are left out.
+  void RecordResponse(std::uint64_t index, const ResponseTimes& times, ResponseOutcome outcome);
+  // Reported by the runner: a part of a batch that failed is executed again.
+  void RecordBatchRetry() { batch_retries_.fetch_add(1, std::memory_order_relaxed); }
   // Reported by the front end: from Finish to the last byte handed to the kernel.
   void RecordSend(Nanos duration) { send_.Record(static_cast<std::uint64_t>(duration)); }
   // Set once by whoever loaded the version: from the begin of its load until it could serve.
@@ -65,6 +83,8 @@ class ModelStatistics {
   Nanos load_duration() const { return load_duration_.load(std::memory_order_relaxed); }
 
   StatisticsSnapshot Read() const;
+
+  static constexpr std::uint64_t kResponseIndexCountMax = 4096;
 
   // Headrace's own histograms, in nanoseconds (stages) or counts (batch_size).
   const telemetry::Histogram& queue_histogram() const { return queue_; }
@@ -93,6 +113,9 @@ class ModelStatistics {
   std::array<BatchCell, kBatchSizeTracked + 1> batches_{};
   mutable std::mutex large_mutex_;  // guards large_batches_
   std::map<std::uint64_t, BatchStatistics> large_batches_;
+  mutable std::mutex responses_mutex_;  // guards responses_
+  std::map<std::uint64_t, ResponseStatistics> responses_;
+  std::atomic<std::uint64_t> batch_retries_{0};
   telemetry::Histogram queue_, batch_wait_, execute_, send_, batch_size_;
 };
 

@@ -77,5 +77,42 @@ TEST(ModelStatisticsTest, FillsTheHistograms) {
   EXPECT_EQ(statistics.execute_histogram().sum(), 45u);
 }
 
+TEST(ModelStatisticsTest, CountsResponsesByTheirIndexAndOutcome) {
+  ModelStatistics statistics;
+  const ResponseTimes with_outputs{.start = 100, .output_start = 130, .end = 150};
+  const ResponseTimes without{.start = 100, .output_start = 0, .end = 107};
+  statistics.RecordResponse(0, with_outputs, ResponseOutcome::kSuccess);
+  statistics.RecordResponse(0, with_outputs, ResponseOutcome::kSuccess);
+  statistics.RecordResponse(0, with_outputs, ResponseOutcome::kFailure);
+  statistics.RecordResponse(1, without, ResponseOutcome::kSuccess);
+  statistics.RecordResponse(2, without, ResponseOutcome::kFailure);
+  statistics.RecordResponse(2, without, ResponseOutcome::kCancelled);
+  const auto responses = statistics.Read().responses;
+  ASSERT_EQ(responses.size(), 3u);
+  const ResponseStatistics& first = responses.at(0);
+  EXPECT_EQ(first.compute_infer.count, 3u);
+  EXPECT_EQ(first.compute_infer.ns, 90u);
+  EXPECT_EQ(first.compute_output.ns, 60u);
+  EXPECT_EQ(first.success.count, 2u);
+  EXPECT_EQ(first.success.ns, 100u);
+  EXPECT_EQ(first.fail.ns, 50u);
+  EXPECT_EQ(responses.at(1).empty_response.count, 1u);
+  EXPECT_EQ(responses.at(1).empty_response.ns, 7u);
+  EXPECT_EQ(responses.at(1).success.count, 0u);
+  EXPECT_EQ(responses.at(2).fail.count, 1u);
+  EXPECT_EQ(responses.at(2).compute_infer.ns, 7u);
+  EXPECT_EQ(responses.at(2).compute_output.count, 0u);
+  EXPECT_EQ(responses.at(2).cancel.ns, 7u);
+}
+
+TEST(ModelStatisticsTest, LeavesOutResponsesBeyondTheLimit) {
+  ModelStatistics statistics;
+  for (std::uint64_t i = 0; i < ModelStatistics::kResponseIndexCountMax + 10; ++i) {
+    statistics.RecordResponse(i, {.start = 1, .output_start = 0, .end = 2},
+                              ResponseOutcome::kSuccess);
+  }
+  EXPECT_EQ(statistics.Read().responses.size(), ModelStatistics::kResponseIndexCountMax);
+}
+
 }  // namespace
 }  // namespace headrace::engine

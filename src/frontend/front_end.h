@@ -27,6 +27,7 @@ struct FrontEndOptions {
   bool strict_readiness = true;
   std::string header_forward_pattern;       // HTTP; empty = no header is forwarded (D20)
   std::string grpc_header_forward_pattern;  // the same of gRPC metadata
+  std::string client_header;  // lower case; says who sent a request; empty: its address does
   bool grpc_reflection = false;
   std::size_t grpc_stream_request_count_max = 1024;  // in flight on one stream; more are not read
   // Of one stream: responses that the client has not taken. Beyond it a decoupled model's request

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "frontend/client_key.h"
 #include "frontend/infer_headers.h"
 #include "frontend/replies.h"
 #include "frontend/v2_infer.h"
@@ -65,6 +66,7 @@ std::optional<PreparedGenerate> PrepareGenerate(Call& call) {
   prepared.submission.request = *std::move(parsed);
   prepared.submission.trace = BeginHttpTrace(call, **model);
   prepared.submission.received = call.exchange->received();
+  prepared.submission.client = ClientKey(call.services.options, *call.exchange);
   prepared.plan.trace = prepared.submission.trace;
   prepared.model = *std::move(model);
   return prepared;

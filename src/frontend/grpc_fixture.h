@@ -17,8 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "frontend/fake_model.h"
-#include "frontend/front_end.h"
+#include "frontend/front_end_with_fakes.h"
 #include "frontend/grpc_messages.h"
 #include "net/event_loop.h"
 #include "net/grpc.h"
@@ -120,33 +119,20 @@ class FakeGrpcCall final : public net::GrpcCall {
   bool paused_ = false;
 };
 
-class GrpcFixture : public testing::Test {
+class GrpcFixture : public FrontEndWithFakes {
  protected:
   using Metadata = std::vector<std::pair<std::string, std::string>>;
 
   explicit GrpcFixture(FrontEndOptions options = {})
-      : manager_(repository::ModelManagerOptions{}, backends_, registry_, Clock::Real()),
-        front_end_(std::move(options), registry_, manager_, *tracer_, pool_, Clock::Real()),
+      : FrontEndWithFakes(std::move(options)),
         handler_(front_end_.grpc_handler()),
         loop_("grpc_test", -1, pool_, Clock::Real()) {
-    HEADRACE_CHECK(manager_.LoadAtStart().ok());  // no repository: ready at once
     HEADRACE_CHECK(loop_.Start().ok());
   }
 
   ~GrpcFixture() override {
-    for (const engine::ModelHandle& model : models_) {
-      model->Drain(10 * kSecond);
-    }
+    DrainModels();
     loop_.Stop();
-  }
-
-  engine::ModelHandle Serve(engine::ModelOptions options,
-                            ExecuteFunction execute = ExecuteIdentity) {
-    const std::string name = options.name;
-    const std::int64_t version = options.version;
-    models_.push_back(StartFake(std::move(options), std::move(execute)));
-    registry_.SetVersion(name, version, {engine::ModelState::kReady, "", models_.back()});
-    return models_.back();
   }
 
   // Runs `function` on the loop and waits for it.
@@ -248,15 +234,8 @@ class GrpcFixture : public testing::Test {
     return request;
   }
 
-  BlockPool pool_;
-  NoBackends backends_;
-  engine::Registry registry_;
-  repository::ModelManager manager_;
-  std::unique_ptr<tracing::Tracer> tracer_ = tracing::Tracer::Create({}, {}).value();
-  FrontEnd front_end_;
   net::GrpcHandler& handler_;
   net::EventLoop loop_;
-  std::vector<engine::ModelHandle> models_;
 
  private:
   std::vector<std::shared_ptr<FakeGrpcCall>> calls_;  // as a transport keeps those that go on

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "frontend/client_key.h"
 #include "frontend/grpc_handlers.h"
 #include "frontend/single_reply.h"
 
@@ -152,6 +153,7 @@ void SubmitGrpcInfer(const GrpcContext& context, PreparedInfer prepared,
   submission.trace = std::move(prepared.trace);
   submission.received = context.services.clock.Now();
   submission.deadline = context.call->deadline();
+  submission.client = ClientKey(context.services.options, *context.call);
   SubmitInfer(std::move(prepared.model), std::move(submission), std::move(sink));
 }
 

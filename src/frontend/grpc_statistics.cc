@@ -36,6 +36,16 @@ void FillModel(const engine::Model& model, inference::ModelStatistics& shown) {
     Fill(batch.compute_infer, entry.mutable_compute_infer());
     Fill(batch.compute_output, entry.mutable_compute_output());
   }
+  for (const auto& [index, response] : statistics.responses) {
+    inference::InferResponseStatistics& entry =
+        (*shown.mutable_response_stats())[std::to_string(index)];
+    Fill(response.compute_infer, entry.mutable_compute_infer());
+    Fill(response.compute_output, entry.mutable_compute_output());
+    Fill(response.success, entry.mutable_success());
+    Fill(response.fail, entry.mutable_fail());
+    Fill(response.empty_response, entry.mutable_empty_response());
+    Fill(response.cancel, entry.mutable_cancel());
+  }
 }
 
 Result<inference::ModelStatisticsResponse> ModelStatistics(

@@ -77,6 +77,7 @@ void SubmitInfer(engine::ModelHandle model, InferSubmission submission,
   request->correlation_id_text = std::move(parsed.correlation_id_text);
   request->sequence_flags = parsed.sequence_flags;
   request->deadline = submission.deadline;
+  request->client = submission.client;
   request->times.received = submission.received;
   request->trace = std::move(submission.trace);
   // `model` keeps it alive through Submit, whatever becomes of the request.

@@ -3,6 +3,7 @@
 #define HEADRACE_FRONTEND_INFER_SUBMIT_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +55,7 @@ struct InferSubmission {
   std::shared_ptr<engine::RequestTrace> trace;
   Nanos received = 0;
   Nanos deadline = kNever;
+  std::uint64_t client = 0;  // ClientKey
 };
 void SubmitInfer(engine::ModelHandle model, InferSubmission submission,
                  std::unique_ptr<engine::ResponseSink> sink);

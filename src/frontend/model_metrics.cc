@@ -254,6 +254,9 @@ void WriteHeadraceFamilies(PrometheusWriter& writer, const std::vector<Row>& row
   Write(writer, rows, "headrace_instances_ready", MetricKind::kGauge,
         "Instances of the model that can execute",
         [](const Row& row) { return row.model->ready_instance_count(); });
+  Write(writer, rows, "headrace_batch_retries_total", MetricKind::kCounter,
+        "Executions of parts of batches that had failed as a whole",
+        [](const Row& row) { return row.statistics.batch_retries; });
   WriteHistogram(writer, rows, "headrace_request_queue_seconds",
                  "Time of a request from its queueing to its execution",
                  &ModelStatistics::queue_histogram, kStageBounds, kSecondsPerNano);

@@ -26,6 +26,21 @@ void WriteBatches(JsonWriter& json, const engine::StatisticsSnapshot& statistics
   json.EndArray();
 }
 
+void WriteResponses(JsonWriter& json, const engine::StatisticsSnapshot& statistics) {
+  json.Key("response_stats").BeginObject();
+  for (const auto& [index, response] : statistics.responses) {
+    json.Key(std::to_string(index)).BeginObject();
+    WriteDuration(json, "compute_infer", response.compute_infer);
+    WriteDuration(json, "compute_output", response.compute_output);
+    WriteDuration(json, "success", response.success);
+    WriteDuration(json, "fail", response.fail);
+    WriteDuration(json, "empty_response", response.empty_response);
+    WriteDuration(json, "cancel", response.cancel);
+    json.EndObject();
+  }
+  json.EndObject();
+}
+
 void WriteModel(JsonWriter& json, const engine::Model& model) {
   const engine::StatisticsSnapshot statistics = model.statistics().Read();
   json.BeginObject().Key("name").String(model.name());
@@ -42,7 +57,8 @@ void WriteModel(JsonWriter& json, const engine::Model& model) {
   WriteDuration(json, "compute_output", statistics.compute_output);
   WriteDuration(json, "cache_hit", statistics.cache_hit);
   WriteDuration(json, "cache_miss", statistics.cache_miss);
-  json.EndObject().Key("response_stats").BeginObject().EndObject();
+  json.EndObject();
+  WriteResponses(json, statistics);
   WriteBatches(json, statistics);
   json.Key("memory_usage").BeginArray().EndArray().EndObject();
 }

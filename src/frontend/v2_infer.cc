@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "frontend/client_key.h"
 #include "frontend/header_forwarder.h"
 #include "frontend/infer_sink.h"
 #include "frontend/infer_submit.h"
@@ -138,6 +139,7 @@ void Submit(Call& call, InferTarget target, const InferHeaders& headers,
   submission.wanted_outputs = WantedOutputs(plan);
   submission.trace = BeginHttpTrace(call, *target.model);
   submission.received = call.exchange->received();
+  submission.client = ClientKey(call.services.options, *call.exchange);
   plan.trace = submission.trace;
   auto sink = MakeHttpInferSink(std::move(call.exchange), target.model, std::move(plan),
                                 response_coding, call.services);

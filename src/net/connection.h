@@ -2,6 +2,7 @@
 #ifndef HEADRACE_NET_CONNECTION_H_
 #define HEADRACE_NET_CONNECTION_H_
 
+#include <cstdint>
 #include <string_view>
 
 #include "base/intrusive_list.h"
@@ -28,6 +29,13 @@ class Connection : public EventSource, public ListNode<>, public ListNode<DirtyT
   virtual void BeginDrain() = 0;
   // Closes now; what is in work is cancelled.
   virtual void Close() = 0;
+
+  // Whose it is (peer_key.h); the listener says so before Begin.
+  std::uint64_t peer() const { return peer_; }
+  void set_peer(std::uint64_t peer) { peer_ = peer; }
+
+ private:
+  std::uint64_t peer_ = 0;
 };
 
 }  // namespace headrace::net

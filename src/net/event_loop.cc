@@ -16,6 +16,10 @@ namespace headrace::net {
 namespace {
 
 constexpr int kEventsPerTurn = 256;
+// A turn that was full, or interrupted (as that of a process that goes on after SIGSTOP is), may
+// have left events behind that came in time, so timeouts wait for a turn that saw all; after so
+// many others they wait no longer.
+constexpr int kPartialTurnsMax = 100;
 // Requests that arrive in one turn wake their instance threads once, but no later than this and one
 // event after the first.
 constexpr Nanos kWakeDelayMax = 50 * kMicrosecond;
@@ -201,6 +205,8 @@ void EventLoop::Impl::Run() {
   }
   std::array<epoll_event, kEventsPerTurn> events;
   WakeBatch wakes;
+  int partial_turns = 0;
+  Nanos timers_now = clock_.Now();
   while (!stop_) {
     int timeout_ms = WaitMillis();
     wakes.Flush();
@@ -211,13 +217,17 @@ void EventLoop::Impl::Run() {
     const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, timeout_ms);
     waker_->Awake();
     now_ = clock_.Now();
+    partial_turns = count < 0 || count == kEventsPerTurn ? partial_turns + 1 : 0;
+    if (partial_turns == 0 || partial_turns > kPartialTurnsMax) {
+      timers_now = now_;
+    }
     RunEvents({events.data(), static_cast<std::size_t>(std::max(count, 0))}, wakes);
     RunResumes();
     wakes.Flush();  // the instances work while the answers below are sent
     RunTasks();
     for (TurnHook *hook = hooks_.First(), *next; hook != nullptr; hook = next) {
       next = hooks_.Next(*hook);
-      hook->OnTurn(now_);
+      hook->OnTurn(timers_now);
     }
     dead_.clear();
   }

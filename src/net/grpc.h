@@ -79,8 +79,8 @@ struct GrpcCallPlan {
 
 // One call. Shared by the transport and whoever answers it. Over once Finish was called or OnCancel
 // has come: from then on everything that sends is a no-op, and the handler is not called again.
-// Thread-safety: head, method, loop, begun, deadline and cancelled from any thread, everything else
-// on the loop's thread (EventLoop::Post gets one there).
+// Thread-safety: head, method, loop, begun, deadline, peer and cancelled from any thread,
+// everything else on the loop's thread (EventLoop::Post gets one there).
 class GrpcCall {
  public:
   virtual ~GrpcCall() = default;
@@ -90,6 +90,7 @@ class GrpcCall {
   virtual EventLoop& loop() const = 0;
   Nanos begun() const { return begun_; }        // when its head arrived
   Nanos deadline() const { return deadline_; }  // from grpc-timeout; kNever: none
+  std::uint64_t peer() const { return peer_; }  // its host (peer_key.h); 0: not known
   // True once the client has given the call up, its deadline has passed or its connection is gone.
   virtual bool cancelled() const = 0;
 
@@ -117,6 +118,7 @@ class GrpcCall {
   std::uint32_t method_ = 0;
   Nanos begun_ = 0;
   Nanos deadline_ = kNever;
+  std::uint64_t peer_ = 0;
 };
 
 using GrpcCallRef = std::shared_ptr<GrpcCall>;

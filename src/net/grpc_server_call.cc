@@ -36,7 +36,9 @@ std::optional<std::string_view> GrpcRequestHead::Header(std::string_view name) c
 }
 
 GrpcServerCall::GrpcServerCall(Http2Session& session, std::int32_t id)
-    : Http2Stream(session, id), loop_(listener().loop()), handler_(*listener().grpc_handler()) {}
+    : Http2Stream(session, id), loop_(listener().loop()), handler_(*listener().grpc_handler()) {
+  peer_ = session.peer();
+}
 
 GrpcServerCall::~GrpcServerCall() = default;
 

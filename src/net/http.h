@@ -110,6 +110,8 @@ class HttpExchange {
   // True once the client is known to be gone. Any thread.
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   EventLoop& loop() const { return loop_; }
+  // The host that it came from (peer_key.h); 0: not known.
+  std::uint64_t peer() const { return peer_; }
 
   // Sends the answer, exactly once, on the loop's thread (EventLoop::Post gets one there). A no-op
   // if the connection is gone.
@@ -143,6 +145,7 @@ class HttpExchange {
   Buffer body_;
   Nanos begun_ = 0;
   Nanos received_ = 0;
+  std::uint64_t peer_ = 0;
 };
 
 using HttpExchangeRef = std::shared_ptr<HttpExchange>;

@@ -69,6 +69,7 @@ class Http2Session {
 
   // For the streams.
   HttpListener& listener() { return listener_; }
+  std::uint64_t peer() const { return connection_.peer(); }
   void SubmitHeaders(Http2Stream& stream, std::span<const nghttp2_nv> fields, bool end);
   void ResetStream(std::int32_t id, std::uint32_t error_code);
   void Wake(Http2Stream& stream, bool deferred);

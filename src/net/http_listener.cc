@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "net/peer_key.h"
 #include "net/pending_connection.h"
 #include "net/tls_context.h"
 
@@ -100,9 +101,12 @@ void HttpListener::OnEvents(std::uint32_t) {
 
 // False when nothing more can be accepted now.
 bool HttpListener::AcceptOne() {
-  UniqueFd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  sockaddr_storage peer;
+  socklen_t peer_byte_size = sizeof(peer);
+  UniqueFd fd(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &peer_byte_size,
+                        SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (fd) {
-    Admit(std::move(fd));
+    Admit(std::move(fd), PeerKey(peer, peer_byte_size));
     return true;
   }
   switch (errno) {
@@ -120,7 +124,7 @@ bool HttpListener::AcceptOne() {
   }
 }
 
-void HttpListener::Admit(UniqueFd fd) {
+void HttpListener::Admit(UniqueFd fd, std::uint64_t peer) {
   if (static_cast<std::size_t>(gate_.inside()) >= options_.limits.connection_count_max ||
       !gate_.TryEnter()) {
     RefuseSocket(std::move(fd));
@@ -134,6 +138,7 @@ void HttpListener::Admit(UniqueFd fd) {
     return;
   }
   auto connection = std::make_unique<PendingConnection>(std::move(fd), std::move(tls), *this);
+  connection->set_peer(peer);
   if (!loop_.impl().Add(number, kEvents, *connection).ok()) {
     gate_.Leave();
     cells_.refused.Add(1);
@@ -156,6 +161,7 @@ void HttpListener::OnClosed(Connection& connection) {
 void HttpListener::Replace(Connection& old, std::unique_ptr<Connection> successor, int fd,
                            std::string_view received) {
   Connection& replacement = *successor.release();
+  replacement.set_peer(old.peer());
   connections_.Remove(old);
   connections_.PushBack(replacement);
   // Edge-triggered: what is there already is reported again, to the new source.

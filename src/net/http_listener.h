@@ -69,7 +69,7 @@ class HttpListener final : public EventSource, public TurnHook {
 
  private:
   bool AcceptOne();
-  void Admit(UniqueFd fd);
+  void Admit(UniqueFd fd, std::uint64_t peer);
   bool ShedWithReserve();
   void RefuseSocket(UniqueFd fd);
   void Pause();

@@ -70,4 +70,14 @@ struct TRITONBACKEND_ModelInstance {
   headrace::engine::ModelStatistics* statistics = nullptr;
 };
 
+struct TRITONBACKEND_ResponseFactory;
+
+// What a backend says about one response of a decoupled model. Belongs to one thread at a time.
+struct TRITONBACKEND_ModelInstanceResponseStatistics {
+  TRITONBACKEND_ModelInstance* instance = nullptr;
+  TRITONBACKEND_ResponseFactory* factory = nullptr;
+  headrace::engine::ResponseTimes times;
+  headrace::engine::ResponseOutcome outcome = headrace::engine::ResponseOutcome::kSuccess;
+};
+
 #endif  // HEADRACE_PLUGIN_MODEL_HANDLE_H_

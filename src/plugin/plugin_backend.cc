@@ -72,7 +72,7 @@ class PluginInstance final : public engine::Instance {
       handle_.statistics = &batch.requests.front()->model()->statistics();
     }
     handles_.clear();
-    pool_->Begin(batch.requests, handles_);
+    pool_->Begin(batch.requests, handles_, batch.failed);
     // The backend may write to the array that it is given.
     argument_ = handles_;
     const Status status = Call("ModelInstanceExecute", backend_->entries().execute, &handle_,
@@ -83,6 +83,11 @@ class PluginInstance final : public engine::Instance {
         if (request->held()) {
           request->TakeBack(status);
         }
+      }
+    }
+    if (batch.failed != nullptr) {
+      for (TRITONBACKEND_Request* request : handles_) {
+        request->Settle();
       }
     }
   }

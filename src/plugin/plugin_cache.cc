@@ -189,12 +189,15 @@ Result<std::shared_ptr<PluginCache>> PluginCache::Create(const PluginCacheOption
     return status.WithPrefix(fmt::format("cache '{}': ", options.name));
   }
   HEADRACE_LOG_INFO("response cache '{}' loaded from {}", options.name, *path);
-  return std::shared_ptr<PluginCache>(new PluginCache(options.name, std::move(entries), cache));
+  return std::shared_ptr<PluginCache>(new PluginCache(options, std::move(entries), cache));
 }
 
-PluginCache::PluginCache(std::string name, std::unique_ptr<const EntryPoints> entries,
-                         TRITONCACHE_Cache* cache)
-    : name_(std::move(name)), entries_(std::move(entries)), cache_(cache) {}
+PluginCache::PluginCache(const PluginCacheOptions& options,
+                         std::unique_ptr<const EntryPoints> entries, TRITONCACHE_Cache* cache)
+    : name_(options.name),
+      entries_(std::move(entries)),
+      cache_(cache),
+      threads_("cache", options.thread_count, options.waiting_max) {}
 
 PluginCache::~PluginCache() {
   const Status status = Call("CacheFinalize", entries_->finalize, cache_);
@@ -257,6 +260,9 @@ void PluginCache::Collect(telemetry::PrometheusWriter& writer) const {
                 "Calls of the response cache library that failed");
   writer.Sample({{"operation", "lookup"}}, lookup_failures_.load(std::memory_order_relaxed));
   writer.Sample({{"operation", "insert"}}, insert_failures_.load(std::memory_order_relaxed));
+  writer.Family("headrace_cache_skipped_total", telemetry::MetricKind::kCounter,
+                "Look-ups and insertions left out, since too many waited for the cache's threads");
+  writer.Sample({}, threads_.refused_count());
 }
 
 }  // namespace headrace::plugin

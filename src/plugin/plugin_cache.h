@@ -4,6 +4,7 @@
 #define HEADRACE_PLUGIN_PLUGIN_CACHE_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/task_threads.h"
 #include "engine/response_cache.h"
 #include "telemetry/prometheus.h"
 
@@ -23,6 +25,8 @@ struct PluginCacheOptions {
   std::string directory;                        // holds <name>/libtritoncache_<name>.so
   std::map<std::string, std::string> settings;  // the library's, as JSON of strings
   std::string host_library_directory;  // of the empty libtritonserver.so; empty: beside the program
+  std::size_t thread_count = 4;        // that call the library
+  std::size_t waiting_max = 1024;      // calls that wait for them
 };
 
 // The library's file, or nothing if there is none of that name.
@@ -35,8 +39,9 @@ std::optional<std::string> FindCacheLibrary(const std::string& name, const std::
 // answer that cannot be inserted is not kept. Both are counted (headrace_cache_failures_total) and
 // written to the log, the first ones and then ever fewer.
 //
-// Look-ups run where requests are submitted, so on event loops: a library that waits (for another
-// machine) holds up that loop's connections for so long.
+// A library may wait for another machine, so it is called on threads of its own: neither an event
+// loop nor an instance waits for it. When too many calls wait for those threads, requests go
+// without the cache (headrace_cache_skipped_total).
 class PluginCache final : public engine::ResponseCache, public telemetry::MetricSource {
  public:
   // NOT_FOUND with the place searched; UNAVAILABLE with the loader's text; INVALID_ARGUMENT if the
@@ -48,13 +53,14 @@ class PluginCache final : public engine::ResponseCache, public telemetry::Metric
   std::uint64_t key_seed() const override { return 0; }
   std::optional<engine::InferResponse> Lookup(const engine::CacheKey& key) override;
   void Insert(const engine::CacheKey& key, const engine::InferResponse& response) override;
+  TaskThreads* threads() override { return &threads_; }
 
   void Collect(telemetry::PrometheusWriter& writer) const override;
 
   struct EntryPoints;  // what the library exports
 
  private:
-  PluginCache(std::string name, std::unique_ptr<const EntryPoints> entries,
+  PluginCache(const PluginCacheOptions& options, std::unique_ptr<const EntryPoints> entries,
               TRITONCACHE_Cache* cache);
 
   void CountFailure(std::atomic<std::uint64_t>& count, const char* what, const Status& status);
@@ -63,6 +69,7 @@ class PluginCache final : public engine::ResponseCache, public telemetry::Metric
   const std::unique_ptr<const EntryPoints> entries_;
   TRITONCACHE_Cache* const cache_;
   std::atomic<std::uint64_t> lookup_failures_ = 0, insert_failures_ = 0;
+  TaskThreads threads_;
 };
 
 }  // namespace headrace::plugin

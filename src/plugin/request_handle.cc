@@ -41,7 +41,8 @@ Result<std::optional<std::size_t>> ExpectedByteSize(const TRITONBACKEND_Output& 
 }  // namespace
 
 void RequestPool::Begin(std::vector<std::unique_ptr<engine::InferRequest>>& requests,
-                        std::vector<TRITONBACKEND_Request*>& handles) {
+                        std::vector<TRITONBACKEND_Request*>& handles,
+                        engine::FailedRequests* failed) {
   {
     std::lock_guard lock(mutex_);
     for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -57,7 +58,7 @@ void RequestPool::Begin(std::vector<std::unique_ptr<engine::InferRequest>>& requ
   }
   const std::shared_ptr<RequestPool> self = shared_from_this();
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    handles[handles.size() - requests.size() + i]->Begin(std::move(requests[i]), self);
+    handles[handles.size() - requests.size() + i]->Begin(std::move(requests[i]), self, failed);
   }
 }
 
@@ -92,13 +93,19 @@ using headrace::Status;
 using headrace::plugin::RequestPool;
 
 void TRITONBACKEND_Request::Begin(std::unique_ptr<headrace::engine::InferRequest> request,
-                                  std::shared_ptr<RequestPool> pool) {
+                                  std::shared_ptr<RequestPool> pool,
+                                  headrace::engine::FailedRequests* failed) {
   request_ = std::move(request);
+  failed_ = failed;
+  sent_ = false;
+  withheld_ = false;
   pool_ = std::move(pool);
   references_ = 1;
   responses_begun_ = 0;
+  responses_reported_ = 0;
   rescheduled_ = false;
   BindInputs();
+  in_use_.store(true, std::memory_order_relaxed);
   held_.store(true, std::memory_order_release);
 }
 
@@ -167,7 +174,7 @@ Status TRITONBACKEND_Request::Reschedule() {
         "a request is rescheduled only for a model whose sequence_batching says "
         "iterative_sequence: true");
   }
-  if (request_->finished()) {
+  if (ended()) {
     return InvalidArgument("a request that has had its final response cannot be rescheduled");
   }
   rescheduled_ = true;
@@ -241,17 +248,25 @@ void TRITONBACKEND_Request::Unreference(Lock lock) {
     headrace::engine::SequenceStep& step = *request_->step;
     std::unique_ptr<headrace::engine::InferRequest> again = std::move(request_);
     const std::shared_ptr<RequestPool> pool = std::move(pool_);
+    in_use_.store(false, std::memory_order_release);
     lock.unlock();
     pool->Return(this);
     step.Reschedule(std::move(again));
     return;
   }
-  if (!request_->finished()) {
+  if (withheld_) {
+    if (failed_ != nullptr) {
+      failed_->Add(std::move(request_), std::move(withheld_error_));
+    } else {
+      Finish(std::move(withheld_error_));
+    }
+  } else if (!request_->finished()) {
     Finish(headrace::Internal("the backend released the request without a final response"));
   }
   shown_trace_.own.reset();
   const std::unique_ptr<headrace::engine::InferRequest> ended = std::move(request_);
   const std::shared_ptr<RequestPool> pool = std::move(pool_);
+  in_use_.store(false, std::memory_order_release);  // nothing is added to failed_ any more
   lock.unlock();
   pool->Return(this);
   // `ended` may be the last to hold the model; it goes when nothing here is touched any more.
@@ -268,10 +283,35 @@ void TRITONBACKEND_Request::Finish(Status status) {
   request_->Finish(std::move(status), reason);
 }
 
+std::uint64_t TRITONBACKEND_Request::NextReportedResponse() {
+  Lock lock(mutex_);
+  return responses_reported_++;
+}
+
+void TRITONBACKEND_Request::Fail(Status error) {
+  if (failed_ == nullptr || sent_) {
+    Finish(std::move(error));
+    return;
+  }
+  withheld_ = true;
+  withheld_error_ = std::move(error);
+}
+
+void TRITONBACKEND_Request::Settle() {
+  if (!in_use_.load(std::memory_order_acquire)) {
+    return;
+  }
+  Lock lock(mutex_);
+  failed_ = nullptr;
+  if (std::exchange(withheld_, false) && request_ != nullptr) {
+    Finish(std::move(withheld_error_));
+  }
+}
+
 void TRITONBACKEND_Request::TakeBack(const Status& status) {
   Lock lock(mutex_);
-  if (request_ != nullptr && !request_->finished()) {
-    Finish(status);
+  if (request_ != nullptr && !ended()) {
+    Fail(status);
   }
   if (held()) {
     held_.store(false, std::memory_order_release);
@@ -284,7 +324,7 @@ Result<TRITONBACKEND_Response*> TRITONBACKEND_Request::NewResponse(bool from_fac
   if (!from_factory && !held()) {
     return InvalidArgument("a response for a request that was released");
   }
-  if (request_->finished()) {
+  if (ended()) {
     return InvalidArgument("a response for a request that has ended");
   }
   TRITONBACKEND_Response* response = nullptr;
@@ -331,9 +371,10 @@ void TRITONBACKEND_Request::SendLocked(TRITONBACKEND_Response* response, bool fi
   if (!error.ok()) {
     const auto& model = request_->model();
     if (final || model == nullptr || !model->options().decoupled) {
-      Finish(std::move(error));
+      Fail(std::move(error));
       return;
     }
+    sent_ = true;
     out.error = std::move(error);
     request_->Send(std::move(out));
     return;
@@ -352,6 +393,7 @@ void TRITONBACKEND_Request::SendLocked(TRITONBACKEND_Response* response, bool fi
   }
   out.parameters = std::move(response->parameters);
   out.final = final;
+  sent_ = true;
   request_->Send(std::move(out));
   if (final) {
     Finish(OkStatus());
@@ -365,7 +407,7 @@ Status TRITONBACKEND_Request::Send(TRITONBACKEND_Response* response, bool final,
   }
   Lock lock(self->mutex_);
   Status result;
-  if (self->request_->finished()) {
+  if (self->ended()) {
     result = InvalidArgument("a response was sent after the request's final one");
   } else {
     self->SendLocked(response, final, std::move(error));
@@ -397,7 +439,7 @@ Result<TRITONBACKEND_ResponseFactory*> TRITONBACKEND_Request::NewFactory() {
 
 Status TRITONBACKEND_Request::FinishByFactory() {
   Lock lock(mutex_);
-  if (request_->finished()) {
+  if (ended()) {
     return InvalidArgument("the final flag was sent after the request's end");
   }
   Finish(OkStatus());
@@ -469,7 +511,7 @@ Result<std::byte*> TRITONBACKEND_Request::AllocateOutput(TRITONBACKEND_Output* o
                                   output->name, output->shape.ToString(), **expected, byte_size));
   }
   Lock lock(self->mutex_);
-  if (self->request_->finished()) {
+  if (self->ended()) {
     return InvalidArgument("a buffer for an output of a request that has ended");
   }
   Result<headrace::MutableBuffer> buffer =

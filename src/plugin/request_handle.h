@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/failed_requests.h"
 #include "engine/request.h"
 #include "plugin/trace_handle.h"
 #include "plugin/values.h"
@@ -78,9 +79,14 @@ struct TRITONBACKEND_Request {
   TRITONBACKEND_Request(const TRITONBACKEND_Request&) = delete;
   TRITONBACKEND_Request& operator=(const TRITONBACKEND_Request&) = delete;
 
-  // The start of an execution.
+  // The start of an execution. `failed` (may be null) takes the request if it fails with nothing
+  // sent for it, until Settle.
   void Begin(std::unique_ptr<headrace::engine::InferRequest> request,
-             std::shared_ptr<headrace::plugin::RequestPool> pool);
+             std::shared_ptr<headrace::plugin::RequestPool> pool,
+             headrace::engine::FailedRequests* failed);
+  // The execution has returned: what failed and is still referred to ends now, and what fails later
+  // ends at once. Costs a load where nothing is referred to any more.
+  void Settle();
 
   // False once the backend has given the request back.
   bool held() const { return held_.load(std::memory_order_acquire); }
@@ -125,6 +131,9 @@ struct TRITONBACKEND_Request {
   // Makes what was written the state's value.
   static headrace::Status UpdateState(TRITONBACKEND_State* state);
 
+  // The number of the response whose statistics are reported next, within this execution.
+  std::uint64_t NextReportedResponse();
+
   // Ends the request with `status` if it has not ended, and takes it back from the backend if it is
   // still held.
   void TakeBack(const headrace::Status& status);
@@ -133,6 +142,10 @@ struct TRITONBACKEND_Request {
   using Lock = std::unique_lock<std::mutex>;
   void BindInputs();
   void Finish(headrace::Status status);
+  // Ends the request with `error`, or keeps the error back for failed_.
+  void Fail(headrace::Status error);
+  // Whether it takes no more responses.
+  bool ended() const { return withheld_ || request_->finished(); }
   void SendLocked(TRITONBACKEND_Response* response, bool final, headrace::Status error);
   static void Idle(TRITONBACKEND_Response* response);
   void Unreference(Lock lock);
@@ -142,6 +155,7 @@ struct TRITONBACKEND_Request {
   TRITONSERVER_InferenceTrace shown_trace_;  // guarded by mutex_
   std::shared_ptr<headrace::plugin::RequestPool> pool_;
   std::atomic<bool> held_{false};
+  std::atomic<bool> in_use_{false};  // until nothing refers to the request any more
 
   // Guards what follows, and puts the calls to the response sink, which never block, in a row.
   std::mutex mutex_;
@@ -149,8 +163,13 @@ struct TRITONBACKEND_Request {
   std::vector<std::unique_ptr<TRITONBACKEND_Response>> responses_;
   std::size_t next_response_ = 0;
   std::size_t responses_begun_ = 0;         // in this execution
+  std::uint64_t responses_reported_ = 0;    // in this execution
   std::deque<TRITONBACKEND_State> states_;  // a deque: addresses stay
   bool rescheduled_ = false;
+  headrace::engine::FailedRequests* failed_ = nullptr;
+  bool sent_ = false;      // something, in this execution
+  bool withheld_ = false;  // it has failed, and its client has not been told
+  headrace::Status withheld_error_;
 };
 
 namespace headrace::plugin {
@@ -158,9 +177,11 @@ namespace headrace::plugin {
 // The handles of one instance. Thread-safe. Lives as long as a handle of it is in use.
 class RequestPool : public std::enable_shared_from_this<RequestPool> {
  public:
-  // A handle for each request, in order, appended to `handles`.
+  // A handle for each request, in order, appended to `handles`. `failed`: see
+  // TRITONBACKEND_Request::Begin.
   void Begin(std::vector<std::unique_ptr<engine::InferRequest>>& requests,
-             std::vector<TRITONBACKEND_Request*>& handles);
+             std::vector<TRITONBACKEND_Request*>& handles,
+             engine::FailedRequests* failed = nullptr);
   void Return(TRITONBACKEND_Request* handle);
   // Takes back every handle that is in use: the backend is gone. Returns how many there were.
   std::size_t TakeBackAll(const Status& status);

@@ -127,6 +127,20 @@ int ThreadCountAsked(const inference::ModelConfig& config) {
   return 0;
 }
 
+// A model whose executions must not be repeated, failed or not, says so.
+Result<bool> RetriesFailedBatches(const inference::ModelConfig& config) {
+  const auto found = config.parameters().find("retry_failed_batches");
+  if (found == config.parameters().end()) {
+    return true;
+  }
+  const std::string& value = found->second.string_value();
+  if (value != "true" && value != "false") {
+    return InvalidArgument(
+        "parameter 'retry_failed_batches' must be \"true\" or \"false\", got \"{}\"", value);
+  }
+  return value == "true";
+}
+
 }  // namespace
 
 std::vector<InstancePlacement> BuildPlacements(const inference::ModelConfig& config) {
@@ -165,6 +179,8 @@ Result<engine::ModelOptions> BuildModelOptions(const inference::ModelConfig& con
   options.decoupled = config.model_transaction_policy().decoupled();
   options.batching = ToBatching(config);
   options.queue_limits = limits;
+  HEADRACE_ASSIGN_OR_RETURN(const bool retries, RetriesFailedBatches(config));
+  options.batch_retry_credit = retries ? limits.batch_retry_credit : 0;
   options.queue_policies = ToQueuePolicies(config);
   options.queue_policies.passed_over_batches_max = limits.passed_over_batches_max;
   HEADRACE_ASSIGN_OR_RETURN(options.sequences, BuildSequenceOptions(config));

@@ -19,7 +19,9 @@ plugin::PluginCacheOptions LibraryOptions(const ServerConfig& config) {
           .directory = config.cache_directory.empty() ? ProgramDirectory() + "/caches"
                                                       : config.cache_directory,
           .settings = config.cache_settings,
-          .host_library_directory = config.host_library_directory};
+          .host_library_directory = config.host_library_directory,
+          .thread_count = config.cache_thread_count,
+          .waiting_max = config.cache_waiting_max};
 }
 
 // The server's own cache; 0: none.

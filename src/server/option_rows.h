@@ -33,6 +33,9 @@ void AppendArchiveOptions(std::vector<Option>& options);
 // options_model_services.cc: the response cache and the rate limiter, which all models share.
 void AppendModelServiceOptions(std::vector<Option>& options);
 
+// options_scheduling.cc: whose request goes next, and what becomes of a batch that fails.
+void AppendSchedulingOptions(std::vector<Option>& options);
+
 // options_service.cc: what the services do with requests, whatever the transport.
 void AppendServiceOptions(std::vector<Option>& options);
 

@@ -492,6 +492,7 @@ std::vector<Option> MakeOptions() {
   AppendSharedMemoryOptions(options);
   AppendGpuOptions(options);
   AppendModelServiceOptions(options);
+  AppendSchedulingOptions(options);
   AppendOtherOptions(options);
   for (std::string_view name :
        {"grpc-infer-thread-count", "grpc-infer-allocation-pool-size", "grpc-max-response-pool-size",

@@ -142,6 +142,13 @@ void AppendModelServiceOptions(std::vector<Option>& options) {
                          "Holds CACHE/libtritoncache_CACHE.so. Default: caches/ beside the "
                          "program."));
   options.push_back(ResponseCacheByteSize());
+  options.push_back(
+      Number("cache-thread-count", "Response cache", &ServerConfig::cache_thread_count, "COUNT",
+             {1, 1024}, "Threads that call a cache that is a library, which may take its time."));
+  options.push_back(Number("cache-waiting-max", "Response cache", &ServerConfig::cache_waiting_max,
+                           "COUNT", {1, 1'000'000},
+                           "Calls that wait for those threads; beyond it requests go without the "
+                           "cache."));
   options.push_back(Text("repoagent-directory", "Models", &ServerConfig::repoagent_directory, "DIR",
                          "Holds AGENT/libtritonrepoagent_AGENT.so for models with "
                          "model_repository_agents. Default: repoagents/ beside the program."));

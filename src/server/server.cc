@@ -71,6 +71,8 @@ repository::ModelManagerOptions ManagerOptions(
       .request_count_max = config.queue_request_count_max,
       .byte_size_max = config.queue_byte_size_max,
       .passed_over_batches_max = static_cast<std::uint32_t>(config.priority_passed_over_max),
+      .fair_to_clients = config.fair_queues,
+      .batch_retry_credit = static_cast<std::uint32_t>(config.batch_retry_credit),
       .hold_until_count = config.hold_until_count,
       .hold_until_backlog_count = config.hold_until_backlog_count};
   options.namespaces = config.model_namespacing;
@@ -149,6 +151,7 @@ frontend::FrontEndOptions FrontOptions(const ServerConfig& config) {
   options.http_input_byte_size_max = config.http_input_byte_size_max;
   options.strict_readiness = config.strict_readiness;
   options.header_forward_pattern = config.http_header_forward_pattern;
+  options.client_header = config.client_header;
   options.grpc_header_forward_pattern = config.grpc_header_forward_pattern;
   options.grpc_reflection = config.grpc_reflection;
   options.grpc_stream_request_count_max = config.grpc_stream_request_count_max;

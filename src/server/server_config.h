@@ -106,8 +106,8 @@ struct ServerConfig {
   std::uint64_t grpc_pings_without_data_max = 2;
   std::uint64_t grpc_received_ping_interval_min_ms = 300'000;
   std::uint64_t grpc_ping_strikes_max = 2;
-  std::uint64_t grpc_connection_age_max_ms = 0;    // 0: none
-  std::uint64_t grpc_connection_age_grace_ms = 0;  // 0: none
+  std::uint64_t grpc_connection_age_max_ms = 3'600'000;  // 0: none
+  std::uint64_t grpc_connection_age_grace_ms = 0;        // 0: none
 
   bool allow_client_shm = false;
   std::string client_shm_key_prefix;  // empty: any
@@ -119,6 +119,9 @@ struct ServerConfig {
   std::uint64_t queue_request_count_max = 65'536;
   std::uint64_t queue_byte_size_max = std::uint64_t{1} << 30;
   std::uint64_t priority_passed_over_max = 9;
+  bool fair_queues = true;
+  std::string client_header;  // empty: clients are told apart by address
+  std::uint64_t batch_retry_credit = 64;
   std::uint64_t hold_until_count = 0;          // TRITONSERVER_DELAY_SCHEDULER, for tests
   std::uint64_t hold_until_backlog_count = 0;  // TRITONSERVER_BACKLOG_DELAY_SCHEDULER, for tests
   std::uint64_t override_byte_size_max = std::uint64_t{4} << 30;
@@ -133,6 +136,8 @@ struct ServerConfig {
   std::string cache_directory;      // empty: caches/ beside the program
   std::string repoagent_directory;  // empty: repoagents/ beside the program
   std::uint64_t response_cache_byte_size = 0;
+  std::uint64_t cache_thread_count = 4;
+  std::uint64_t cache_waiting_max = 1024;
   bool rate_limit = false;
   std::vector<engine::ResourceLimit> rate_limit_resources;
 

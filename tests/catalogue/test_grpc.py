@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import queue
 import random
 import struct
 import threading
@@ -12,7 +13,7 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from catalogue.conftest import running_server, unharmed
-from harness import models, repeat_model, wait
+from harness import models, prometheus, repeat_model, wait
 from harness import server as server_module
 
 UNSENT_MAX = 1 << 20
@@ -23,6 +24,8 @@ RSS_GROWTH_MAX = 48 << 20
 def _grpc_server(tmp_path_factory):
     repository = models.standard(tmp_path_factory.mktemp("grpc"))
     repeat_model.add(repository)
+    sequences = "sequence_batching { direct { } max_sequence_idle_microseconds: 60000000 }\n"
+    models.add(repository, "sequences", models.identity_config([("FP32", [-1])], 1, sequences))
     with running_server(repository, f"--grpc-stream-unsent-bytes-max={UNSENT_MAX}") as triple:
         yield triple
 
@@ -249,3 +252,95 @@ def test_streams_whose_connection_breaks(server):
             stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
             call = stub.ModelStreamInfer(iter([repeat_request(range(1000), "repeat_slowly")]))
             next(call)
+
+
+class _Stream:
+    """A stream that is told what to send step by step."""
+
+    def __init__(self, server):
+        self.channel = grpc.insecure_channel(server.grpc_url)
+        self.requests = queue.Queue()
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(self.channel)
+        self.call = stub.ModelStreamInfer(iter(self.requests.get, None))
+
+    def step(self, sequence, value, start=False, end=False):
+        """The value that comes back, or the error."""
+        request = infer_request("sequences", shape=(1, 1), raw=(struct.pack("<f", value),))
+        request.parameters["sequence_id"].int64_param = sequence
+        request.parameters["sequence_start"].bool_param = start
+        request.parameters["sequence_end"].bool_param = end
+        self.requests.put(request)
+        answer = next(self.call)
+        if answer.error_message:
+            return answer.error_message
+        return struct.unpack("<f", answer.infer_response.raw_output_contents[0])[0]
+
+    def finish(self):
+        """Half-closes; how the stream ended."""
+        self.requests.put(None)
+        assert list(self.call) == []
+        return self.call.code()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.call.cancel()
+        self.requests.put(None)
+        self.channel.close()
+
+
+def _live(server):
+    return prometheus.scrape(server).value("headrace_sequences_live", model="sequences")
+
+
+@pytest.mark.row(88)
+def test_two_streams_share_one_sequence(server):
+    with _Stream(server) as one, _Stream(server) as other:
+        assert one.step(88, 1, start=True) == 1
+        assert other.step(88, 2) == 2
+        assert one.step(88, 3) == 3
+        assert _live(server) == 1
+        assert other.step(88, 4, end=True) == 4
+        wait.until(lambda: _live(server) == 0, "the slot is free")
+        # To the stream that began it the sequence is over, too, and the stream goes on.
+        assert "must specify the START flag" in one.step(88, 5)
+        assert one.step(88, 6, start=True, end=True) == 6
+        assert one.finish() == other.finish() == grpc.StatusCode.OK
+    wait.until(lambda: _live(server) == 0, "the slot is free")
+
+
+@pytest.mark.row(88)
+def test_a_sequence_outlives_the_stream_that_began_it(server):
+    with _Stream(server) as other:
+        with _Stream(server) as one:
+            assert one.step(89, 1, start=True) == 1
+            assert other.step(89, 2) == 2
+        # Gone with nothing of it under way.
+        assert other.step(89, 3) == 3
+        assert other.step(89, 4, end=True) == 4
+        assert other.finish() == grpc.StatusCode.OK
+    wait.until(lambda: _live(server) == 0, "the slot is free")
+
+
+@pytest.mark.row(88)
+def test_a_stream_that_is_cut_ends_the_sequence_whose_step_it_takes_along(server):
+    occupied = _Stream(server)
+    with occupied, _Stream(server) as other:
+        # One slot: the second sequence waits behind the first.
+        assert occupied.step(90, 1, start=True) == 1
+        with _Stream(server) as one:
+            request = infer_request("sequences", shape=(1, 1), raw=(bytes(4),))
+            request.parameters["sequence_id"].int64_param = 91
+            request.parameters["sequence_start"].bool_param = True
+            one.requests.put(request)
+
+            def backlog():
+                return prometheus.scrape(server).value("headrace_sequences_backlog", model="sequences")
+
+            wait.until(lambda: backlog() == 1, "it waits for the slot")
+        # It is looked at when the slot is free.
+        assert occupied.step(90, 2, end=True) == 2
+        wait.until(lambda: backlog() == 0, "it has left the backlog")
+        assert "must specify the START flag" in other.step(91, 1)
+    wait.until(lambda: _live(server) == 0, "the slot is free")

@@ -47,8 +47,10 @@ def encode(flag_type="INT32", id_type="INT64", batches=True):
 
 
 def config(strategy="direct { }", flag_type="INT32", id_type="INT64", max_batch_size=4, instances=1, **fields):
-    """Its configuration. `initial` is text for the state, `idle_us` the idle timeout."""
-    text = f'backend: "onnxruntime"\nmax_batch_size: {max_batch_size}\n'
+    """Its configuration. `initial` is text for the state, `idle_us` the idle timeout, `backend` one that has
+    the model in a format of its own."""
+    backend = fields.get("backend", "onnxruntime")
+    text = f'backend: "{backend}"\nmax_batch_size: {max_batch_size}\n'
     text += 'input { name: "X" data_type: TYPE_FP32 dims: [ 1 ] }\n'
     for name, kind, dims in (("SUM", "FP32", 1), ("FLAGS", "FP32", 3), ("ID", id_type, 1)):
         text += f'output {{ name: "{name}" data_type: TYPE_{kind} dims: [ {dims} ] }}\n'
@@ -59,7 +61,9 @@ def config(strategy="direct { }", flag_type="INT32", id_type="INT64", max_batch_
     text += 'state { input_name: "SUM_IN" output_name: "SUM_OUT" data_type: TYPE_FP32 dims: [ 1 ] '
     text += fields.get("initial", "") + " } }\n"
     text += f"instance_group {{ count: {instances} kind: KIND_CPU }}\n"
-    return text + models.parameter("intra_op_thread_count", 1) + models.parameter("inter_op_thread_count", 1)
+    if backend == "onnxruntime":
+        text += models.parameter("intra_op_thread_count", 1) + models.parameter("inter_op_thread_count", 1)
+    return text
 
 
 def add(repository, name, strategy="direct { }", flag_type="INT32", id_type="INT64", max_batch_size=4, **fields):

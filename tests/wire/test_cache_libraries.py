@@ -11,6 +11,7 @@ import tritonclient.http as client_module
 
 from harness import models, peers, prometheus, wait
 from harness import server as server_module
+from harness.under_way import Asked, request
 
 CACHED = "response_cache { enable: true }\n"
 ALL = "version_policy { all { } }\n"
@@ -196,3 +197,59 @@ def test_what_is_no_cache_is_refused(repository, tmp_path):
     assert "must be a plain name" in refusal(repository, here, "--cache-config=../local,a=b")
     text = refusal(repository, f"--cache-directory={caches()}", "--cache-config=test,fault=refuse", "--cache-config=test,b=\"")
     assert """--cache-config: cache 'test': {"b":"\\"","fault":"refuse"}""" in text
+
+
+def _slow(repository, tmp_path, *options):
+    """A server whose cache answers nothing before the file is there."""
+    gate = tmp_path / "open"
+    cache = ("--cache-config=test,fault=none", f"--cache-config=test,wait_for={gate}", "--cache-thread-count=1")
+    return gate, _running(repository, f"--cache-directory={caches()}", *cache, *options)
+
+
+def _check(answers):
+    for answer in answers:
+        assert answer.status == 200 and answer.json()["outputs"][0]["data"] == [1, 2]
+
+
+def test_a_library_that_takes_its_time_holds_up_nobody_else(repository, tmp_path):
+    # One loop has all connections.
+    gate, running = _slow(repository, tmp_path, "--http-thread-count=1")
+    with running as server, client_module.InferenceServerClient(server.url) as client:
+        with Asked(server, [request("cached/versions/1", [1.0, 2.0])] * 2) as waiting:
+
+            def in_flight():
+                return prometheus.scrape(server).value("headrace_requests_in_flight", model="cached", version="1")
+
+            wait.until(lambda: in_flight() == 2, "both wait for the library")
+            for number in range(20):
+                assert (infer(client, "plain", row(number)).as_numpy("OUTPUT0") == row(number)).all()
+            assert client.is_server_live() and counts(client, "cached") == (0, 0, 0)
+            gate.touch()
+            _check(waiting.answers())
+        assert (infer(client, "cached", row(1, 2), version="1").as_numpy("OUTPUT0") == row(1, 2)).all()
+        hits, misses, successes = counts(client, "cached")
+        assert successes == 3 and hits >= 1 and hits + misses == 3
+
+
+def test_requests_go_without_a_library_that_is_too_slow(repository, tmp_path):
+    gate, running = _slow(repository, tmp_path, "--cache-waiting-max=1")
+    with running as server, client_module.InferenceServerClient(server.url) as client:
+        with Asked(server, [request("cached/versions/1", [1.0, 2.0])] * 6) as asked:
+            wait.until(lambda: counts(client, "cached")[2] >= 4, "those that the library has no time for are answered")
+            assert prometheus.scrape(server).value("headrace_cache_skipped_total") >= 4
+            gate.touch()
+            _check(asked.answers())
+
+
+def test_an_end_waits_for_the_library(repository, tmp_path):
+    gate, running = _slow(repository, tmp_path)
+    with running as server, Asked(server, [request("cached/versions/1", [1.0, 2.0])]) as waiting:
+
+        def in_flight():
+            return prometheus.scrape(server).value("headrace_requests_in_flight", model="cached", version="1")
+
+        wait.until(lambda: in_flight() == 1, "it waits for the library")
+        server.signal()
+        server.wait_line("finishing what is in flight")
+        gate.touch()
+        _check(waiting.answers())

@@ -178,8 +178,46 @@ void UseAfterRelease(TRITONBACKEND_Request* request) {
   MustBeRefused(TRITONBACKEND_ResponseFactoryNew(&factory, request), "factory after release");
 }
 
+void SendError(TRITONBACKEND_Request* request, const char* text) {
+  TRITONBACKEND_Response* response = nullptr;
+  Must(TRITONBACKEND_ResponseNew(&response, request));
+  TRITONSERVER_Error* const error = Fail(text);
+  Must(TRITONBACKEND_ResponseSend(response, TRITONSERVER_RESPONSE_COMPLETE_FINAL, error));
+  TRITONSERVER_ErrorDelete(error);
+}
+
+// Statistics of a response, incomplete ones first.
+void ReportResponse(TRITONBACKEND_ModelInstance* instance, TRITONBACKEND_Request* request) {
+  TRITONBACKEND_ResponseFactory* factory = nullptr;
+  TRITONBACKEND_ModelInstanceResponseStatistics* statistics = nullptr;
+  Must(TRITONBACKEND_ResponseFactoryNew(&factory, request));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsNew(&statistics));
+  const auto must_be_refused = [&](const char* what) {
+    MustBeRefused(TRITONBACKEND_ModelInstanceReportResponseStatistics(statistics), what);
+  };
+  must_be_refused("statistics of nothing");
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetModelInstance(statistics, instance));
+  must_be_refused("statistics without a factory");
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseFactory(statistics, factory));
+  must_be_refused("statistics without times");
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseStart(statistics, 100));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseEnd(statistics, 99));
+  must_be_refused("a response that ended before it started");
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetComputeOutputStart(statistics, 130));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetResponseEnd(statistics, 150));
+  Must(TRITONBACKEND_ModelInstanceReportResponseStatistics(statistics));
+  TRITONSERVER_Error* error = Fail("as an example");
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsSetError(statistics, error));
+  TRITONSERVER_ErrorDelete(error);
+  Must(TRITONBACKEND_ModelInstanceReportResponseStatistics(statistics));
+  Must(TRITONBACKEND_ModelInstanceResponseStatisticsDelete(statistics));
+  Must(TRITONBACKEND_ResponseFactoryDelete(factory));
+  AnswerAndRelease(request);
+}
+
 // What a batch whose first request names a fault comes to.
-TRITONSERVER_Error* Misbehave(const std::string& fault, const Requests& requests) {
+TRITONSERVER_Error* Misbehave(TRITONBACKEND_ModelInstance* instance, const std::string& fault,
+                              const Requests& requests) {
   TRITONBACKEND_Request* const first = requests[0];
   if (fault == "error") {
     return Fail("the model is broken");
@@ -222,6 +260,25 @@ TRITONSERVER_Error* Misbehave(const std::string& fault, const Requests& requests
     MustBeRefused(TRITONBACKEND_RequestRelease(first, TRITONSERVER_REQUEST_RELEASE_RESCHEDULE),
                   "reschedule");
     AnswerAndRelease(first);
+  } else if (fault == "error_to_each") {
+    for (TRITONBACKEND_Request* request : requests) {
+      SendError(request, "it does not compute");
+      TRITONBACKEND_Response* late = nullptr;
+      MustBeRefused(TRITONBACKEND_ResponseNew(&late, request), "a response after the error");
+      Must(ReleaseAll(request));
+    }
+  } else if (fault == "error_and_keep") {
+    for (TRITONBACKEND_Request* request : requests) {
+      SendError(request, "it does not compute");
+    }
+  } else if (fault == "error_to_one") {
+    SendError(first, "it does not compute");
+    Must(ReleaseAll(first));
+    for (std::size_t i = 1; i < requests.size(); ++i) {
+      AnswerAndRelease(requests[i]);
+    }
+  } else if (fault == "report_response") {
+    ReportResponse(instance, first);
   } else if (fault == "stream") {
     Stream(first);
   } else {
@@ -278,7 +335,7 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(TRITONBACKEND_ModelInstan
                                                        const uint32_t request_count) {
   const Requests batch(requests, requests + request_count);
   if (const std::string fault = FaultOf(batch[0]); !fault.empty()) {
-    return Misbehave(fault, batch);
+    return Misbehave(instance, fault, batch);
   }
   const auto now = static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() /
                                               std::chrono::nanoseconds(1));

@@ -2,14 +2,18 @@
 //
 // The setting "fault" says how: "refuse" (initialisation), "lookup", "insert" (errors), "throw"
 // (look-ups), "cut" (gives back half of an entry), "garble" (gives back other bytes), "no_copy"
-// (finds the entry and copies nothing), "two_buffers" (gives it back in two).
+// (finds the entry and copies nothing), "two_buffers" (gives it back in two). The setting
+// "wait_for" names a file: no call goes on before it is there.
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "triton_abi.h"
 
@@ -25,6 +29,7 @@ class TestCache {
 
   TRITONSERVER_Error* Lookup(const char* key, TRITONCACHE_CacheEntry* entry,
                              TRITONCACHE_Allocator* allocator) {
+    Wait();
     if (Has("throw")) {
       throw std::runtime_error("the look-up throws");
     }
@@ -56,6 +61,7 @@ class TestCache {
 
   TRITONSERVER_Error* Insert(const char* key, TRITONCACHE_CacheEntry* entry,
                              TRITONCACHE_Allocator* allocator) {
+    Wait();
     if (Has("insert")) {
       return TRITONSERVER_ErrorNew(TRITONSERVER_ERROR_UNAVAILABLE, "the insertion fails");
     }
@@ -99,6 +105,19 @@ class TestCache {
     }
     TRITONSERVER_ErrorDelete(TRITONSERVER_BufferAttributesDelete(attributes));
     return error;
+  }
+
+  void Wait() const {
+    constexpr std::string_view kKey = "\"wait_for\":\"";
+    const std::size_t found = config_.find(kKey);
+    if (found == std::string::npos) {
+      return;
+    }
+    const std::size_t begin = found + kKey.size();
+    const std::string path = config_.substr(begin, config_.find('"', begin) - begin);
+    while (!std::filesystem::exists(path)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
   }
 
   const std::string config_;
