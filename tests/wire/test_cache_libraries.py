@@ -203,7 +203,7 @@ def _slow(repository, tmp_path, *options):
     """A server whose cache answers nothing before the file is there."""
     gate = tmp_path / "open"
     cache = ("--cache-config=test,fault=none", f"--cache-config=test,wait_for={gate}", "--cache-thread-count=1")
-    return gate, _running(repository, f"--cache-directory={caches()}", *cache, *options)
+    return gate, server_module.Server(repository, f"--cache-directory={caches()}", *cache, *options)
 
 
 def _check(answers):
@@ -253,3 +253,4 @@ def test_an_end_waits_for_the_library(repository, tmp_path):
         server.wait_line("finishing what is in flight")
         gate.touch()
         _check(waiting.answers())
+        assert server.wait() == 0, server.output()
