@@ -277,7 +277,7 @@ def test_a_model_without_workers_says_so_at_once_until_one_is_back(working):
     (folder / "broken").touch()
     pid = workers.pid_of(server, "sick")
     os.kill(pid, signal.SIGKILL)
-    wait.until(lambda: "start" in control.index(server)["sick"]["1"][1], "starts fail", 60)
+    wait.until(lambda: "in a row failed" in control.index(server)["sick"]["1"][1], "starts fail", 60)
     started = time.monotonic()
     status, error = workers.ask(server, "sick", "echo x")
     assert status == 503 and "the model is broken" in error, (status, error)
