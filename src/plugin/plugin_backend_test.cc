@@ -262,13 +262,5 @@ TEST_F(FaultyBackendTest, Host_KeepsOneBackendPerLibrary) {
   EXPECT_EQ("faulty", host_.LoadedBackends()[0].name);
 }
 
-TEST(ReshapeTest, MapsVariableExtentsInOrder) {
-  EXPECT_EQ((Shape{2, 5, 7}),
-            *engine::Reshape(Shape{2, 1, 5, 7}, Shape{1, -1, -1}, Shape{-1, -1}, 1));
-  EXPECT_EQ((Shape{3}), *engine::Reshape(Shape{3, 1}, Shape{1}, Shape{}, 1));
-  EXPECT_FALSE(engine::Reshape(Shape{3}, Shape{4, 4}, Shape{16}, 0));
-  EXPECT_FALSE(engine::Reshape(Shape{3}, Shape{3}, Shape{-1}, 0));
-}
-
 }  // namespace
 }  // namespace headrace::plugin
