@@ -51,12 +51,12 @@ _new_capsule = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_cha
     ("PyCapsule_New", _api)
 )
 _is_valid = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_IsValid", _api))
-_is_valid_raw = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_IsValid", _api))
 _pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", _api))
-_pointer_raw = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_GetPointer", _api))
 _set_name = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_SetName", _api))
 _CapsuleDestructor = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
 
+# Address of a capsule -> (where its name's address stands, the name of an unused one, key of _exported).
+_capsules = {}
 # Address of an exported DLManagedTensor -> what it refers to, until its deleter is called.
 _exported = {}
 
@@ -68,9 +68,11 @@ def _delete(address):
 
 @_CapsuleDestructor
 def _end_capsule(capsule):
-    """A capsule that nobody has consumed takes its tensor with it."""
-    if _is_valid_raw(capsule, _UNUSED):
-        _exported.pop(_pointer_raw(capsule, _UNUSED), None)
+    """A capsule that nobody has consumed takes its tensor with it. Whoever drops it may have an exception on the way, and
+    then hardly a function of the interpreter can be called: all that is needed is prepared."""
+    entry = _capsules.pop(capsule, None)
+    if entry is not None and entry[0].value == entry[1]:
+        _exported.pop(entry[2], None)
 
 
 _delete_address = ctypes.cast(_delete, ctypes.c_void_p)
@@ -95,7 +97,11 @@ def to_capsule(number, dims, address, device, owner):
     managed.deleter = _delete_address
     place = ctypes.addressof(managed)
     _exported[place] = (managed, shape, owner)
-    return _new_capsule(place, _UNUSED, _end_capsule_address)
+    capsule = _new_capsule(place, _UNUSED, _end_capsule_address)
+    # A capsule is an object's head, its pointer, and the address of its name, which its consumer changes.
+    name = ctypes.c_void_p.from_address(id(capsule) + object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p))
+    _capsules[id(capsule)] = (name, name.value, place)
+    return capsule
 
 
 class Imported:
