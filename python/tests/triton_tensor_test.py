@@ -65,7 +65,7 @@ def test_a_consumer_that_fails_lets_go():
             return 1, 0
 
     for _ in range(3):
-        with pytest.raises(Exception):
+        with pytest.raises(ValueError, match="PyCapsule"):
             np.from_dlpack(Fails())
     del array, tensor
     gc.collect()
@@ -88,6 +88,17 @@ def test_torch_tensors():
     back = torch.from_dlpack(tensor)
     back[0, 1] = 7
     assert given[0, 1] == 7
+
+
+def test_what_torch_drops_while_an_exception_is_on_its_way():
+    torch = pytest.importorskip("torch")
+    array = np.zeros(4, np.float32)
+    end = weakref.ref(array)
+    with pytest.raises(RuntimeError, match="size mismatch|shapes|must match"):
+        torch.add(torch.from_dlpack(pb_utils.Tensor("x", array)), torch.ones(3))
+    del array
+    gc.collect()
+    assert end() is None
 
 
 def test_bf16_has_dlpack_only():

@@ -47,36 +47,9 @@ _Deleter = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _Managed._fields_ = [("tensor", _Tensor), ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p)]
 
 _api = ctypes.pythonapi
-_new_capsule = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)(
-    ("PyCapsule_New", _api)
-)
 _is_valid = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_IsValid", _api))
 _pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", _api))
 _set_name = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_SetName", _api))
-_CapsuleDestructor = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
-
-# Address of a capsule -> (where its name's address stands, the name of an unused one, key of _exported).
-_capsules = {}
-# Address of an exported DLManagedTensor -> what it refers to, until its deleter is called.
-_exported = {}
-
-
-@_Deleter
-def _delete(address):
-    _exported.pop(address, None)
-
-
-@_CapsuleDestructor
-def _end_capsule(capsule):
-    """A capsule that nobody has consumed takes its tensor with it. Whoever drops it may have an exception on the way, and
-    then hardly a function of the interpreter can be called: all that is needed is prepared."""
-    entry = _capsules.pop(capsule, None)
-    if entry is not None and entry[0].value == entry[1]:
-        _exported.pop(entry[2], None)
-
-
-_delete_address = ctypes.cast(_delete, ctypes.c_void_p)
-_end_capsule_address = ctypes.cast(_end_capsule, ctypes.c_void_p)
 
 
 def is_capsule(value):
@@ -84,24 +57,23 @@ def is_capsule(value):
     return type(value).__name__ == "PyCapsule" and bool(_is_valid(value, _UNUSED))
 
 
-def to_capsule(number, dims, address, device, owner):
-    """A capsule over `address` (contiguous, C order) that keeps `owner` until its consumer has done."""
+def to_capsule(number, array):
+    """A capsule over a contiguous array. numpy makes it, of an array of unsigned numbers where it does not know the type:
+    its deleter is machine code, which a consumer may call while an exception is on its way."""
     code, bits = _CODES[number]
-    shape = (ctypes.c_int64 * max(len(dims), 1))(*dims)
-    managed = _Managed()
-    managed.tensor.data = address
-    managed.tensor.device = _Device(*device)
-    managed.tensor.rank = len(dims)
-    managed.tensor.type = _Type(code, bits, 1)
-    managed.tensor.shape = shape
-    managed.deleter = _delete_address
-    place = ctypes.addressof(managed)
-    _exported[place] = (managed, shape, owner)
-    capsule = _new_capsule(place, _UNUSED, _end_capsule_address)
-    # A capsule is an object's head, its pointer, and the address of its name, which its consumer changes.
-    name = ctypes.c_void_p.from_address(id(capsule) + object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p))
-    _capsules[id(capsule)] = (name, name.value, place)
+    if code in (_BFLOAT, _BOOL):
+        array = array.view(f"u{bits // 8}")
+    if not array.flags.writeable:
+        array = array.copy()
+    capsule = array.__dlpack__()
+    _Managed.from_address(_pointer(capsule, _UNUSED)).tensor.type.code = code
     return capsule
+
+
+def device_of(capsule):
+    """(type, number) of the device that a capsule's memory belongs to."""
+    device = _Managed.from_address(_pointer(capsule, _UNUSED)).tensor.device
+    return device.type, device.id
 
 
 class Imported:
