@@ -122,6 +122,11 @@ void Keeper::Publish() {
   }
   shown_ = {life_.state(), life_.starts()};
   Status health = life_.health();
+  // Who is told that the worker is down hears of it before a request is refused for it; who is told
+  // that it is ready finds it ready.
+  if (!life_.ready()) {
+    TellHealth();
+  }
   {
     std::lock_guard lock(mutex_);
     ready_ = life_.ready() ? session_ : nullptr;
@@ -129,7 +134,9 @@ void Keeper::Publish() {
     health_ = std::move(health);
     changed_.notify_all();
   }
-  TellHealth();
+  if (life_.ready()) {
+    TellHealth();
+  }
 }
 
 void Keeper::TellHealth() {
