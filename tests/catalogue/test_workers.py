@@ -227,7 +227,7 @@ def test_starts_that_are_slow_late_or_fail(tmp_path):
     workers.add(repository, "wrong", extra=models.parameter("python_interpreter", "/nowhere/python"))
     no_python = models.parameter("python_interpreter", "/bin/true")
     workers.add(repository, "no_python", extra=no_python)
-    limit = 5 if not _SLOW else 30
+    limit = 4 if not _SLOW else 30
     options = ["--model-control-mode=explicit", "--load-model=identity_fp32", workers.INTERPRETER]
     with server_module.Server(
         repository, *options, f"--backend-config=python,start-timeout-seconds={limit}", "--model-load-retry-count=0"
@@ -399,7 +399,9 @@ def test_a_model_may_not_break_out(working):
     assert kill in ("done", "EPERM")
     assert found.pop("token") == "absent"
     assert set(found) == {"ptrace", "mount", "unshare", "connect", "descriptor", "memory", "environ"}
-    assert {outcome for outcome in found.values()} <= {"EPERM", "EACCES"}, found
+    if not workers.is_fenced():
+        found = {what: outcome for what, outcome in found.items() if what not in ("descriptor", "memory", "environ")}
+    assert set(found.values()) <= {"EPERM", "EACCES"}, found
     assert workers.ask(server, "probe", "descriptors") == "[0, 1, 2, 3, 4, 5]"
 
 
