@@ -424,7 +424,7 @@ def test_a_sender_waits_for_room(coded):
     ],
 )
 def test_a_model_says_whether_it_is_ready(serve, method, ready, text):
-    server = serve(f"class TritonPythonModel:\n    {method}", {})
+    server = serve(f"class TritonPythonModel:\n    {method}", {"is_ready": True} if "is_ready" in method else {})
     answer = server.settle()
     assert answer["ready"] is ready
     assert (answer.get("error") or {}).get("message") == text

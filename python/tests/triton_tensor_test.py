@@ -25,7 +25,7 @@ def test_every_numpy_type_and_dlpack(number, kind):
     assert (again.triton_dtype(), again.shape()) == (number, [2, 2])
     assert again.as_numpy().dtype == array.dtype and np.array_equal(again.as_numpy(), array)
     assert pb_utils.triton_to_numpy_type(number) is kind and pb_utils.numpy_to_triton_type(kind) == number
-    assert np.array_equal(np.from_dlpack(tensor), array) or kind is np.bool_
+    assert kind is np.bool_ or np.array_equal(np.from_dlpack(tensor), array)
 
 
 def test_dlpack_shares_memory_and_keeps_it():
@@ -52,6 +52,26 @@ def test_a_capsule_that_nobody_takes_lets_go():
     assert end() is None
 
 
+def test_a_consumer_that_fails_lets_go():
+    array = np.zeros(4, np.float32)
+    end = weakref.ref(array)
+    tensor = pb_utils.Tensor("y", array)
+
+    class Fails:
+        def __dlpack__(self, **_):
+            return tensor.to_dlpack(), 5
+
+        def __dlpack_device__(self):
+            return 1, 0
+
+    for _ in range(3):
+        with pytest.raises(ValueError, match="PyCapsule"):
+            np.from_dlpack(Fails())
+    del array, tensor
+    gc.collect()
+    assert end() is None
+
+
 @pytest.mark.parametrize("dims", [(), (0,), (3, 0, 2), (1,), (2, 1, 3)])
 def test_dlpack_of_any_shape(dims):
     array = np.arange(np.prod(dims, dtype=int), dtype=np.int64).reshape(dims)
@@ -68,6 +88,17 @@ def test_torch_tensors():
     back = torch.from_dlpack(tensor)
     back[0, 1] = 7
     assert given[0, 1] == 7
+
+
+def test_what_torch_drops_while_an_exception_is_on_its_way():
+    torch = pytest.importorskip("torch")
+    array = np.zeros(4, np.float32)
+    end = weakref.ref(array)
+    with pytest.raises(RuntimeError, match="size mismatch|shapes|must match"):
+        torch.add(torch.from_dlpack(pb_utils.Tensor("x", array)), torch.ones(3))
+    del array
+    gc.collect()
+    assert end() is None
 
 
 def test_bf16_has_dlpack_only():

@@ -6,7 +6,10 @@ import pathlib
 import sys
 import time
 
+import numpy
 import pytest
+import tritonclient.grpc as grpc_client
+from tritonclient.utils import InferenceServerException
 
 from harness import raw_http, wait
 from harness import server as server_module
@@ -118,3 +121,16 @@ def test_a_model_that_hangs_is_killed_at_its_limit(server, action):
     assert _process(server) != before
     assert _process(server, "sibling") == sibling
     wait.until(lambda: not os.path.exists(f"/proc/{before}"), "the hanging worker is gone")
+
+
+@pytest.mark.row(172)
+def test_a_client_is_told_at_its_own_deadline(server):
+    before = _process(server)
+    tensor = grpc_client.InferInput("ACTION", [1], "BYTES")
+    tensor.set_data_from_numpy(numpy.array(["sleep"], dtype=object))
+    started = time.monotonic()
+    with grpc_client.InferenceServerClient(server.grpc_url) as client:
+        with pytest.raises(InferenceServerException, match="Deadline Exceeded"):
+            client.infer("faulty", [tensor], client_timeout=0.5)
+    assert time.monotonic() - started < _RESPONSE_TIMEOUT_S
+    assert _process(server) != before

@@ -27,6 +27,12 @@ _EXAMPLES = {
         'backend: "python"\ninput { name: "IN" data_type: TYPE_INT32 dims: [ 1 ] }\n'
         'output { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] }\nmodel_transaction_policy { decoupled: true }\n',
     ),
+    "iterative": (
+        "iterative",
+        'backend: "python"\ninput { name: "IN" data_type: TYPE_INT32 dims: [ 1 ] }\n'
+        'output { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] }\nmodel_transaction_policy { decoupled: true }\n'
+        "sequence_batching { iterative_sequence: true }\n",
+    ),
     "square_sum": (
         "square_sum",
         'backend: "python"\n'
@@ -117,6 +123,11 @@ def test_repeat(examples):
 def test_square(examples, number):
     events = python_contract.alike(examples, lambda server: _stream(server, "square", IN=number))
     assert [event["OUT"] for event in events] == [number] * number
+
+
+def test_a_request_that_is_executed_again_and_again(examples):
+    events = python_contract.alike(examples, lambda server: _stream(server, "iterative", IN=4))
+    assert [event["OUT"] for event in events] == [4, 3, 2, 1]
 
 
 @pytest.mark.parametrize("kind", ["iterate", "await"])

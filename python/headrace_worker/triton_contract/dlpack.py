@@ -47,34 +47,9 @@ _Deleter = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _Managed._fields_ = [("tensor", _Tensor), ("context", ctypes.c_void_p), ("deleter", ctypes.c_void_p)]
 
 _api = ctypes.pythonapi
-_new_capsule = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)(
-    ("PyCapsule_New", _api)
-)
 _is_valid = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_IsValid", _api))
-_is_valid_raw = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_IsValid", _api))
 _pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", _api))
-_pointer_raw = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_GetPointer", _api))
 _set_name = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_SetName", _api))
-_CapsuleDestructor = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
-
-# Address of an exported DLManagedTensor -> what it refers to, until its deleter is called.
-_exported = {}
-
-
-@_Deleter
-def _delete(address):
-    _exported.pop(address, None)
-
-
-@_CapsuleDestructor
-def _end_capsule(capsule):
-    """A capsule that nobody has consumed takes its tensor with it."""
-    if _is_valid_raw(capsule, _UNUSED):
-        _exported.pop(_pointer_raw(capsule, _UNUSED), None)
-
-
-_delete_address = ctypes.cast(_delete, ctypes.c_void_p)
-_end_capsule_address = ctypes.cast(_end_capsule, ctypes.c_void_p)
 
 
 def is_capsule(value):
@@ -82,20 +57,23 @@ def is_capsule(value):
     return type(value).__name__ == "PyCapsule" and bool(_is_valid(value, _UNUSED))
 
 
-def to_capsule(number, dims, address, device, owner):
-    """A capsule over `address` (contiguous, C order) that keeps `owner` until its consumer has done."""
+def to_capsule(number, array):
+    """A capsule over a contiguous array. numpy makes it, of an array of unsigned numbers where it does not know the type:
+    its deleter is machine code, which a consumer may call while an exception is on its way."""
     code, bits = _CODES[number]
-    shape = (ctypes.c_int64 * max(len(dims), 1))(*dims)
-    managed = _Managed()
-    managed.tensor.data = address
-    managed.tensor.device = _Device(*device)
-    managed.tensor.rank = len(dims)
-    managed.tensor.type = _Type(code, bits, 1)
-    managed.tensor.shape = shape
-    managed.deleter = _delete_address
-    place = ctypes.addressof(managed)
-    _exported[place] = (managed, shape, owner)
-    return _new_capsule(place, _UNUSED, _end_capsule_address)
+    if code in (_BFLOAT, _BOOL):
+        array = array.view(f"u{bits // 8}")
+    if not array.flags.writeable:
+        array = array.copy()
+    capsule = array.__dlpack__()
+    _Managed.from_address(_pointer(capsule, _UNUSED)).tensor.type.code = code
+    return capsule
+
+
+def device_of(capsule):
+    """(type, number) of the device that a capsule's memory belongs to."""
+    device = _Managed.from_address(_pointer(capsule, _UNUSED)).tensor.device
+    return device.type, device.id
 
 
 class Imported:

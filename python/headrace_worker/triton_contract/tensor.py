@@ -16,7 +16,7 @@ class Tensor:
     """A named tensor: of a numpy array (kept, not copied), or of DLPack.
 
     `_array` holds the elements: of the tensor's own numpy type, of objects for texts, of uint16 for BF16; None for memory of
-    a GPU and for an input that nobody has looked at yet.
+    a GPU (`_foreign` holds that one then) and for an input that nobody has looked at yet.
     """
 
     __slots__ = ("_name", "_number", "_array", "_foreign", "__weakref__")
@@ -58,40 +58,44 @@ class Tensor:
 
     def is_cpu(self):
         """Whether the elements lie in memory of the CPU."""
-        return self._foreign is None or self._foreign.device[0] != dlpack.CUDA
+        return self._foreign is None
 
     def to_dlpack(self):
         """A DLPack capsule over the same memory."""
         if self._number == _BYTES:
             raise values.TritonModelException("DLPack does not have support for string tensors.")
         if self._foreign is not None:
-            foreign = self._foreign
-            return dlpack.to_capsule(foreign.number, foreign.dims, foreign.address, foreign.device, foreign)
-        array = np.ascontiguousarray(self._elements())
-        return dlpack.to_capsule(self._number, self._dims(), array.ctypes.data, (dlpack.CPU, 0), array)
+            return self._foreign.__dlpack__()
+        return dlpack.to_capsule(self._number, np.ascontiguousarray(self._elements()).reshape(self._dims()))
 
     def __dlpack__(self, stream=None, **_):
         return self.to_dlpack()
 
     def __dlpack_device__(self):
-        return self._foreign.device if self._foreign is not None else (dlpack.CPU, 0)
+        return (dlpack.CPU, 0) if self._foreign is None else tuple(map(int, self._foreign.__dlpack_device__()))
 
     @staticmethod
     def from_dlpack(name, tensor):
         """A tensor over the memory of a DLPack capsule, or of what gives one (a torch tensor, ...)."""
         if not name:
             raise values.TritonModelException("Tensor name cannot be an empty string.")
+        capsule = tensor
         if not dlpack.is_capsule(tensor):
             if not hasattr(tensor, "__dlpack__") or not hasattr(tensor, "__dlpack_device__"):
                 raise values.TritonModelException(
                     "Provided tensor is not supported. Tensor must be a DLPack capsule         "
                     "or have `__dlpack__` and `__dlpack_device__` attributes"
                 )
-            tensor = tensor.__dlpack__()
-        return _over(name, dlpack.Imported(tensor))
+            capsule = tensor.__dlpack__()
+        if dlpack.device_of(capsule)[0] != dlpack.CUDA:
+            return _over(name, dlpack.Imported(capsule))
+        if capsule is tensor:
+            tensor = _torch_dlpack(name).from_dlpack(capsule)
+            capsule = tensor.__dlpack__()
+        return _on_device(name, tensor, dlpack.Imported(capsule))
 
     def _dims(self):
-        return self._array.shape if self._array is not None else self._foreign.dims
+        return self._array.shape if self._array is not None else tuple(self._foreign.shape)
 
     def _elements(self):
         """The array of the elements, in memory of the CPU."""
@@ -155,31 +159,46 @@ def _unusual(array):
     return number, array.astype(array.dtype.newbyteorder("="))
 
 
-def _over(name, foreign):
-    """A tensor over memory of another framework."""
+def _bare(name, number):
     tensor = Tensor.__new__(Tensor)
     tensor._name = name
-    tensor._number = foreign.number
-    tensor._foreign = foreign
-    tensor._array = None
-    if foreign.device[0] != dlpack.CUDA:
-        dtype = _DTYPES[foreign.number] or np.dtype(np.uint16)
-        if foreign.byte_size:
-            memory = (ctypes.c_ubyte * foreign.byte_size).from_address(foreign.address)
-            memory._keeps = foreign
-            tensor._array = np.ndarray(foreign.dims, dtype, memory)
-        else:
-            tensor._array = np.empty(foreign.dims, dtype)
+    tensor._number = number
+    tensor._array = tensor._foreign = None
     return tensor
 
 
-def _from_device(tensor):
-    """The elements of a tensor of a GPU, copied by torch."""
+def _over(name, imported):
+    """A tensor over memory of another framework that the CPU reads."""
+    tensor = _bare(name, imported.number)
+    dtype = _DTYPES[imported.number] or np.dtype(np.uint16)
+    if imported.byte_size:
+        memory = (ctypes.c_ubyte * imported.byte_size).from_address(imported.address)
+        memory._keeps = imported
+        tensor._array = np.ndarray(imported.dims, dtype, memory)
+    else:
+        tensor._array = np.empty(imported.dims, dtype)
+    return tensor
+
+
+def _on_device(name, foreign, imported):
+    """A tensor in memory of a GPU, which `foreign` (a torch tensor or its like) holds."""
+    tensor = _bare(name, imported.number)
+    tensor._foreign = foreign
+    return tensor
+
+
+def _torch_dlpack(name):
     try:
         import torch.utils.dlpack
     except ImportError:
         raise values.TritonModelException(
-            f"the tensor '{tensor.name()}' lies in memory of a GPU, and torch, which copies it, is not installed"
+            f"the tensor '{name}' lies in memory of a GPU, and torch, which reads it, is not installed"
         ) from None
-    copied = torch.utils.dlpack.from_dlpack(tensor.to_dlpack()).cpu().contiguous()
-    return _over(tensor.name(), dlpack.Imported(torch.utils.dlpack.to_dlpack(copied)))._array
+    return torch.utils.dlpack
+
+
+def _from_device(tensor):
+    """The elements of a tensor of a GPU, copied by torch."""
+    module = _torch_dlpack(tensor.name())
+    copied = module.from_dlpack(tensor._foreign.__dlpack__()).cpu().contiguous()
+    return _over(tensor.name(), dlpack.Imported(module.to_dlpack(copied)))._array

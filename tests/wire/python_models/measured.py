@@ -35,11 +35,12 @@ class TritonPythonModel:
         responses = []
         for request in requests:
             value = float(pb_utils.get_input_tensor_by_name(request, "INPUT0").as_numpy().reshape(-1)[0])
+            before = _tried(self._counter.value)
             answer = {
                 "increment": _tried(lambda: self._counter.increment(value)),
                 "set": _tried(lambda: self._gauge.set(value)),
                 "observe": _tried(lambda: self._histogram.observe(value)),
-                "counter": _tried(self._counter.value),
+                "counter": _tried(lambda: self._counter.value() - before),
                 "gauge": _tried(self._gauge.value),
             }
             text = np.array([json.dumps(answer, sort_keys=True)], dtype=object)
