@@ -49,7 +49,7 @@ def _measure(options, results, scratch, stack):
         repository = _add(scratch / f"repository{size}", size, options.instances)
         published = pathlib.Path(os.environ.get("HEADRACE_PEERS", "/")) / "backends"
         interpreter = f"--backend-config=python,interpreter={sys.executable}"
-        sides = [servers.triton(repository, backends=published), servers.headrace(repository, interpreter)]
+        sides = [servers.triton(repository, backends=published), servers.headrace(repository, interpreter, "--allow-grpc=false")]
         for side in sides:
             stack.enter_context(side)
         for side in sides:

@@ -104,5 +104,5 @@ def deserialize_bytes_tensor(encoded_tensor):
 
 
 def get_model_dir():
-    """The directory of the model."""
-    return _context.current.model_directory
+    """The directory of the model's version, which holds its file."""
+    return _context.current.version_directory

@@ -59,5 +59,12 @@ class Channel:
             raise errors.ChannelClosed(str(error)) from None
         return offset
 
+    def stop_receiving(self):
+        """From now on the other side cannot send."""
+        try:
+            self._socket.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass
+
     def close(self):
         self._socket.close()

@@ -82,6 +82,8 @@ class Runtime:
             self._contract = contracts.create(self.load.get("contract"), self, self.load)
             self._contract.load()
             self.side.is_ready = self._contract.is_ready
+            if self.side.is_ready is not None:
+                answer["is_ready"] = True
             self.side.start()
         except errors.WireError:
             raise
@@ -147,6 +149,9 @@ class Runtime:
         """Sends an answer. A child that the model has forked and that came back to here ends instead, with `status`."""
         if self._forked:
             os._exit(1 if status is None else status)
+        if status is not None:
+            # What the server might still ask must not be lost with this process: it cannot send it.
+            self._call.stop_receiving()
         offset = self._call.send(kind, body, flags)
         if offset:
             self._space.keep(offset)

@@ -180,6 +180,7 @@ def test_calls_are_for_execute_only(serve):
             "TritonModelException",
             "failed to load model 'm', files should be a dictionary of file paths and file contents",
         ),
+        ("pb_utils.load_model('m', files={'x': b''})", "TritonModelException", "failed to load model 'm', 'x' does not begin with 'file:'"),
     ],
 )
 def test_wrong_arguments(shared, code, kind, text):
@@ -202,7 +203,7 @@ def test_models_are_controlled(shared):
     load = server.next_json(wire.CONTROL)
     places = {path: bytes(server.map[offset : offset + size]) for path, (offset, size) in load["files"].items()}
     assert (load["op"], load["model_name"], load["config"]) == ("load", "m", "{}")
-    assert places == {"file:1/a": b"abc", "file:1/b": b""}
+    assert places == {"1/a": b"abc", "1/b": b""}
     server._send(server.side, wire.RELEASE, wire.pack_numbers([offset for offset, _ in load["files"].values()]))
     server.reply(load["id"], True)
     unload = server.next_json(wire.CONTROL)

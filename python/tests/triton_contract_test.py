@@ -69,7 +69,7 @@ def test_the_arguments_of_initialize_are_texts(serve):
     assert all(isinstance(value, str) for value in args.values())
     assert json.loads(args["model_config"]) == {"name": "model", "max_batch_size": 4}
     assert (args["model_instance_kind"], args["model_instance_device_id"], args["model_version"]) == ("GPU", "3", "1")
-    assert directory == args["model_repository"]
+    assert directory == args["model_repository"] + "/1"
 
 
 def test_siblings_and_the_models_own_name_import(serve, tmp_path):

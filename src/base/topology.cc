@@ -138,7 +138,8 @@ Topology Topology::Read(const std::string& system_root, CpuList available) {
   topology.nodes_ = ReadNodes(system_root, topology.cpus_);
   const auto cpu_count = static_cast<int>(topology.cpus_.size());
   topology.core_count_ = std::clamp(ReadQuota(system_root).value_or(cpu_count), 1, cpu_count);
-  std::vector<std::pair<std::ptrdiff_t, int>> threads;  // of one node: the place in the core, the processor
+  std::vector<std::pair<std::ptrdiff_t, int>>
+      threads;  // of one node: the place in the core, the processor
   for (const auto& [node, cpus] : topology.nodes_) {
     threads.clear();
     for (const int cpu : cpus) {

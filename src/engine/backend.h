@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "engine/instance_health.h"
 #include "engine/request.h"
 
 namespace headrace::engine {
@@ -52,6 +53,11 @@ class Instance {
   // Runs the batch; every request must end (InferRequest::Finish) sooner or later, also after the
   // return for backends that answer later. When it returns the instance is free. Does not throw.
   virtual void Execute(Batch batch) = 0;
+  // `listener` is to be told of every change of the instance's health from now on, and at once if
+  // it is not ready; not after the instance's destruction. Called once, before the first Execute.
+  // Instances that can always execute need not do anything. One that is not ready gets no batches,
+  // but those that it has been given when it says so, and those of sequences that are bound to it.
+  virtual void WatchHealth(HealthListener /*listener*/) {}
 };
 
 struct LoadSpec {

@@ -9,6 +9,8 @@
 #include "base/thread.h"
 #include "engine/cached_answer.h"
 #include "engine/ensemble.h"
+#include "engine/health_board.h"
+#include "engine/instance_thread.h"
 #include "engine/rate_limiter.h"
 #include "engine/request_queue.h"
 #include "engine/runner.h"
@@ -107,6 +109,9 @@ Model::Model(Private, ModelOptions options, std::unique_ptr<LoadedModel> loaded,
     : options_(std::move(options)),
       clock_(clock),
       queue_(MakeScheduler(options_, clock)),
+      health_(std::make_shared<HealthBoard>(
+          fmt::format("model '{}' version {}", options_.name, options_.version), *queue_,
+          !options_.sequences)),
       loaded_(std::move(loaded)),
       config_json_(options_.config_json) {
   // A decoupled model answers any number of times: there is no order of answers to keep.
@@ -118,7 +123,7 @@ Model::Model(Private, ModelOptions options, std::unique_ptr<LoadedModel> loaded,
 Model::~Model() { Stop(); }
 
 void Model::Destroy(Model* model) {
-  bool on_instance_thread = false;
+  bool on_instance_thread = ScopedInstanceThread::IsActive();
   {
     std::lock_guard lock(model->stop_mutex_);
     for (const auto* runners : {&model->runners_, &model->retired_}) {
@@ -163,8 +168,10 @@ Status Model::AddRunners(const std::vector<InstancePlacement>& placements) {
     }
     runners_.push_back(std::make_unique<Runner>(
         Runner::Placed{*std::move(created[i]), placements[i], std::move(leases[i])},
-        Runner::Target{
-            .queue = queue_.get(), .statistics = &statistics_, .model_name = options_.name},
+        Runner::Target{.queue = queue_.get(),
+                       .statistics = &statistics_,
+                       .health = health_.get(),
+                       .model_name = options_.name},
         std::move(seats[i])));
     if (!placements[i].passive) {
       runners_.back()->Start(fmt::format("{}_{}", options_.name.substr(0, 12), runner_number_));
@@ -282,6 +289,10 @@ void Model::Accept(std::unique_ptr<InferRequest> request,
   queue_->Push(std::move(request));
 }
 
+Status Model::Health() const { return health_->Health(); }
+bool Model::CanServe() const { return !health_->refuses(); }
+std::size_t Model::ready_instance_count() const { return health_->ready_count(); }
+
 bool Model::Pin() {
   if (!gate_.TryEnter()) {
     return false;
@@ -324,6 +335,7 @@ bool Model::Drain(Nanos timeout) {
 
 void Model::Stop() {
   queue_->Stop();
+  health_->StopPausing();
   std::lock_guard lock(stop_mutex_);
   runners_.clear();
   retired_.clear();

@@ -28,6 +28,7 @@ namespace headrace::engine {
 
 class Ensemble;
 class EnsemblePins;
+class HealthBoard;
 class RateLimiter;
 class ResponseCache;
 class Warmup;
@@ -101,6 +102,14 @@ class Model : public std::enable_shared_from_this<Model> {
   std::string config_json() const;
   void SetConfigJson(std::string config_json);
 
+  // OK while an instance can execute (and of an ensemble); else UNAVAILABLE with the reasons.
+  Status Health() const;
+  // False while all instances are down and nobody knows when they will be back: requests are
+  // refused then. (An instance that restarts makes them wait.)
+  bool CanServe() const;
+  // Active instances that can execute now.
+  std::size_t ready_instance_count() const;
+
   // Requests in queue now, and in the version altogether (queued, executing, answered but not
   // released).
   std::size_t queue_depth() const;
@@ -143,6 +152,7 @@ class Model : public std::enable_shared_from_this<Model> {
   Gate pins_;  // each pin is inside gate_ as well
   ModelStatistics statistics_;
   std::unique_ptr<Scheduler> queue_;
+  std::shared_ptr<HealthBoard> health_;
   std::shared_ptr<ResponseOrder> order_;  // null unless preserve_ordering
   mutable std::mutex stop_mutex_;         // guards what follows once started
   std::unique_ptr<LoadedModel> loaded_;

@@ -50,6 +50,11 @@ void Refuse(InferRequest& request, QueueCore::PushResult why) {
                  FailureReason::kRejected);
 }
 
+void FinishRefused(InferRequest& request, const std::string& reason) {
+  request.Finish(Unavailable("[request id: {}] {}", IdOf(request), reason),
+                 FailureReason::kRejected);
+}
+
 void FinishDropped(QueueCore::RequestList& dropped, Nanos now) {
   if (dropped.empty()) {
     return;
@@ -88,10 +93,19 @@ class RequestQueue::Impl {
     const Nanos now = clock_.Now();
     QueueDispatcher::Pushed pushed;
     Nanos next_expiry = kNever;
+    std::string refusal;
     {
       std::lock_guard lock(mutex_);
-      pushed = dispatcher_.Push(request, now);
-      next_expiry = core_.next_expiry();
+      if (refusal_.empty()) {
+        pushed = dispatcher_.Push(request, now);
+        next_expiry = core_.next_expiry();
+      } else {
+        refusal = refusal_;
+      }
+    }
+    if (!refusal.empty()) {
+      FinishRefused(*request, refusal);
+      return;
     }
     Wake(pushed.wake);
     if (expiry_) {
@@ -163,8 +177,17 @@ class RequestQueue::Impl {
       core_.TakeAll(all);
     }
     for (const auto& request : Take(all)) {
-      request->Finish(Unavailable("[request id: {}] {}", IdOf(*request), reason),
-                      FailureReason::kRejected);
+      FinishRefused(*request, reason);
+    }
+  }
+
+  void SetRefusal(const std::string& reason) {
+    {
+      std::lock_guard lock(mutex_);
+      refusal_ = reason;
+    }
+    if (!reason.empty()) {
+      Abandon(reason);
     }
   }
 
@@ -214,9 +237,10 @@ class RequestQueue::Impl {
   }
 
   const Clock& clock_;
-  mutable std::mutex mutex_;  // guards core_ and dispatcher_
+  mutable std::mutex mutex_;  // guards core_, dispatcher_ and refusal_
   QueueCore core_;
   QueueDispatcher dispatcher_;
+  std::string refusal_;                 // empty: requests are taken
   std::optional<ExpiryThread> expiry_;  // only where requests can expire
 };
 
@@ -232,6 +256,7 @@ std::optional<Batch> RequestQueue::PopBatch(const std::atomic<bool>* retired) {
 void RequestQueue::RouseAll() { impl_->RouseAll(); }
 void RequestQueue::Close() { impl_->Close(); }
 void RequestQueue::Abandon(const std::string& reason) { impl_->Abandon(reason); }
+void RequestQueue::SetRefusal(const std::string& reason) { impl_->SetRefusal(reason); }
 std::size_t RequestQueue::depth() const { return impl_->depth(); }
 std::size_t RequestQueue::byte_size() const { return impl_->byte_size(); }
 

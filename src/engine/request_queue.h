@@ -55,6 +55,7 @@ class RequestQueue final : public Scheduler {
   void Close() override;
   void Stop() override { Close(); }
   void Abandon(const std::string& reason) override;
+  void SetRefusal(const std::string& reason) override;
 
   std::size_t depth() const override;
   std::size_t byte_size() const override;

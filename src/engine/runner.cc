@@ -37,15 +37,21 @@ Model::Runner::~Runner() {
   if (thread_.joinable()) {
     thread_.join();
   }
+  if (health_ != nullptr) {
+    health_->Leave();
+  }
 }
 
 void Model::Runner::Start(std::string name) {
   seat_ = target_.queue->AddSeat();
+  health_ = target_.health->Join(placement_.name);
+  health_->SetReport(dynamic_cast<const SelfReport*>(instance_.get()));
+  instance_->WatchHealth([seat = health_](const InstanceHealth& health) { seat->Set(health); });
   thread_ = std::thread([this, name = std::move(name)] {
     SetThreadName(name);
     BindThread(lease_.binding());
     Run();
-    if (retired_.load(std::memory_order_relaxed)) {
+    if (health_->left()) {
       instance_.reset();
       lease_.Release();
       ended_.store(true, std::memory_order_release);
@@ -54,7 +60,9 @@ void Model::Runner::Start(std::string name) {
 }
 
 void Model::Runner::Retire() {
-  retired_.store(true, std::memory_order_relaxed);
+  if (health_ != nullptr) {
+    health_->Leave();
+  }
   if (!thread_.joinable()) {
     instance_.reset();
     lease_.Release();
@@ -68,7 +76,14 @@ void Model::Runner::Run() {
   WakeBatch wakes;  // PopBatch flushes it before it parks the thread
   wakes.SetGathering(false);
   Nanos row_start = 0;
-  while (std::optional<Batch> batch = target_.queue->PopBatch(seat_, &retired_)) {
+  for (;;) {
+    std::optional<Batch> batch = target_.queue->PopBatch(seat_, health_->halted());
+    if (!batch) {
+      if (health_->WaitUntilReady()) {
+        continue;
+      }
+      return;
+    }
     const Nanos start = clock.Now();
     if (wakes.empty()) {
       row_start = start;
@@ -108,7 +123,7 @@ void Model::Runner::Execute(Batch batch) {
                        target_.model_name);
   }
   if (turns_ != nullptr) {
-    turns_->Release(!retired_.load(std::memory_order_relaxed) && target_.queue->depth() > 0);
+    turns_->Release(!health_->left() && target_.queue->depth() > 0);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "engine/backend.h"
+#include "engine/health_board.h"
 #include "engine/instance_placer.h"
 #include "engine/model.h"
 #include "engine/rate_limiter.h"
@@ -18,12 +19,14 @@ namespace headrace::engine {
 
 // Owns the instance. Borrows the queue and the statistics, which must outlive the thread. The
 // thread pops a batch, executes it, and so on until the queue is closed and empty; it ends by
-// itself then, or when it is retired; the destructor joins it.
+// itself then, or when it is retired; the destructor joins it. While the instance is not ready the
+// thread waits, and leaves the queue to others.
 class Model::Runner {
  public:
   struct Target {
     Scheduler* queue;
     ModelStatistics* statistics;
+    HealthBoard* health;
     std::string model_name;
   };
   // The instance and the cores that it has.
@@ -60,7 +63,7 @@ class Model::Runner {
   const Target target_;
   const std::unique_ptr<RateLimiter::Seat> turns_;  // null: it executes whenever it wants
   std::size_t seat_ = 0;                            // in the queue
-  std::atomic<bool> retired_{false};
+  std::shared_ptr<HealthBoard::Seat> health_;       // null until Start, and of a passive instance
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };

@@ -49,6 +49,9 @@ class Scheduler {
   virtual void Stop() = 0;
   // Finishes everything still queued with UNAVAILABLE `reason`; for a drain that ran out of time.
   virtual void Abandon(const std::string& reason) = 0;
+  // From now on refuses everything that is pushed with UNAVAILABLE `reason`, after it has finished
+  // everything still queued so; an empty reason: takes requests again.
+  virtual void SetRefusal(const std::string& reason) = 0;
 
   virtual std::size_t depth() const = 0;      // requests queued
   virtual std::size_t byte_size() const = 0;  // of their inputs

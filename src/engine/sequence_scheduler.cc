@@ -61,7 +61,12 @@ class SequenceScheduler::Impl {
     std::shared_ptr<SeatThread> wake;
     {
       std::lock_guard lock(mutex_);
-      pushed = core_.Push(request, now);
+      if (!refusal_.empty()) {
+        pushed = {.status = Unavailable("[request id: {}] {}", IdOf(*request), refusal_),
+                  .reason = FailureReason::kRejected};
+      } else {
+        pushed = core_.Push(request, now);
+      }
       if (pushed.seat != SequenceCore::kNoSeat) {
         wake = Unpark(pushed.seat);
       }
@@ -164,6 +169,16 @@ class SequenceScheduler::Impl {
     RouseAll();
   }
 
+  void SetRefusal(const std::string& reason) {
+    {
+      std::lock_guard lock(mutex_);
+      refusal_ = reason;
+    }
+    if (!reason.empty()) {
+      Abandon(reason);
+    }
+  }
+
   // The timer's work; when to look next.
   Nanos Expire(Nanos now) {
     std::vector<SequenceCore::Dropped> dropped;
@@ -255,6 +270,7 @@ class SequenceScheduler::Impl {
   std::vector<std::shared_ptr<SeatThread>> threads_;  // by seat
   ExpiryThread* timer_ = nullptr;
   bool stopped_ = false;
+  std::string refusal_;  // empty: requests are taken
 };
 
 // Of a request that executes. The sequence lives at least as long.
@@ -354,6 +370,7 @@ void SequenceScheduler::RouseAll() { impl_->RouseAll(); }
 void SequenceScheduler::Close() { impl_->Close(/*stop=*/false); }
 void SequenceScheduler::Stop() { impl_->Close(/*stop=*/true); }
 void SequenceScheduler::Abandon(const std::string& reason) { impl_->Abandon(reason); }
+void SequenceScheduler::SetRefusal(const std::string& reason) { impl_->SetRefusal(reason); }
 std::size_t SequenceScheduler::depth() const { return impl_->depth(); }
 std::size_t SequenceScheduler::byte_size() const { return impl_->byte_size(); }
 std::optional<SequenceFigures> SequenceScheduler::sequence_figures() const {

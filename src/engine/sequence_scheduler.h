@@ -36,6 +36,7 @@ class SequenceScheduler final : public Scheduler {
   void Close() override;
   void Stop() override;
   void Abandon(const std::string& reason) override;
+  void SetRefusal(const std::string& reason) override;
   std::size_t depth() const override;
   std::size_t byte_size() const override;
   std::optional<SequenceFigures> sequence_figures() const override;

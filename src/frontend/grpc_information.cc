@@ -28,7 +28,8 @@ Result<inference::ModelReadyResponse> ModelReady(GrpcContext& context,
                                                  const inference::ModelReadyRequest& request) {
   HEADRACE_RETURN_IF_ERROR(CheckGrpcVersion(request.version()));
   inference::ModelReadyResponse response;
-  response.set_ready(FindModel(request.name(), request.version(), context.loop.models.Get()).ok());
+  const auto model = FindModel(request.name(), request.version(), context.loop.models.Get());
+  response.set_ready(model.ok() && (*model)->Health().ok());
   return response;
 }
 

@@ -234,6 +234,12 @@ void WriteHeadraceFamilies(PrometheusWriter& writer, const std::vector<Row>& row
   Write(writer, rows, "headrace_requests_in_flight", MetricKind::kGauge,
         "Requests accepted by the model and not yet ended",
         [](const Row& row) { return row.model->in_flight(); });
+  Write(writer, rows, "headrace_model_ready", MetricKind::kGauge,
+        "Whether an instance of the model can execute: 1, or 0",
+        [](const Row& row) { return row.model->Health().ok(); });
+  Write(writer, rows, "headrace_instances_ready", MetricKind::kGauge,
+        "Instances of the model that can execute",
+        [](const Row& row) { return row.model->ready_instance_count(); });
   WriteHistogram(writer, rows, "headrace_request_queue_seconds",
                  "Time of a request from its queueing to its execution",
                  &ModelStatistics::queue_histogram, kStageBounds, kSecondsPerNano);

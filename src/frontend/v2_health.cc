@@ -18,7 +18,8 @@ void ServeLive(Call& call) { ReplyHealth(call, true); }
 void ServeReady(Call& call) { ReplyHealth(call, ServerIsReady(call.services)); }
 
 void ServeModelReady(Call& call) {
-  if (FindModel(call.match, call.loop.models.Get()).ok()) {
+  const auto model = FindModel(call.match, call.loop.models.Get());
+  if (model.ok() && (*model)->Health().ok()) {
     ReplyHealth(call, true);
     return;
   }

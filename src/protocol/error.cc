@@ -21,6 +21,8 @@ int HttpStatusOf(StatusCode code) {
       return 501;
     case StatusCode::kUnavailable:
       return 503;
+    case StatusCode::kDeadlineExceeded:
+      return 504;
     default:
       return 400;
   }

@@ -11,6 +11,7 @@ TEST(HttpStatusOfTest, FollowsTheContract) {
   EXPECT_EQ(HttpStatusOf(StatusCode::kNotFound), 404);
   EXPECT_EQ(HttpStatusOf(StatusCode::kUnavailable), 503);
   EXPECT_EQ(HttpStatusOf(StatusCode::kUnimplemented), 501);
+  EXPECT_EQ(HttpStatusOf(StatusCode::kDeadlineExceeded), 504);
   EXPECT_EQ(HttpStatusOf(StatusCode::kResourceExhausted), 413);
   EXPECT_EQ(HttpStatusOf(StatusCode::kUnauthenticated), 401);
   EXPECT_EQ(HttpStatusOf(StatusCode::kPermissionDenied), 403);

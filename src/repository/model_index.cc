@@ -7,15 +7,23 @@
 namespace headrace::repository {
 
 using engine::ModelState;
+using engine::VersionEntry;
 
 std::vector<IndexEntry> BuildIndex(const engine::RegistrySnapshot& snapshot,
                                    const RepositoryScan& scan, bool ready_only) {
   std::vector<IndexEntry> entries;
   for (const auto& [name, model] : snapshot.models()) {
     for (const auto& [version, entry] : model->versions) {
-      if (!ready_only || entry.state == ModelState::kReady) {
-        entries.push_back({name, std::to_string(version), std::string(ModelStateName(entry.state)),
-                           entry.reason});
+      VersionEntry shown = entry;
+      if (entry.model != nullptr) {
+        if (const Status health = entry.model->Health(); !health.ok()) {
+          shown.state = ModelState::kUnavailable;
+          shown.reason = health.message();
+        }
+      }
+      if (!ready_only || shown.state == ModelState::kReady) {
+        entries.push_back({name, std::to_string(version), std::string(ModelStateName(shown.state)),
+                           shown.reason});
       }
     }
   }
@@ -41,7 +49,9 @@ std::vector<IndexEntry> BuildIndex(const engine::RegistrySnapshot& snapshot,
 bool AllInOrder(const engine::RegistrySnapshot& snapshot) {
   for (const auto& [name, model] : snapshot.models()) {
     for (const auto& [version, entry] : model->versions) {
-      const bool in_order = entry.state == ModelState::kReady ||
+      // One whose instances restart is in order: it takes requests.
+      const bool in_order = (entry.state == ModelState::kReady &&
+                             (entry.model == nullptr || entry.model->CanServe())) ||
                             entry.state == ModelState::kUnloading ||
                             (entry.state == ModelState::kUnavailable && entry.reason == "unloaded");
       if (!in_order) {

@@ -22,13 +22,22 @@ struct ModelLoader::Operation {
   DirectorySummary directory;                       // after they have been read
 };
 
+std::vector<std::int64_t> ModelLoader::ServingVersions(const std::string& name) const {
+  std::vector<std::int64_t> versions = board_.ReadyVersions(name);
+  std::erase_if(versions, [&](std::int64_t version) {
+    const engine::ModelHandle model = board_.Find(name, version);
+    return model != nullptr && !model->CanServe();
+  });
+  return versions;
+}
+
 void ModelLoader::Load(ModelPlan plan, std::function<void(Status)> done) const {
   const auto operation = std::make_shared<Operation>();
   operation->plan = std::move(plan);
   operation->done = std::move(done);
   const std::string& name = operation->plan.name();
   const auto served = records_.Served(name);
-  operation->change = CompareWithServed(operation->plan, served.get(), board_.ReadyVersions(name));
+  operation->change = CompareWithServed(operation->plan, served.get(), ServingVersions(name));
   operation->directory = operation->plan.directory;
   const auto& versions = operation->change.load;
   if (versions.empty()) {

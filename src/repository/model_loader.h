@@ -4,8 +4,11 @@
 #define HEADRACE_REPOSITORY_MODEL_LOADER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "repository/model_plan.h"
@@ -37,6 +40,8 @@ class ModelLoader {
 
  private:
   struct Operation;
+  // Those of a model that are READY and take requests: others are loaded anew, changed or not.
+  std::vector<std::int64_t> ServingVersions(const std::string& name) const;
   void LoadVersion(const std::shared_ptr<Operation>& operation, std::size_t index) const;
   void Conclude(Operation& operation) const;
   void CheckFiles(Operation& operation) const;

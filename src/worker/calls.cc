@@ -1,6 +1,8 @@
 #include "worker/calls.h"
 
 #include <cstring>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -28,33 +30,48 @@ Result<std::vector<NamedTensor>> CopyInputs(const WireRequest& call, const DataR
   return inputs;
 }
 
+// Why a call was not even begun, in Triton's words and with its code (contracts, Triton 9.3).
+Status Refusal(const std::string& model_name, const Status& why) {
+  return Internal("Model {} - Error when running inference: {}", model_name, why.message());
+}
+
 }  // namespace
 
 // Where the responses to one call go. Those of a call that wants one answer wait for the end, so
 // that one message carries both.
 class Calls::Sink final : public engine::ResponseSink {
  public:
-  Sink(std::shared_ptr<Calls> calls, std::uint64_t key, bool wants_stream, Flag cancelled)
+  Sink(std::shared_ptr<Calls> calls, std::uint64_t key, bool wants_stream, Flag cancelled,
+       std::string model_name)
       : calls_(std::move(calls)),
         key_(key),
         wants_stream_(wants_stream),
-        cancelled_(std::move(cancelled)) {}
+        cancelled_(std::move(cancelled)),
+        model_name_(std::move(model_name)) {}
 
   Result<MutableBuffer> AllocateOutput(std::string_view, std::size_t byte_size) override {
     return NewHeapBuffer(byte_size);
   }
   void Send(engine::InferResponse response) override {
-    if (wants_stream_) {
+    if (wants_stream_ && !response.final) {
       calls_->Respond(key_, std::move(response), /*final=*/false);
     } else {
       held_ = std::move(response);
     }
   }
   void Finish(Status status) override {
-    if (status.ok() && !wants_stream_) {
-      calls_->Respond(key_, std::move(held_), /*final=*/true);
+    if (held_ && status.ok()) {
+      calls_->Respond(key_, *std::move(held_), /*final=*/true);
+      calls_->End(key_, nullptr);
+      return;
     }
-    calls_->End(key_, wants_stream_ || !status.ok() ? &status : nullptr);
+    if (held_ && wants_stream_) {
+      calls_->Respond(key_, *std::move(held_), /*final=*/false);
+    }
+    if (!status.ok() && calls_->IsSubmitting()) {
+      status = Refusal(model_name_, status);
+    }
+    calls_->End(key_, &status);
   }
   bool Cancelled() const override { return cancelled_->load(std::memory_order_relaxed); }
 
@@ -63,7 +80,8 @@ class Calls::Sink final : public engine::ResponseSink {
   const std::uint64_t key_;
   const bool wants_stream_;
   const Flag cancelled_;
-  engine::InferResponse held_;
+  const std::string model_name_;
+  std::optional<engine::InferResponse> held_;
 };
 
 Status Calls::Begin(const WireRequest& call, CallExtras extras, HostServices& services) {
@@ -77,8 +95,11 @@ Status Calls::Begin(const WireRequest& call, CallExtras extras, HostServices& se
       open_.emplace(call.key, flag);
     }
   }
+  submitting_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   Status status = Submit(call, extras, services, flag);
+  submitting_.store({}, std::memory_order_relaxed);
   if (!status.ok()) {
+    status = Refusal(extras.model_name, status);
     End(call.key, &status);
   }
   return OkStatus();
@@ -93,23 +114,26 @@ Status Calls::Submit(const WireRequest& call, CallExtras& extras, HostServices& 
                          kCountMax);
     }
   }
-  HEADRACE_ASSIGN_OR_RETURN(
-      const engine::ModelHandle model,
-      services.FindModel(extras.model_name, extras.model_version < 0
-                                                ? std::nullopt
-                                                : std::optional(extras.model_version)));
+  const std::optional<std::int64_t> version =
+      extras.model_version < 0 ? std::nullopt : std::optional(extras.model_version);
+  const auto found = services.FindModel(extras.model_name, version);
+  if (!found.ok()) {
+    return Internal("Failed for execute the inference request. Model '{}' is not ready.",
+                    extras.model_name);
+  }
+  const engine::ModelHandle& model = *found;
   if (model->options().decoupled && !extras.decoupled) {
     return Unimplemented(
         "Model {} is using the decoupled. The current BLS request call doesn't support models "
-        "using "
-        "the decoupled transaction policy. Please use 'decoupled=True' argument to the 'exec' or "
-        "'async_exec' calls for decoupled models.'",
+        "using the decoupled transaction policy. Please use 'decoupled=True' argument to the "
+        "'exec' or 'async_exec' calls for decoupled models.'",
         extras.model_name);
   }
   HEADRACE_ASSIGN_OR_RETURN(std::vector<NamedTensor> inputs, CopyInputs(call, *session_->region));
   auto request = std::make_unique<engine::InferRequest>(
-      model,
-      std::make_unique<Sink>(shared_from_this(), call.key, extras.decoupled, std::move(flag)));
+      model, std::make_unique<Sink>(shared_from_this(), call.key,
+                                    extras.decoupled && model->options().decoupled, std::move(flag),
+                                    extras.model_name));
   request->id = std::move(extras.id);
   request->inputs = std::move(inputs);
   request->wanted_outputs = std::move(extras.wanted_outputs);

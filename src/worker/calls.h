@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
 
 #include "base/result.h"
@@ -42,8 +43,13 @@ class Calls : public std::enable_shared_from_this<Calls> {
   void Respond(std::uint64_t key, engine::InferResponse response, bool final);
   // `status`: to be told with the final flag; null: it has been told.
   void End(std::uint64_t key, const Status* status);
+  // Whether this thread is submitting a request, so that what ends now was refused.
+  bool IsSubmitting() const {
+    return submitting_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
 
   const std::shared_ptr<Session> session_;
+  std::atomic<std::thread::id> submitting_{};
   std::mutex mutex_;  // guards open_
   std::unordered_map<std::uint64_t, Flag> open_;
 };

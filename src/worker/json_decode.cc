@@ -183,6 +183,21 @@ Result<std::optional<std::string>> JsonDecoder::Config(std::string_view json) {
   return config;
 }
 
+Result<LoadedMessage> JsonDecoder::Loaded(std::string_view json) {
+  LoadedMessage loaded;
+  HEADRACE_RETURN_IF_ERROR(Read(json, [&](std::string_view key) {
+    if (key == "error") {
+      ReadError(cursor_, loaded.error);
+    } else if (key == "is_ready") {
+      cursor_.ReadBool(loaded.says_ready);
+    } else {
+      return false;
+    }
+    return true;
+  }));
+  return loaded;
+}
+
 Result<ResponseExtras> JsonDecoder::Response(std::string_view json) {
   ResponseExtras extras;
   if (json.empty()) {

@@ -130,10 +130,12 @@ std::string EncodeLoad(const LoadMessage& load) {
   return out;
 }
 
-void AppendRequestExtras(const engine::InferRequest& request, std::string& out) {
+void AppendRequestExtras(const engine::InferRequest& request,
+                         const std::vector<std::string>& outputs, std::string& out) {
+  const bool wants_all = request.wanted_outputs.empty() || request.wanted_outputs == outputs;
   const std::string context = request.trace == nullptr ? std::string() : request.trace->Context();
   if (request.id.empty() && request.correlation_id_text.empty() && request.parameters.empty() &&
-      request.wanted_outputs.empty() && request.priority == 0 && context.empty()) {
+      wants_all && request.priority == 0 && context.empty()) {
     return;
   }
   JsonWriter json(out);
@@ -145,7 +147,7 @@ void AppendRequestExtras(const engine::InferRequest& request, std::string& out) 
     json.Key("correlation_id").String(request.correlation_id_text);
   }
   WriteParameters(json, request.parameters);
-  if (!request.wanted_outputs.empty()) {
+  if (!wants_all) {
     WriteStrings(json, "wanted_outputs", request.wanted_outputs);
   }
   if (request.priority != 0) {

@@ -42,8 +42,10 @@ struct LoadMessage {
 };
 std::string EncodeLoad(const LoadMessage& load);
 
-// Appends the extras of a request to be executed; nothing if all of them are defaults.
-void AppendRequestExtras(const engine::InferRequest& request, std::string& out);
+// Appends the extras of a request to be executed; nothing if all of them are defaults. Wanted
+// outputs that are `outputs`, the model's, are the default: most clients name them all.
+void AppendRequestExtras(const engine::InferRequest& request,
+                         const std::vector<std::string>& outputs, std::string& out);
 // Extras of a response to a call of the worker's.
 std::string EncodeResponseExtras(const Status& error, const std::vector<Parameter>& parameters);
 std::string EncodeReply(std::uint64_t id, const Status& error, std::string_view value_json);
@@ -52,6 +54,10 @@ std::string EncodeId(std::uint64_t id);
 struct HelloMessage {
   std::int64_t protocol = 0;
   std::string python, numpy;
+};
+struct LoadedMessage {
+  Status error;
+  bool says_ready = false;  // the model has is_ready
 };
 struct ResponseExtras {
   Status error;
@@ -101,7 +107,8 @@ class JsonDecoder {
   Result<HelloMessage> Hello(std::string_view json);
   // The configuration as JSON text; nothing if the model completes none.
   Result<std::optional<std::string>> Config(std::string_view json);
-  // Of a response, and of LOADED and FINALIZED, which are an error or nothing.
+  Result<LoadedMessage> Loaded(std::string_view json);
+  // Of a response, and of FINALIZED, which is an error or nothing.
   Result<ResponseExtras> Response(std::string_view json);
   Result<CallExtras> Call(std::string_view json);
   Result<LogFromWorker> Log(std::string_view json);

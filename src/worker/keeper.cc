@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "engine/instance_thread.h"
 #include "worker/delivery.h"
 
 namespace headrace::worker {
@@ -31,6 +32,9 @@ Result<std::unique_ptr<Keeper>> Keeper::Start(KeeperOptions options) {
 }
 
 Keeper::Keeper(KeeperOptions options) : options_(std::move(options)), life_(options_.life) {
+  options_.side.on_readiness = [this](const ReadinessMessage& answer) {
+    readiness_.OnAnswer(answer, clock_.Now());
+  };
   thread_ = std::thread([this] {
     SetThreadName("worker_keeper");
     Run();
@@ -85,6 +89,15 @@ Status Keeper::Health() const {
   return health_;
 }
 
+void Keeper::Watch(engine::HealthListener listener) {
+  {
+    std::lock_guard lock(mutex_);
+    listener_ = std::move(listener);
+    watch_asked_ = true;
+  }
+  wake_->Set();
+}
+
 void Keeper::Revive() {
   {
     std::lock_guard lock(mutex_);
@@ -109,11 +122,32 @@ void Keeper::Publish() {
   }
   shown_ = {life_.state(), life_.starts()};
   Status health = life_.health();
-  std::lock_guard lock(mutex_);
-  ready_ = life_.ready() ? session_ : nullptr;
-  hopeless_ = life_.hopeless();
-  health_ = std::move(health);
-  changed_.notify_all();
+  {
+    std::lock_guard lock(mutex_);
+    ready_ = life_.ready() ? session_ : nullptr;
+    hopeless_ = life_.hopeless();
+    health_ = std::move(health);
+    changed_.notify_all();
+  }
+  TellHealth();
+}
+
+void Keeper::TellHealth() {
+  using State = engine::InstanceHealth::State;
+  engine::InstanceHealth health;
+  if (!life_.ready()) {
+    health = {.state = life_.hopeless() ? State::kDown : State::kRecovering,
+              .reason = life_.health().message()};
+  }
+  engine::HealthListener listener;
+  {
+    std::lock_guard lock(mutex_);
+    listener = listener_;
+  }
+  if (listener != nullptr && !ending_ && health != told_) {
+    told_ = health;
+    listener(health);
+  }
 }
 
 LifeAction Keeper::StartWorker() {
@@ -156,13 +190,14 @@ LifeAction Keeper::StartFailed(Status why) {
 }
 
 LifeAction Keeper::MustDieNow(Status why) {
-  HEADRACE_LOG_ERROR("{}: its worker is killed: {}", options_.label, why.message());
+  HEADRACE_LOG_ERROR("a worker is killed: {}", why.message());  // which names the instance
   const std::string text = why.message();
   killed_for_ = std::move(why);
   return life_.OnMustDie(text, clock_.Now());
 }
 
 void Keeper::Run() {
+  const engine::ScopedInstanceThread own;  // it ends requests, and the instance waits for it
   LifeAction action = life_.Begin(clock_.Now());
   for (;;) {
     switch (action.kind) {
@@ -202,6 +237,9 @@ std::optional<LifeAction> Keeper::TakeCommands() {
     command = std::exchange(command_, std::nullopt);
     end = end_asked_;
     revive = std::exchange(revive_asked_, false);
+    if (std::exchange(watch_asked_, false)) {
+      shown_ = {};  // shows it once more, to the listener too
+    }
   }
   if (command && command->session == session_ && process_ != nullptr) {
     if (command->why.ok()) {
@@ -278,13 +316,14 @@ std::optional<LifeAction> Keeper::ReadCall() {
       options_.question == MessageType::kLoad ? MessageType::kLoaded : MessageType::kConfig;
   if (phase_ == Phase::kQuestion && head->type == answer) {
     session_->Answered();
-    auto extras = json_.Response(TextOf(*body));
-    if (!extras.ok()) {
-      return breach(extras.status());
+    auto loaded = json_.Loaded(TextOf(*body));
+    if (!loaded.ok()) {
+      return breach(loaded.status());
     }
-    if (!extras->error.ok()) {
-      return StartFailed(std::move(extras->error));
+    if (!loaded->error.ok()) {
+      return StartFailed(std::move(loaded->error));
     }
+    readiness_.Begin(loaded->says_ready, clock_.Now());
     answer_ = TextOf(*body);
     phase_ = Phase::kServing;
     const LifeAction next = life_.OnReady(clock_.Now());

@@ -18,10 +18,12 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "engine/instance_health.h"
 #include "worker/event_flag.h"
 #include "worker/life_cycle.h"
 #include "worker/output_lines.h"
 #include "worker/process.h"
+#include "worker/readiness.h"
 #include "worker/session.h"
 #include "worker/side_handler.h"
 
@@ -63,6 +65,11 @@ class Keeper {
 
   // OK while a worker is ready, else UNAVAILABLE with the reason.
   Status Health() const;
+  // `listener` hears of every change of the health from now on, from the keeper's thread; soon, if
+  // no worker is ready. Called once.
+  void Watch(engine::HealthListener listener);
+  // What the model says of itself; any thread.
+  Status ModelReadiness() const { return readiness_.report(); }
   // The worker has failed for good: starts again.
   void Revive();
 
@@ -86,6 +93,7 @@ class Keeper {
   void FailLate();
   Nanos NextLook() const;
   void Publish();
+  void TellHealth();
   void Conclude(Status first_start);
 
   KeeperOptions options_;
@@ -98,6 +106,7 @@ class Keeper {
   Nanos look_at_ = kNever;  // of the life cycle
   Phase phase_ = Phase::kNone;
   std::pair<LifeState, std::uint64_t> shown_{LifeState::kFailed, 0};  // to other threads
+  engine::InstanceHealth told_;  // to the listener; ready at first
   std::shared_ptr<Session> session_;
   std::unique_ptr<Process> process_;
   std::unique_ptr<SideHandler> side_;
@@ -105,6 +114,7 @@ class Keeper {
   JsonDecoder json_;
   std::string storage_;
   OutputLines output_;
+  Readiness readiness_;
   bool output_ended_ = false;
   bool closed_ = false;  // a channel has ended: so will the process
   bool ending_ = false;
@@ -115,11 +125,12 @@ class Keeper {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::optional<Status> first_start_;
+  engine::HealthListener listener_;
   std::shared_ptr<Session> ready_;
   Status health_;
   bool hopeless_ = false;
   bool executed_ = false;  // since the keeper looked
-  bool end_asked_ = false, revive_asked_ = false;
+  bool end_asked_ = false, revive_asked_ = false, watch_asked_ = false;
   struct Command {
     std::shared_ptr<Session> session;
     Status why;  // OK: it ends by itself

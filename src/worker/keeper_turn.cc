@@ -23,7 +23,8 @@ constexpr int kLastPacketsMax = 10'000;
 }  // namespace
 
 Nanos Keeper::NextLook() const {
-  Nanos look_at = std::min({look_at_, ending_ ? end_at_ : kNever, output_.look_at()});
+  Nanos look_at =
+      std::min({look_at_, ending_ ? end_at_ : kNever, output_.look_at(), readiness_.look_at()});
   if (session_ != nullptr && process_ != nullptr && session_->open.count() > 0) {
     look_at = std::min(look_at, clock_.Now() + kCancelTick);
   }
@@ -70,6 +71,10 @@ LifeAction Keeper::Turn() {
       }
     }
     session_->open.ShowCancelled();
+    if (const auto number = readiness_.Ask(clock_.Now())) {
+      // A worker that cannot be asked has not answered.
+      (void)session_->sender.Send(MessageType::kIsReady, EncodeId(*number));
+    }
     if (closed_ || polled[kProcess].revents != 0) {
       return EndWorker();
     }
@@ -83,6 +88,7 @@ LifeAction Keeper::Turn() {
   if (process_ != nullptr) {
     killed_for_ = Unavailable("it did not load the model within {} s (start-timeout-seconds)",
                               options_.life.start_timeout / kSecond);
+    HEADRACE_LOG_ERROR("{}: its worker is killed: {}", options_.label, killed_for_.message());
   }
   return life_.OnTime(clock_.Now());
 }
@@ -148,6 +154,7 @@ LifeAction Keeper::EndWorker() {
       Fail(*request, why);
     }
   }
+  readiness_.End();
   side_.reset();
   session_.reset();
   return life_.OnEnded(how, clock_.Now());

@@ -111,8 +111,9 @@ TEST_F(LifeCycleTest, WaitsGrowToAMinuteUntilItGivesUp) {
   EXPECT_GE(now - began, 300 * kSecond);
   EXPECT_EQ(cycle.state(), LifeState::kFailed);
   EXPECT_TRUE(cycle.hopeless());
-  EXPECT_EQ(cycle.health().ToString(),
-            "UNAVAILABLE: has failed for good after 14 failed starts in 323 s; the last: exit status 1");
+  EXPECT_EQ(
+      cycle.health().ToString(),
+      "UNAVAILABLE: has failed for good after 14 failed starts in 323 s; the last: exit status 1");
   EXPECT_EQ(cycle.OnTime(now + 1000 * kSecond), kNothing);
 }
 

@@ -7,9 +7,11 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -225,6 +227,29 @@ TEST_F(PythonBackendTest, ALateRequestOfAWorkerThatDiesHasAnError) {
   const Outcome outcome = Ask();
   EXPECT_EQ(outcome.status.code(), StatusCode::kUnavailable);
   EXPECT_NE(outcome.status.message().find("exit status 4"), std::string::npos);
+  ExpectEcho();
+}
+
+TEST_F(PythonBackendTest, AModelWhoseWorkerDoesNotComeBackRefusesAtOnceUntilItDoes) {
+  ASSERT_TRUE(Load("exit").ok());
+  EXPECT_TRUE(model_->Health().ok());
+  std::ofstream(directory_ / "broken") << "yes";
+  EXPECT_EQ(Ask().status.code(), StatusCode::kUnavailable);
+  // It waits in the queue until two starts have failed.
+  const Outcome refused = Ask();
+  EXPECT_EQ(refused.status.code(), StatusCode::kUnavailable);
+  EXPECT_NE(refused.status.message().find("exit status 6"), std::string::npos)
+      << refused.status.ToString();
+  EXPECT_FALSE(model_->CanServe());
+  EXPECT_NE(model_->Health().message().find("its instance 'm_0_0' is being started again"),
+            std::string::npos)
+      << model_->Health().ToString();
+  std::filesystem::remove(directory_ / "broken");
+  const Nanos deadline = Clock::Real().Now() + 20 * kSecond;
+  while (!model_->Health().ok() && Clock::Real().Now() < deadline) {
+    std::this_thread::yield();
+  }
+  EXPECT_TRUE(model_->CanServe());
   ExpectEcho();
 }
 

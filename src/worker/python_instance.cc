@@ -16,6 +16,10 @@ std::uint64_t Aligned(std::uint64_t byte_size) {
   return (byte_size + Arena::kAlignment - 1) / Arena::kAlignment * Arena::kAlignment;
 }
 
+// Between two looks for an answer it is some 20 ms. What is much more was a pause of the server,
+// and most likely of the worker too, which must not be killed for it.
+constexpr Nanos kLookGapMax = 200 * kMillisecond;
+
 bool IsGone(const Status& status) { return status.code() == StatusCode::kUnavailable; }
 
 }  // namespace
@@ -36,16 +40,19 @@ void PythonInstance::Execute(engine::Batch batch) {
   }
   // What this thread owes to others must not wait for the worker.
   WakeBatch::FlushCurrent();
-  const auto session = keeper_->Acquire([&batch] {
-    return std::all_of(batch.requests.begin(), batch.requests.end(),
-                       [](const auto& request) { return request->Cancelled(); });
-  });
-  if (session.ok()) {
-    Run(*session, batch.requests);
-    return;
-  }
-  for (const auto& request : batch.requests) {
-    Fail(*request, session.status());
+  auto requests = std::move(batch.requests);
+  while (!requests.empty()) {
+    const auto session = keeper_->Acquire([&requests] {
+      return std::all_of(requests.begin(), requests.end(),
+                         [](const auto& request) { return request->Cancelled(); });
+    });
+    if (!session.ok()) {
+      for (const auto& request : requests) {
+        Fail(*request, session.status());
+      }
+      return;
+    }
+    requests = Run(*session, requests);
   }
 }
 
@@ -62,7 +69,8 @@ void PythonInstance::RefuseGpuInputs(engine::Batch& batch) const {
   });
 }
 
-void PythonInstance::Run(const std::shared_ptr<Session>& session, Requests requests) {
+PythonInstance::Unsent PythonInstance::Run(const std::shared_ptr<Session>& session,
+                                           Requests requests) {
   stamps_ = {};
   stamps_.start = clock_.Now();
   opened_.clear();
@@ -74,7 +82,7 @@ void PythonInstance::Run(const std::shared_ptr<Session>& session, Requests reque
                      label_, OpenRequests::kCountMax));
   }
   if (opened_.empty()) {
-    return;
+    return {};
   }
   Status status = Encode(*session);
   if (status.ok()) {
@@ -83,23 +91,29 @@ void PythonInstance::Run(const std::shared_ptr<Session>& session, Requests reque
       session->region->Free(block_offset_);
     }
   }
-  if (!status.ok() && !IsGone(status)) {
+  if (!status.ok() && IsGone(status)) {
+    // The worker never got them: the next one may.
+    (void)keeper_->WaitEnd(session);
+    return session->open.TakeBatch(opened_);
+  }
+  if (!status.ok()) {
     // Too much for the data region: the requests may fit one by one.
     auto taken = session->open.TakeBatch(opened_);
     if (taken.size() == 1) {
       Fail(*taken.front(), std::move(status));
-      return;
+      return {};
     }
+    Unsent unsent;
     for (auto& request : taken) {
-      Run(session, Requests(&request, 1));
+      for (auto& left : Run(session, Requests(&request, 1))) {
+        unsent.push_back(std::move(left));
+      }
     }
-    return;
+    return unsent;
   }
   stamps_.sent = clock_.Now();
-  if (status.ok()) {
-    const Result<std::size_t> packet_size = WaitForAnswer(*session);
-    status = packet_size.ok() ? ReadAnswer(*session, *packet_size) : packet_size.status();
-  }
+  const Result<std::size_t> packet_size = WaitForAnswer(*session);
+  status = packet_size.ok() ? ReadAnswer(*session, *packet_size) : packet_size.status();
   GiveAnswers(model->statistics());
   if (status.ok()) {
     session->open.SettleBatch(opened_);
@@ -110,6 +124,7 @@ void PythonInstance::Run(const std::shared_ptr<Session>& session, Requests reque
   } else {
     Lose(session, std::move(status));
   }
+  return {};
 }
 
 Status PythonInstance::Encode(Session& session) {
@@ -144,7 +159,7 @@ void PythonInstance::AppendInputs(const Session& session, const OpenRequests::Op
     tensor.name = input.name;
     const auto index = static_cast<std::size_t>(
         std::find(input_names_.begin(), input_names_.end(), input.name) - input_names_.begin());
-    if (index < input_names_.size()) {
+    if (index < input_names_.size() && index < kNameFollows) {
       tensor.name_index = static_cast<std::uint16_t>(index);
     }
     if (const engine::TensorSpec* const spec = signature.FindInput(input.name);
@@ -165,7 +180,7 @@ void PythonInstance::AppendInputs(const Session& session, const OpenRequests::Op
     offset += Aligned(tensor.byte_size);
   }
   extras_.clear();
-  AppendRequestExtras(request, extras_);
+  AppendRequestExtras(request, output_names_, extras_);
   AppendRequest(body_, {.key = opened.key,
                         .correlation_id = request.correlation_id,
                         .timeout_us = request.timeout_us,
@@ -176,6 +191,8 @@ void PythonInstance::AppendInputs(const Session& session, const OpenRequests::Op
 }
 
 Result<std::size_t> PythonInstance::WaitForAnswer(Session& session) {
+  Nanos looked = stamps_.sent;
+  Nanos waited = 0;
   for (;;) {
     HEADRACE_ASSIGN_OR_RETURN(const std::optional<std::size_t> size, session.call.Receive(packet_));
     if (size) {
@@ -184,7 +201,10 @@ Result<std::size_t> PythonInstance::WaitForAnswer(Session& session) {
     if (session.ended()) {
       return Unavailable("the worker ended");
     }
-    if (limits_.response_timeout > 0 && clock_.Now() - stamps_.sent > limits_.response_timeout) {
+    const Nanos now = clock_.Now();
+    waited += std::min(now - looked, kLookGapMax);
+    looked = now;
+    if (limits_.response_timeout > 0 && waited > limits_.response_timeout) {
       return Status(StatusCode::kDeadlineExceeded,
                     fmt::format("{}: the worker did not answer within {} s "
                                 "(response-timeout-seconds) and is replaced",

@@ -5,10 +5,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "engine/backend.h"
+#include "engine/self_report.h"
 #include "engine/statistics.h"
 #include "worker/delivery.h"
 #include "worker/json_messages.h"
@@ -23,22 +25,29 @@ struct ExecutionLimits {
 
 // Two system calls for a batch: one packet to the worker, one from it. Inputs are copied once, into
 // the data region, outputs once, out of it; requests keep tensors of their own.
-class PythonInstance final : public engine::Instance {
+class PythonInstance final : public engine::Instance, public engine::SelfReport {
  public:
   PythonInstance(std::unique_ptr<Keeper> keeper, std::string label,
                  std::vector<std::string> input_names, std::vector<std::string> output_names,
                  ExecutionLimits limits);
 
   void Execute(engine::Batch batch) override;
+  void WatchHealth(engine::HealthListener listener) override {
+    keeper_->Watch(std::move(listener));
+  }
+
+  Status Readiness() const override { return keeper_->ModelReadiness(); }
 
  private:
   using Requests = std::span<std::unique_ptr<engine::InferRequest>>;
+  using Unsent = std::vector<std::unique_ptr<engine::InferRequest>>;
   struct Stamps {
     Nanos start = 0, sent = 0, answered = 0;
   };
 
   void RefuseGpuInputs(engine::Batch& batch) const;
-  void Run(const std::shared_ptr<Session>& session, Requests requests);
+  // Returns the requests that the worker never got, because it had ended before.
+  Unsent Run(const std::shared_ptr<Session>& session, Requests requests);
   // Copies the inputs and makes the body of EXECUTE. RESOURCE_EXHAUSTED: they find no room.
   Status Encode(Session& session);
   void AppendInputs(const Session& session, const OpenRequests::Opened& opened,

@@ -14,6 +14,7 @@ namespace {
 
 // Of one field of a worker's log entry (reliability D21).
 constexpr std::size_t kLogTextByteSizeMax = 16 * 1024;
+constexpr std::uint32_t kLogEntriesPerSecondMax = 1000;
 // Of the files of one load.
 constexpr std::size_t kFilesByteSizeMax = std::size_t{1} << 30;
 
@@ -72,9 +73,13 @@ Status SideHandler::Handle(std::span<const std::byte> packet) {
       calls_->Cancel(key);
       return OkStatus();
     }
-    case MessageType::kReadiness:
-      // Nobody asks yet; what is not asked for is passed over.
-      return json_.Readiness(TextOf(body)).status();
+    case MessageType::kReadiness: {
+      HEADRACE_ASSIGN_OR_RETURN(const ReadinessMessage answer, json_.Readiness(TextOf(body)));
+      if (options_.on_readiness) {
+        options_.on_readiness(answer);
+      }
+      return OkStatus();
+    }
     default:
       return InvalidArgument("a message of type {} on the side channel",
                              static_cast<int>(head.type));
@@ -153,9 +158,22 @@ Status SideHandler::Drop(std::span<const std::byte> body) {
   return OkStatus();
 }
 
+bool SideHandler::MayLog() {
+  const Nanos now = Clock::Real().Now();
+  if (now - log_since_ >= kSecond) {
+    if (log_count_ > kLogEntriesPerSecondMax) {
+      HEADRACE_LOG_WARNING("{}: {} of its log entries were left out", options_.label,
+                           log_count_ - kLogEntriesPerSecondMax);
+    }
+    log_since_ = now;
+    log_count_ = 0;
+  }
+  return ++log_count_ <= kLogEntriesPerSecondMax;
+}
+
 Status SideHandler::Log(std::span<const std::byte> body) {
   HEADRACE_ASSIGN_OR_RETURN(LogFromWorker entry, json_.Log(TextOf(body)));
-  if (LogEnabled(entry.level)) {
+  if (LogEnabled(entry.level) && MayLog()) {
     LogMessage(entry.level, EscapeForLog(entry.file).c_str(), static_cast<int>(entry.line),
                fmt::format("{}: {}", options_.label,
                            std::string_view(entry.message).substr(0, kLogTextByteSizeMax)));

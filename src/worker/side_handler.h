@@ -2,6 +2,7 @@
 #ifndef HEADRACE_WORKER_SIDE_HANDLER_H_
 #define HEADRACE_WORKER_SIDE_HANDLER_H_
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,6 +25,8 @@ struct SideOptions {
   // Any request may have several responses, as the handlers of TorchServe's contract answer; else
   // those of decoupled models only.
   bool streams = false;
+  // What READINESS says.
+  std::function<void(const ReadinessMessage&)> on_readiness{};
 };
 
 // Of one session; used by its keeper's thread. Never blocks.
@@ -40,6 +43,8 @@ class SideHandler {
   Status Release(std::span<const std::byte> body);
   Status Drop(std::span<const std::byte> body);
   Status Log(std::span<const std::byte> body);
+  // Whether one more entry may go to the log now.
+  bool MayLog();
   Status Measure(std::span<const std::byte> body);
   Status Control(std::span<const std::byte> body);
   Status ApplyMetric(MetricMessage& metric, std::string& value_json);
@@ -55,6 +60,8 @@ class SideHandler {
   WireDecoder decoder_;
   JsonDecoder json_;
   std::string storage_;
+  Nanos log_since_ = 0;          // when the second began that log_count_ counts in
+  std::uint32_t log_count_ = 0;  // of entries in it
 };
 
 }  // namespace headrace::worker

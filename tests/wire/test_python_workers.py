@@ -13,12 +13,14 @@ import tritonclient.http as client_module
 from tritonclient.utils import InferenceServerException
 
 from harness import server as server_module
+from harness import wait
 
 _FLOATS = python_contract.config(["FP32"], ["FP32"], "instance_group [ { kind: KIND_CPU count: 2 } ]\n")
 _MODELS = {
     "workshop": ("workshop", _FLOATS),
     "single": ("workshop", python_contract.config(["FP32"], ["FP32"])),
     "caller": ("workshop", python_contract.config(["FP32"], ["FP32"])),
+    "moody": ("moody", python_contract.config(["FP32"], ["FP32"])),
     "patient": ("patient", python_contract.config(["INT32"], ["INT32"])),
     "count_down": python_contract.MODELS["count_down"],
 }
@@ -147,6 +149,15 @@ def test_streams_over_grpc(server):
             found[result.get_response().id].append(int(result.as_numpy("OUTPUT0")[0]))
         client.stop_stream()
     assert found == {"0": [3, 2, 1], "1": [1]}
+
+
+def test_a_model_says_that_it_is_not_ready(server):
+    ready = lambda: python_contract.http(server, "models/moody/ready")[0] == 200
+    wait.until(ready, "the model is ready")
+    assert _ask(server, [0], "moody").tolist() == [0]
+    wait.until(lambda: not ready(), "the model is not ready")
+    assert _ask(server, [1], "moody").tolist() == [1]
+    wait.until(ready, "the model is ready again")
 
 
 def test_executions_are_counted(server):

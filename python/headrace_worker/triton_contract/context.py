@@ -9,11 +9,11 @@ from headrace_worker.triton_contract import values
 
 
 class Context:
-    """The runtime, the model's directory, its outputs, and whether calls of other models are allowed now."""
+    """The runtime, the version's directory, the model's outputs, and whether calls of other models are allowed now."""
 
     def __init__(self):
         self.runtime = None
-        self.model_directory = ""
+        self.version_directory = ""
         self.output_index = {}  # name -> index
         self.decoupled = False
         self.may_call = False

@@ -28,7 +28,7 @@ class TritonContract(contracts.Contract):
         self._loop = event_loop.EventLoop(self._log_error)
         self._index = {name: index for index, name in enumerate(load.get("output_names", ()))}
         context.current.runtime = runtime
-        context.current.model_directory = load.get("model_directory", "")
+        context.current.version_directory = load.get("version_directory", "")
         context.current.output_index = self._index
         context.current.decoupled = self._decoupled
 

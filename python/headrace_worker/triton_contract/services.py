@@ -5,6 +5,7 @@ import sys
 from headrace_worker import errors, wire
 from headrace_worker.triton_contract import context, values
 
+_FILE = "file:"
 _Level = values.named_enum("LogLevel", ("INFO", "WARNING", "ERROR", "VERBOSE"))
 
 
@@ -65,7 +66,9 @@ def load_model(model_name, config="", files=None):
                 raise values.TritonModelException(
                     f"failed to load model '{model_name}', the content of '{path}' is not an instance of 'bytes'"
                 )
-            places[_text("a path", path)] = side.write_block(content)
+            if not _text("a path", path).startswith(_FILE):
+                raise values.TritonModelException(f"failed to load model '{model_name}', '{path}' does not begin with 'file:'")
+            places[path[len(_FILE) :]] = side.write_block(content)
         question["files"] = places
     context.current.ask("Failed to load model: ", wire.CONTROL, question)
 

@@ -100,7 +100,7 @@ def misbehave(mode, asked):
         side.send(b"garbage")
         time.sleep(1000)
     elif mode == "foreign_response":
-        send(side, _RESPONSE, struct.pack("<II", 1, 0) + response(1 << 60, offset, size, dtype, dims))
+        send(side, _RESPONSE, struct.pack("<IIQIIII", 1, 0, 1 << 60, 1, 0, 0, 0))
         time.sleep(1000)
     elif mode == "late":
         executed([])
@@ -124,6 +124,8 @@ def main():
     if mode == "no_load":
         send(call, _LOADED, b'{"error": {"code": "INVALID_ARG", "message": "it does not load"}}')
         time.sleep(1000)
+    if (pathlib.Path(load["model_directory"]) / "broken").exists():
+        os._exit(6)
     if mode == "dies_early":
         os._exit(5)
     marker = pathlib.Path(load["model_directory"]) / "misbehaved"
