@@ -132,7 +132,8 @@ TEST(RouterTest, Match_FindsEveryRouteOfTheTable_WhenPlaceholdersAreFilled) {
     for (const auto& [placeholder, text] : {std::pair("{model}", "m"),
                                             {"{version}", "1"},
                                             {"{repository}", "r"},
-                                            {"{region}", "g"}}) {
+                                            {"{region}", "g"},
+                                            {"{rest}", "1/x"}}) {
       if (const auto at = path.find(placeholder); at != std::string::npos) {
         path.replace(at, std::string_view(placeholder).size(), text);
       }

@@ -40,7 +40,7 @@ TEST(YamlJsonTest, Convert_TakesScalarsByTheirForm) {
 TEST(YamlJsonTest, Convert_RefusesTagsBombsAndNonsense) {
   EXPECT_THAT(Json("a: !!python/object/apply:os.system ['x']"), HasSubstr("is not allowed"));
   EXPECT_THAT(Json("a: !evil x"), HasSubstr("1:4: the tag '!evil'"));
-  EXPECT_THAT(Json("a: [1"), HasSubstr("2:"));
+  EXPECT_THAT(Json("a: [1"), HasSubstr("end of sequence flow not found"));
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 10; ++i) {
     bomb += fmt::format(

@@ -159,6 +159,9 @@ void ModelLoader::Publish(Operation& operation) const {
     }
   }
   ServedModel served{plan.source, plan.config, {}};
+  if (operation.change.load.empty() && plan.watched.directory != plan.source.location.directory) {
+    served.source.files.reset();  // what was unpacked for this plan serves nothing
+  }
   for (const std::int64_t version : plan.versions) {
     // Of a kept version by the plan: what has changed since is for the next load.
     const bool loaded =

@@ -252,7 +252,7 @@ def test_disk_that_fills_during_unpacking_leaves_nothing_and_the_old_version_ser
                 version=2,
             )
             for nth in (1, 3, 6):
-                faults.arm(temporary, nth, errno.ENOSPC, persistent=True)
+                faults.arm(temporary, nth, errno.ENOSPC)
                 answer = control.load(server, "archived")
                 assert faults.disarm(), "the fault was hit"
                 assert answer.status in (400, 500, 503) and "No space left" in answer.error, answer

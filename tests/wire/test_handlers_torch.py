@@ -29,6 +29,7 @@ def _network():
         import mask_network
     finally:
         sys.path.pop(0)
+    torch.set_num_threads(1)
     torch.manual_seed(7)
     network = mask_network.FigureDetector()
     for parameter in network.parameters():
@@ -107,7 +108,7 @@ def _ask(running, model, picture):
 
 def test_detector_finds_what_the_network_finds_and_two_workers_share_the_work(server, network):
     running, _ = server
-    pictures = [_picture(seed) for seed in range(8)]
+    pictures = [_picture(seed) for seed in range(4)]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         answers = [answer.json() for answer in pool.map(lambda picture: _ask(running, "figures", picture), pictures)]
     assert len({answer["worker"] for answer in answers}) == 2
