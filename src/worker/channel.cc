@@ -99,6 +99,8 @@ Result<std::optional<std::size_t>> Channel::Receive(PacketBuffer& buffer, int fl
       return std::optional<std::size_t>();
     }
     if (IsGone(errno)) {
+      // How the kernel says it for sockets of this family (unix(7) does not).
+      left_unread_ = errno == ECONNRESET;
       return Gone();
     }
     if (errno != EINTR) {

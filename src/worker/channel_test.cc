@@ -59,6 +59,22 @@ TEST(ChannelTest, TheOtherSidesEndIsUnavailable_OfBothDirections) {
   EXPECT_EQ(pair.ours.Send({}, "").status().code(), StatusCode::kUnavailable);
 }
 
+TEST(ChannelTest, KnowsWhetherTheOtherSideHasReadEverything) {
+  PacketBuffer buffer;
+  Channel::Pair unread = MakePair();
+  ASSERT_TRUE(unread.ours.Send({}, "body").ok());
+  unread.theirs.Reset();
+  EXPECT_EQ(unread.ours.Receive(buffer).status().code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(unread.ours.left_unread());
+  Channel::Pair all_read = MakePair();
+  ASSERT_TRUE(all_read.ours.Send({}, "body").ok());
+  char bytes[100];
+  ASSERT_GT(read(all_read.theirs.get(), bytes, sizeof bytes), 0);
+  all_read.theirs.Reset();
+  EXPECT_EQ(all_read.ours.Receive(buffer).status().code(), StatusCode::kUnavailable);
+  EXPECT_FALSE(all_read.ours.left_unread());
+}
+
 TEST(ChannelTest, APacketThatIsTooLongIsRefused) {
   Channel::Pair pair = MakePair();
   std::string packet(kHeadByteSize + kPacketBodyByteSizeMax + 1, 'x');

@@ -113,6 +113,10 @@ PythonInstance::Unsent PythonInstance::Run(const std::shared_ptr<Session>& sessi
   }
   stamps_.sent = clock_.Now();
   const Result<std::size_t> packet_size = WaitForAnswer(*session);
+  if (IsGone(packet_size.status()) && session->call.left_unread()) {
+    (void)keeper_->WaitEnd(session);  // as above: it died before it looked
+    return session->open.TakeBatch(opened_);
+  }
   status = packet_size.ok() ? ReadAnswer(*session, *packet_size) : packet_size.status();
   GiveAnswers(model->statistics());
   if (status.ok()) {

@@ -10,7 +10,7 @@ from harness import backends
 ROWS = {*range(1, 117), 139, *range(142, 154), *range(157, 161), *range(162, 166), *range(167, 181), *range(188, 196), 197, 198, 199, 203}
 # Without models that have files of their own these have no meaning.
 if not backends.built("onnxruntime"):
-    ROWS -= {139, 188, 189, 190, 191, 192, 193}
+    ROWS -= {139, 188, 189, 190, 191, 192, 193, 195}
 if not (backends.built("onnxruntime") or backends.built("openvino")):
     ROWS -= {111, 112}
 

@@ -219,7 +219,7 @@ def test_a_worker_that_closes_everything_is_replaced(working):
 @pytest.mark.row(175)
 def test_starts_that_are_slow_late_or_fail(tmp_path):
     repository = models.standard(tmp_path / "models")
-    for name, mark, text in (("prompt", "", ""), ("slow", "slow", "1"), ("never", "slow", "1000"), ("ends", "ends", "")):
+    for name, mark, text in (("prompt", "", ""), ("slow", "slow", "1"), ("ends", "ends", "")):
         folder = workers.add(repository, name)
         if mark:
             (folder / mark).write_text(text, encoding="utf-8")
@@ -227,15 +227,12 @@ def test_starts_that_are_slow_late_or_fail(tmp_path):
     workers.add(repository, "wrong", extra=models.parameter("python_interpreter", "/nowhere/python"))
     no_python = models.parameter("python_interpreter", "/bin/true")
     workers.add(repository, "no_python", extra=no_python)
-    limit = 4 if not _SLOW else 30
     options = ["--model-control-mode=explicit", "--load-model=identity_fp32", workers.INTERPRETER]
-    with server_module.Server(
-        repository, *options, f"--backend-config=python,start-timeout-seconds={limit}", "--model-load-retry-count=0"
-    ) as server:
+    with server_module.Server(repository, *options) as server:
         control.must_load(server, "prompt")
         assert workers.is_ready(server, "prompt")
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            loads = {name: pool.submit(control.load, server, name) for name in ("slow", "never", "ends")}
+            loads = {name: pool.submit(control.load, server, name) for name in ("slow", "ends")}
             wait.until(lambda: control.states(server, "slow").get("1") == "LOADING", "it loads")
             assert not workers.is_ready(server, "slow")
             assert workers.ask(server, "prompt", "echo x").startswith("x ")
@@ -245,7 +242,6 @@ def test_starts_that_are_slow_late_or_fail(tmp_path):
         for name in ("crashes", "wrong", "no_python"):
             answers[name] = control.load(server, name)
         for name, reason in {
-            "never": f"did not load the model within {limit} s",
             "ends": "exit status 6",
             "crashes": "no_such_module",
             "wrong": "python_interpreter: '/nowhere/python' is no program",
@@ -261,6 +257,19 @@ def test_starts_that_are_slow_late_or_fail(tmp_path):
 
 
 @pytest.mark.row(175)
+def test_a_start_that_never_ends(tmp_path):
+    repository = models.standard(tmp_path / "models")
+    (workers.add(repository, "never") / "slow").write_text("1000", encoding="utf-8")
+    options = ["--model-control-mode=explicit", "--load-model=identity_fp32", workers.INTERPRETER]
+    with server_module.Server(repository, *options, "--backend-config=python,start-timeout-seconds=2") as server:
+        answer = control.load(server, "never")
+        assert answer.status == 400 and "did not load the model within 2 s" in answer.error, answer
+        assert "did not load the model within 2 s" in control.index(server)["never"]["1"][1]
+        assert not workers.is_ready(server, "never") and not workers.children(server.pid)
+        assert server.stop() == 0, server.output()
+
+
+@pytest.mark.row(175)
 @pytest.mark.row(179)
 def test_a_model_without_workers_says_so_at_once_until_one_is_back(working):
     server = working.server
@@ -268,7 +277,7 @@ def test_a_model_without_workers_says_so_at_once_until_one_is_back(working):
     (folder / "broken").touch()
     pid = workers.pid_of(server, "sick")
     os.kill(pid, signal.SIGKILL)
-    wait.until(lambda: "start" in control.index(server)["sick"]["1"][1], "starts fail", 60)
+    wait.until(lambda: "in a row failed" in control.index(server)["sick"]["1"][1], "starts fail", 60)
     started = time.monotonic()
     status, error = workers.ask(server, "sick", "echo x")
     assert status == 503 and "the model is broken" in error, (status, error)
