@@ -149,6 +149,10 @@ class SideChannel:
             raise errors.CallError(error.get("code", "INTERNAL"), error.get("message", ""))
         return reply.get("value")
 
+    def sync(self):
+        """Waits until the server has done all that was sent before."""
+        self.ask(wire.CONTROL, {"op": "sync"})
+
     def call(self, key, body, answered):
         """Sends a CALL; `answered(flags, tensors, extras)` is called on this channel's thread for each response, and with
         None, (), {} if the channel closes before the final one."""

@@ -260,6 +260,23 @@ def test_a_request_is_rescheduled(coded):
     assert server.dropped == []
 
 
+@pytest.mark.parametrize(
+    ("line", "flags"),
+    [
+        ("request.set_release_flags(pb_utils.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)", wire.RESCHEDULED),
+        ("raise ValueError('late')", wire.FINAL | wire.ERROR),
+    ],
+)
+def test_the_end_of_an_execution_waits_for_what_a_sender_has_sent(coded, line, flags):
+    server = coded("request, = requests", "request.get_response_sender().send(answer(1))", line, decoupled=True)
+    server.start_execute(_request(1))
+    assert server.next_response().values("OUTPUT0") == [1]
+    question = server.next_json(wire.CONTROL)
+    assert question["op"] == "sync"
+    server.reply(question["id"], True)
+    assert server.end_execute()[0][1].flags == flags
+
+
 # Senders
 
 

@@ -247,6 +247,11 @@ Status SideHandler::Control(std::span<const std::byte> body) {
                                                            std::string_view value) {
     (void)session->sender.Send(MessageType::kReply, EncodeReply(id, status, value));
   };
+  if (control.op == "sync") {
+    // All that came before on this channel has been done.
+    reply(OkStatus(), "true");
+    return OkStatus();
+  }
   if (options_.services == nullptr) {
     reply(Unimplemented("this worker may control no models"), "");
     return OkStatus();

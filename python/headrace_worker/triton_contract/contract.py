@@ -179,25 +179,31 @@ class TritonContract(contracts.Contract):
         except (errors.RegionFull, ValueError) as error:
             batch.respond_error(key, "INTERNAL", str(error))
 
-    @staticmethod
-    def _leave_open(batch, requests):
+    def _leave_open(self, batch, requests):
         """Requests without an answer: those to be executed again, and those that a sender will answer."""
+        overtaken = False
         for asked in requests:
             debt = asked.owe()
-            if debt.closed:
-                continue
-            if asked._release == request.RELEASE_RESCHEDULE:
-                debt.closed = True
-                batch.respond(debt.key, flags=wire.RESCHEDULED)
-            else:
-                debt.armed = True
-                batch.kept.append(debt)
+            with debt.lock:
+                if debt.closed:
+                    continue
+                if asked._release == request.RELEASE_RESCHEDULE:
+                    debt.closed = True
+                    overtaken = overtaken or debt.sent > 0
+                    batch.respond(debt.key, flags=wire.RESCHEDULED)
+                else:
+                    debt.armed = True
+                    batch.kept.append(debt)
+        if overtaken:
+            # EXECUTED must not be faster than the responses that a sender has sent.
+            self._runtime.side.sync()
 
     def _fail(self, batch, requests, error):
         """Answers all that have no answer yet with the error."""
         text = f"Failed to process the request(s) for model '{self._name}', message: {text_of(error)}"
         self._log_error(text)
         batch.responses.clear()
+        overtaken = False
         for asked in requests:
             debt = asked.debt
             if debt is not None:
@@ -205,7 +211,10 @@ class TritonContract(contracts.Contract):
                     if debt.closed and debt.sent:
                         continue
                     debt.closed = True
+                    overtaken = overtaken or debt.sent > 0
             batch.respond_error(asked._wire.key, "INTERNAL", text)
+        if overtaken:
+            self._runtime.side.sync()
 
     def _log_error(self, text):
         try:
