@@ -98,9 +98,13 @@ Result<std::optional<std::size_t>> Channel::Receive(PacketBuffer& buffer, int fl
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
       return std::optional<std::size_t>();
     }
+    if (errno == ECONNRESET) {
+      // How the kernel says it for sockets of this family (unix(7) does not): once, before it gives
+      // what the other side had sent.
+      left_unread_ = true;
+      continue;
+    }
     if (IsGone(errno)) {
-      // How the kernel says it for sockets of this family (unix(7) does not).
-      left_unread_ = errno == ECONNRESET;
       return Gone();
     }
     if (errno != EINTR) {

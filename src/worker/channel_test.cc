@@ -75,6 +75,18 @@ TEST(ChannelTest, KnowsWhetherTheOtherSideHasReadEverything) {
   EXPECT_FALSE(all_read.ours.left_unread());
 }
 
+TEST(ChannelTest, WhatTheOtherSideHadSentStillArrives) {
+  Channel::Pair pair = MakePair();
+  Channel theirs(std::move(pair.theirs));
+  ASSERT_TRUE(theirs.Send({.type = MessageType::kHello}, "").value());
+  ASSERT_TRUE(pair.ours.Send({.type = MessageType::kExecute}, "").value());
+  theirs = Channel();
+  PacketBuffer buffer;
+  EXPECT_EQ(pair.ours.Receive(buffer).value(), kHeadByteSize);
+  EXPECT_EQ(pair.ours.Receive(buffer).status().code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(pair.ours.left_unread());
+}
+
 TEST(ChannelTest, APacketThatIsTooLongIsRefused) {
   Channel::Pair pair = MakePair();
   std::string packet(kHeadByteSize + kPacketBodyByteSizeMax + 1, 'x');
