@@ -30,6 +30,9 @@ std::string FilledPath(std::string_view pattern) {
 TEST_F(FrontEndTest, WrongMethod_Gets405WithAllow_OnEveryRoute) {
   Serve(IdentityOptions("m"));
   for (const Route& route : V2Router().routes()) {
+    if (route.methods == MethodSet::kAny) {  // TorchServe's, which has no wrong one
+      continue;
+    }
     const std::string path = FilledPath(route.pattern);
     const std::string allow(AllowHeaderLine(route.methods));
     for (const std::string_view method : {"HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "PATCH"}) {
