@@ -358,6 +358,7 @@ def test_nothing_that_is_shipped_unpickles_requests():
     assert len(list(_problems(ast.parse(bad)))) == 6
 
 
+@pytest.mark.row(154)
 @pytest.mark.row(177)
 @pytest.mark.parametrize(
     "mode",
