@@ -67,14 +67,14 @@ class Client:
 
 
 def _shares(server, clients, answer_count):
-    """Answers by client name and status, of clients that all ask all the time: (name, Client)."""
+    """Answers by client name and status, of clients that all ask all the time, (name, Client), until so many went well."""
     counts = collections.Counter()
     with selectors.DefaultSelector() as selector:
         for name, client in clients:
             selector.register(client.socket, selectors.EVENT_READ, (name, client))
             client.ask()
         deadline = time.monotonic() + 60
-        while sum(counts.values()) < answer_count:
+        while sum(count for (_, status), count in counts.items() if status == 200) < answer_count:
             assert time.monotonic() < deadline and server.alive(), counts
             for key, _ in selector.select(1):
                 name, client = key.data
@@ -123,7 +123,7 @@ def test_a_flood_that_fills_the_queue_does_not_keep_others_out(server):
     message = request("small_queue", [1.0])
     clients = [("flood", Client(server, "127.0.0.1", message)) for _ in range(3 * QUEUE_MAX)]
     clients += [("polite", Client(server, "127.0.0.2", message))]
-    counts = _shares(server, clients, 4000)
+    counts = _shares(server, clients, 60)
     # Those that are refused ask again at once; what is answered goes by turns.
     assert counts["polite", 503] == 0 and counts["flood", 503] > 0, counts
     assert counts["polite", 200] >= 0.8 * counts["flood", 200], counts
