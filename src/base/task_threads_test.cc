@@ -25,8 +25,8 @@ bool Submit(TaskThreads& threads, std::function<void()> call) {
 }
 
 TEST(TaskThreadsTest, RunsTasksBesideEachOther) {
-  TaskThreads threads("tasks", 2, 8);
   std::promise<void> first, second;
+  TaskThreads threads("tasks", 2, 8);  // ends before what its tasks use
   ASSERT_TRUE(Submit(threads, [&] {
     first.set_value();
     second.get_future().wait();
@@ -38,8 +38,8 @@ TEST(TaskThreadsTest, RunsTasksBesideEachOther) {
 }
 
 TEST(TaskThreadsTest, RefusesWhatIsTooMuch) {
-  TaskThreads threads("tasks", 1, 2);
   std::promise<void> begun, open;
+  TaskThreads threads("tasks", 1, 2);
   std::shared_future<void> opened = open.get_future().share();
   ASSERT_TRUE(Submit(threads, [&begun, opened] {
     begun.set_value();
