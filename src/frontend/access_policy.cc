@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/result.h"
 
 namespace headrace::frontend {
@@ -29,15 +30,6 @@ Result<OperationClass> ClassOf(std::string_view name) {
   return InvalidArgument("there is no API '{}' to restrict, only {}", name, known);
 }
 
-// RFC 9110, 5.6.2.
-bool IsToken(std::string_view text) {
-  constexpr std::string_view kPunctuation = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           kPunctuation.find(c) != std::string_view::npos;
-  });
-}
-
 // Transports cut blanks at both ends, and let no control byte through.
 bool IsHeaderValue(std::string_view text) {
   return !text.empty() && text.front() != ' ' && text.back() != ' ' &&
@@ -54,7 +46,7 @@ Status AccessPolicy::AddRule(std::string_view rule) {
   }
   const Key key{std::string(rule.substr(colon + 1, equals - colon - 1)),
                 std::string(rule.substr(equals + 1))};
-  if (!IsToken(key.header)) {
+  if (!IsHeaderName(key.header)) {
     return InvalidArgument("'{}' is no name of a header", key.header);
   }
   if (!IsHeaderValue(key.value)) {

@@ -6,9 +6,12 @@
 #include <array>
 #include <cstdint>
 
+#include "base/ascii.h"
+
 namespace headrace::frontend {
 namespace {
 
+constexpr std::size_t kHeaderNameByteSizeMax = 255;
 constexpr std::size_t kHeaderByteSizeMax = 8192;    // of one
 constexpr std::size_t kHeadersByteSizeMax = 65536;  // of all
 
@@ -32,17 +35,13 @@ bool IsFieldValue(std::string_view text) {
          });
 }
 
-bool IsToken(std::string_view text) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !text.empty() && text.size() <= 255 && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           kMarks.find(c) != std::string_view::npos;
-  });
+bool IsFieldName(std::string_view text) {
+  return text.size() <= kHeaderNameByteSizeMax && IsHeaderName(text);
 }
 
 bool IsOwn(std::string_view name) {
   return std::any_of(kOwnHeaders.begin(), kOwnHeaders.end(),
-                     [&](std::string_view own) { return net::EqualsIgnoringCase(own, name); });
+                     [&](std::string_view own) { return EqualsIgnoringCase(own, name); });
 }
 
 void AppendHeaders(const std::string& json, std::string& lines) {
@@ -53,7 +52,7 @@ void AppendHeaders(const std::string& json, std::string& lines) {
   }
   for (const auto [name, element] : headers) {
     std::string_view value;
-    if (element.get(value) == simdjson::SUCCESS && IsToken(name) && IsFieldValue(value) &&
+    if (element.get(value) == simdjson::SUCCESS && IsFieldName(name) && IsFieldValue(value) &&
         !IsOwn(name) && lines.size() + name.size() + value.size() < kHeadersByteSizeMax) {
       lines.append(name).append(": ").append(value).append("\r\n");
     }

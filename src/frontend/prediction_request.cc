@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ascii.h"
 #include "protocol/json_writer.h"
 #include "protocol/multipart.h"
 #include "protocol/urlencoded.h"
@@ -28,12 +29,12 @@ Result<Content> ContentOf(const net::HttpExchange& exchange) {
   const Buffer& body = exchange.body();
   const std::string_view header = exchange.head().Header("Content-Type").value_or("");
   const std::string_view type = protocol::MediaType(header);
-  if (net::EqualsIgnoringCase(type, "multipart/form-data")) {
+  if (EqualsIgnoringCase(type, "multipart/form-data")) {
     if (const auto boundary = protocol::MultipartBoundary(header)) {
       HEADRACE_ASSIGN_OR_RETURN(auto parts, protocol::ParseMultipart(body.view(), *boundary));
       return Content{body, std::move(parts)};
     }
-  } else if (net::EqualsIgnoringCase(type, "application/x-www-form-urlencoded")) {
+  } else if (EqualsIgnoringCase(type, "application/x-www-form-urlencoded")) {
     HEADRACE_ASSIGN_OR_RETURN(auto form, protocol::ParseUrlencoded(body.view()));
     return Content{Buffer::FromString(std::move(form.values)), std::move(form.parts)};
   }

@@ -4,14 +4,10 @@
 #include <array>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/check.h"
 
 namespace headrace::net {
-namespace {
-
-char LowerAscii(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
-
-}  // namespace
 
 std::string_view HttpMethodName(HttpMethod method) {
   static constexpr std::array<std::string_view, 10> kNames = {
@@ -63,13 +59,6 @@ std::string_view HttpReason(int status) {
   const auto found = std::lower_bound(kReasons.begin(), kReasons.end(), status,
                                       [](const Entry& entry, int s) { return entry.status < s; });
   return found != kReasons.end() && found->status == status ? found->reason : "Status";
-}
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  // Most names come in the spelling that they are looked up by.
-  return a.size() == b.size() &&
-         (a == b || std::equal(a.begin(), a.end(), b.begin(),
-                               [](char x, char y) { return LowerAscii(x) == LowerAscii(y); }));
 }
 
 std::optional<std::string_view> HttpRequestHead::Header(std::string_view name) const {

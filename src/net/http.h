@@ -37,8 +37,6 @@ enum class HttpMethod : std::uint8_t {
 std::string_view HttpMethodName(HttpMethod method);
 // The reason phrase of a status, "Status" for one that is not known.
 std::string_view HttpReason(int status);
-// ASCII only.
-bool EqualsIgnoringCase(std::string_view a, std::string_view b);
 
 // Head of one request. Names are compared without case; all strings live as long as the exchange.
 struct HttpRequestHead {

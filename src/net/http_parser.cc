@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/checked_math.h"
 
 namespace headrace::net {

@@ -1,41 +1,18 @@
 // The header side of compression.h: which coding a message has or may have.
 #include <cstddef>
 
+#include "base/ascii.h"
 #include "protocol/compression.h"
 
 namespace headrace::protocol {
 namespace {
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool EqualsIgnoringCase(std::string_view text, std::string_view lower) {
-  if (text.size() != lower.size()) {
-    return false;
-  }
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (Lower(text[i]) != lower[i]) {
-      return false;
-    }
-  }
-  return true;
-}
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) {
-    text.remove_prefix(1);
-  }
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) {
-    text.remove_suffix(1);
-  }
-  return text;
-}
 
 // Takes what stands before the next `separator` off `text`.
 std::string_view TakeUntil(std::string_view& text, char separator) {
   const std::size_t end = text.find(separator);
   const std::string_view part = text.substr(0, end);
   text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-  return Trim(part);
+  return TrimBlanks(part);
 }
 
 std::optional<ContentCoding> CodingOf(std::string_view name) {
@@ -77,7 +54,7 @@ int WeightOf(std::string_view parameters) {
     std::string_view value = TakeUntil(parameters, ';');
     const std::string_view name = TakeUntil(value, '=');
     if (EqualsIgnoringCase(name, "q")) {
-      weight = ParseWeight(Trim(value)).value_or(0);
+      weight = ParseWeight(TrimBlanks(value)).value_or(0);
     }
   }
   return weight;
@@ -86,7 +63,7 @@ int WeightOf(std::string_view parameters) {
 }  // namespace
 
 Result<ContentCoding> ParseContentEncoding(std::string_view value) {
-  value = Trim(value);
+  value = TrimBlanks(value);
   if (value.empty()) {
     return ContentCoding::kIdentity;
   }

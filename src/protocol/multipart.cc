@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <utility>
+
+#include "base/ascii.h"
 
 namespace headrace::protocol {
 namespace {
@@ -21,43 +22,27 @@ std::size_t Find(std::string_view text, std::string_view what, std::size_t from)
                           : static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
 }
 
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) {
-    text.remove_prefix(1);
-  }
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) {
-    text.remove_suffix(1);
-  }
-  return text;
-}
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
-}
-
 // Takes `key=value` or `key="va\"lue"` from the front of `rest`, which begins behind a ';'. False
 // at the end.
 bool NextParameter(std::string_view& rest, std::string_view& key, std::string& value) {
-  rest = Trim(rest);
+  rest = TrimBlanks(rest);
   while (rest.starts_with(';')) {
-    rest = Trim(rest.substr(1));
+    rest = TrimBlanks(rest.substr(1));
   }
   if (rest.empty()) {
     return false;
   }
   const std::size_t end = rest.find_first_of("=;");
-  key = Trim(rest.substr(0, end));
+  key = TrimBlanks(rest.substr(0, end));
   value.clear();
   if (end == std::string_view::npos || rest[end] == ';') {
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end);
     return true;
   }
-  rest = Trim(rest.substr(end + 1));
+  rest = TrimBlanks(rest.substr(end + 1));
   if (!rest.starts_with('"')) {
     const std::size_t stop = std::min(rest.find(';'), rest.size());
-    value = Trim(rest.substr(0, stop));
+    value = TrimBlanks(rest.substr(0, stop));
     rest.remove_prefix(stop);
     return true;
   }
@@ -109,7 +94,7 @@ Result<FormPart> ParseHead(std::string_view head) {
     if (colon == std::string_view::npos) {
       return InvalidArgument("multipart body: a line in the head of a part has no colon");
     }
-    const std::string_view name = Trim(line.substr(0, colon));
+    const std::string_view name = TrimBlanks(line.substr(0, colon));
     if (EqualsIgnoringCase(name, "content-disposition")) {
       disposition = ParseDisposition(line.substr(colon + 1));
     } else if (EqualsIgnoringCase(name, "content-type")) {
@@ -130,7 +115,7 @@ Result<FormPart> ParseHead(std::string_view head) {
 }  // namespace
 
 std::string_view MediaType(std::string_view value) {
-  return Trim(value.substr(0, value.find(';')));
+  return TrimBlanks(value.substr(0, value.find(';')));
 }
 
 std::optional<std::string> MultipartBoundary(std::string_view content_type) {

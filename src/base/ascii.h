@@ -1,0 +1,19 @@
+// Text of protocol headers, which is ASCII whatever the locale. Pure, thread-safe.
+#ifndef HEADRACE_BASE_ASCII_H_
+#define HEADRACE_BASE_ASCII_H_
+
+#include <string_view>
+
+namespace headrace {
+
+bool EqualsIgnoringCase(std::string_view a, std::string_view b);
+
+// Without the blanks and tabs at both ends.
+std::string_view TrimBlanks(std::string_view text);
+
+// Whether it may be the name of a header (RFC 9110, 5.6.2); an empty text may not.
+bool IsHeaderName(std::string_view text);
+
+}  // namespace headrace
+
+#endif  // HEADRACE_BASE_ASCII_H_
