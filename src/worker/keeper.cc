@@ -98,14 +98,6 @@ void Keeper::Watch(engine::HealthListener listener) {
   wake_->Set();
 }
 
-void Keeper::Revive() {
-  {
-    std::lock_guard lock(mutex_);
-    revive_asked_ = true;
-  }
-  wake_->Set();
-}
-
 void Keeper::Conclude(Status first_start) {
   std::lock_guard lock(mutex_);
   if (!first_start_) {
@@ -238,12 +230,11 @@ void Keeper::Run() {
 std::optional<LifeAction> Keeper::TakeCommands() {
   wake_->Clear();
   std::optional<Command> command;
-  bool end = false, revive = false;
+  bool end = false;
   {
     std::lock_guard lock(mutex_);
     command = std::exchange(command_, std::nullopt);
     end = end_asked_;
-    revive = std::exchange(revive_asked_, false);
     if (std::exchange(watch_asked_, false)) {
       shown_ = {};  // shows it once more, to the listener too
     }
@@ -260,7 +251,7 @@ std::optional<LifeAction> Keeper::TakeCommands() {
     end_at_ = clock_.Now() + options_.drain_timeout;
     return life_.OnEndAsked();
   }
-  return revive ? std::optional(life_.Revive(clock_.Now())) : std::nullopt;
+  return std::nullopt;
 }
 
 std::optional<LifeAction> Keeper::ReadSide(int packet_count_max) {

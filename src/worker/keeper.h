@@ -70,8 +70,6 @@ class Keeper {
   void Watch(engine::HealthListener listener);
   // What the model says of itself; any thread.
   Status ModelReadiness() const { return readiness_.report(); }
-  // The worker has failed for good: starts again.
-  void Revive();
 
  private:
   enum class Phase : std::uint8_t { kNone, kHello, kQuestion, kServing, kFinalizing };
@@ -130,7 +128,7 @@ class Keeper {
   Status health_;
   bool hopeless_ = false;
   bool executed_ = false;  // since the keeper looked
-  bool end_asked_ = false, revive_asked_ = false, watch_asked_ = false;
+  bool end_asked_ = false, watch_asked_ = false;
   struct Command {
     std::shared_ptr<Session> session;
     Status why;  // OK: it ends by itself
