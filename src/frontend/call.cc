@@ -4,7 +4,7 @@
 #include <string>
 
 #include "engine/model_key.h"
-#include "frontend/percent_decode.h"
+#include "protocol/urlencoded.h"
 
 namespace headrace::frontend {
 namespace {
@@ -25,7 +25,7 @@ Result<std::optional<std::int64_t>> ParseVersion(std::string_view model, std::st
 }  // namespace
 
 std::string ModelNameOf(const RouteMatch& match) {
-  std::string name = PercentDecode(match.model);
+  std::string name = protocol::PercentDecodeWherePossible(match.model);
   return engine::HasNamespace(name) ? name : std::string(match.model);
 }
 

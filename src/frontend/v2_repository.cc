@@ -5,10 +5,10 @@
 #include "frontend/call.h"
 #include "frontend/documents.h"
 #include "frontend/model_descriptions.h"
-#include "frontend/percent_decode.h"
 #include "frontend/replies.h"
 #include "frontend/v2_handlers.h"
 #include "protocol/repository_json.h"
+#include "protocol/urlencoded.h"
 
 namespace headrace::frontend {
 namespace {
@@ -26,8 +26,9 @@ repository::LoadOverride OverrideOf(protocol::ModelLoadRequest request) {
 Result<std::string> TargetOf(const Call& call) {
   const bool namespaces = call.services.models.options().namespaces;
   const std::string model(call.match.model);
-  return RepositoryTarget(PercentDecode(call.match.repository),
-                          namespaces ? PercentDecode(model) : model, namespaces);
+  return RepositoryTarget(protocol::PercentDecodeWherePossible(call.match.repository),
+                          namespaces ? protocol::PercentDecodeWherePossible(model) : model,
+                          namespaces);
 }
 
 // What the manager calls on one of its threads when it is done: answers on the exchange's loop.
@@ -54,9 +55,10 @@ void ServeRepositoryIndex(Call& call) {
   }
   // Without namespaces the repository means nothing, as in a stock Triton.
   const bool one = call.services.models.options().namespaces && !call.match.repository.empty();
-  const auto entries = RepositoryIndexOf(call.services.models,
-                                         one ? PercentDecode(call.match.repository) : std::string(),
-                                         request->ready_only);
+  const auto entries = RepositoryIndexOf(
+      call.services.models,
+      one ? protocol::PercentDecodeWherePossible(call.match.repository) : std::string(),
+      request->ready_only);
   if (!entries.ok()) {
     ReplyError(*call.exchange, entries.status());
     return;

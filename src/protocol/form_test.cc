@@ -113,5 +113,16 @@ TEST(FormPartTest, MediaType_IsWithoutParameters) {
   EXPECT_EQ(MediaType(""), "");
 }
 
+TEST(PercentDecodeWherePossibleTest, DecodesTriplets_AndLeavesTheRest) {
+  EXPECT_EQ(PercentDecodeWherePossible("a%3A%3am"), "a::m");
+  EXPECT_EQ(PercentDecodeWherePossible("%2Fmodels%2Fa"), "/models/a");
+  EXPECT_EQ(PercentDecodeWherePossible("plain"), "plain");
+  EXPECT_EQ(PercentDecodeWherePossible(""), "");
+  EXPECT_EQ(PercentDecodeWherePossible("%"), "%");
+  EXPECT_EQ(PercentDecodeWherePossible("%4"), "%4");
+  EXPECT_EQ(PercentDecodeWherePossible("%zz%-1% 1"), "%zz%-1% 1");
+  EXPECT_EQ(PercentDecodeWherePossible("%253A"), "%3A") << "once only";
+}
+
 }  // namespace
 }  // namespace headrace::protocol

@@ -1,6 +1,7 @@
 #include "protocol/urlencoded.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace headrace::protocol {
@@ -14,32 +15,53 @@ int HexDigit(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-Status AppendDecoded(std::string_view text, bool plus_is_blank, std::string& out) {
+// The byte that the triplet in front of `text`, which begins with a '%', stands for.
+std::optional<char> Triplet(std::string_view text) {
+  const int high = text.size() > 1 ? HexDigit(text[1]) : -1;
+  const int low = text.size() > 2 ? HexDigit(text[2]) : -1;
+  if (high < 0 || low < 0) {
+    return std::nullopt;
+  }
+  return static_cast<char>(high << 4 | low);
+}
+
+// Whether every '%' begins a triplet; one that does not is taken as it is.
+bool AppendDecoded(std::string_view text, bool plus_is_blank, std::string& out) {
+  bool whole = true;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (c == '+' && plus_is_blank) {
       out.push_back(' ');
     } else if (c != '%') {
       out.push_back(c);
-    } else {
-      const int high = i + 1 < text.size() ? HexDigit(text[i + 1]) : -1;
-      const int low = i + 2 < text.size() ? HexDigit(text[i + 2]) : -1;
-      if (high < 0 || low < 0) {
-        return InvalidArgument("'%' must be followed by two hexadecimal digits");
-      }
-      out.push_back(static_cast<char>(high << 4 | low));
+    } else if (const std::optional<char> byte = Triplet(text.substr(i))) {
+      out.push_back(*byte);
       i += 2;
+    } else {
+      out.push_back(c);
+      whole = false;
     }
   }
-  return OkStatus();
+  return whole;
 }
+
+Status Broken() { return InvalidArgument("'%' must be followed by two hexadecimal digits"); }
 
 }  // namespace
 
 Result<std::string> PercentDecode(std::string_view text, bool plus_is_blank) {
   std::string decoded;
   decoded.reserve(text.size());
-  HEADRACE_RETURN_IF_ERROR(AppendDecoded(text, plus_is_blank, decoded));
+  if (!AppendDecoded(text, plus_is_blank, decoded)) {
+    return Broken();
+  }
+  return decoded;
+}
+
+std::string PercentDecodeWherePossible(std::string_view text) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  (void)AppendDecoded(text, false, decoded);
   return decoded;
 }
 
@@ -59,7 +81,9 @@ Result<UrlencodedForm> ParseUrlencoded(std::string_view body) {
     FormPart part;
     HEADRACE_ASSIGN_OR_RETURN(part.name, PercentDecode(field.substr(0, equals), true));
     part.offset = form.values.size();
-    HEADRACE_RETURN_IF_ERROR(AppendDecoded(field.substr(equals + 1), true, form.values));
+    if (!AppendDecoded(field.substr(equals + 1), true, form.values)) {
+      return Broken();
+    }
     part.byte_size = form.values.size() - part.offset;
     form.parts.push_back(std::move(part));
   }

@@ -11,9 +11,12 @@
 
 namespace headrace::protocol {
 
-// `text` with %XX as bytes, and '+' as a blank where `plus_is_blank`. INVALID_ARGUMENT for a '%'
-// without two hexadecimal digits.
+// `text` with %XX as bytes (RFC 3986, 2.1), and '+' as a blank where `plus_is_blank`.
+// INVALID_ARGUMENT for a '%' without two hexadecimal digits.
 Result<std::string> PercentDecode(std::string_view text, bool plus_is_blank);
+// The same for a text that may hold a '%' of its own: one without two hexadecimal digits stays, and
+// so does a '+'.
+std::string PercentDecodeWherePossible(std::string_view text);
 
 struct UrlencodedForm {
   std::string values;           // decoded, one behind the other
