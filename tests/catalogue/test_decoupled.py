@@ -4,9 +4,8 @@ import json
 import struct
 
 import grpc
-import numpy
 import pytest
-from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc import service_pb2_grpc
 
 from catalogue.conftest import running_server, unharmed
 from harness import models, raw_http, repeat_model, wait
@@ -36,9 +35,7 @@ def _stub(server):
 
 
 def _request(values, model):
-    request = service_pb2.ModelInferRequest(model_name=model)
-    request.inputs.add(name="IN", datatype="INT32", shape=[len(values)])
-    request.raw_input_contents.append(numpy.array(values, numpy.int32).tobytes())
+    request = repeat_model.request(values, model)
     request.parameters["triton_enable_empty_final_response"].bool_param = True
     return request
 

@@ -54,10 +54,7 @@ def infer_request(model="identity_fp32", shape=(4,), dtype="FP32", raw=(bytes(16
 
 
 def repeat_request(values, model="repeat"):
-    request = service_pb2.ModelInferRequest(model_name=model, id="r")
-    request.inputs.add(name="IN", datatype="INT32", shape=[len(values)])
-    request.raw_input_contents.append(numpy.array(values, numpy.int32).tobytes())
-    return request
+    return repeat_model.request(values, model, "r")
 
 
 def code_of(call):

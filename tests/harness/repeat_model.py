@@ -1,5 +1,8 @@
 """Decoupled models: the repeat backend answers once for each element of IN."""
 
+import numpy
+from tritonclient.grpc import service_pb2
+
 from harness import models
 
 _CONFIG = """
@@ -21,3 +24,11 @@ def add(repository):
     models.add(repository, "repeat", config())
     models.add(repository, "repeat_final", config(last_is_final=1))
     models.add(repository, "repeat_slowly", config(delay_ms=50))
+
+
+def request(values, model="repeat", request_id=""):
+    """A ModelInferRequest that asks for these values, one by one."""
+    message = service_pb2.ModelInferRequest(model_name=model, id=request_id)
+    message.inputs.add(name="IN", datatype="INT32", shape=[len(values)])
+    message.raw_input_contents.append(numpy.array(values, numpy.int32).tobytes())
+    return message
