@@ -5,6 +5,9 @@ the object of LOAD. It returns a `Contract`.
 """
 
 import importlib
+import sys
+
+from headrace_worker import errors
 
 _MODULES = {
     "triton": "headrace_worker.triton_contract",
@@ -43,4 +46,13 @@ def create(name, runtime, load):
     module = _MODULES.get(name)
     if module is None:
         raise ValueError(f"unknown contract '{name}'; known are {', '.join(sorted(_MODULES))}")
-    return importlib.import_module(module).create(runtime, load)
+    try:
+        return importlib.import_module(module).create(runtime, load)
+    except ModuleNotFoundError as error:
+        if error.name != "numpy":
+            raise
+        raise errors.CallError(
+            "INVALID_ARG",
+            f"the interpreter '{sys.executable}' has no numpy, which Python models need: install it there, or name another "
+            "interpreter by the model's parameter python_interpreter or by --backend-config=python,interpreter=PROGRAM",
+        ) from error

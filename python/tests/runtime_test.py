@@ -1,12 +1,15 @@
 """Tests of the worker as a process: its main loop, its ends, and what a model may do to it (reliability row 171)."""
 
 import json
+import pathlib
 import signal
+import subprocess
+import sys
 
 import fake_server
 import pytest
 
-from headrace_worker import wire
+from headrace_worker import contracts, wire
 
 _ECHO = """
     import triton_python_backend_utils as pb_utils
@@ -224,6 +227,21 @@ def test_a_reply_that_breaks_the_rules_ends_the_side_channel_only(serve):
 def test_an_unknown_contract_is_named(serve):
     server = serve(_ECHO, contract="other")
     assert "unknown contract 'other'" in server.answer["error"]["message"]
+
+
+def test_an_interpreter_without_numpy_is_named():
+    root = pathlib.Path(contracts.__file__).resolve().parents[1]
+    code = f"""
+import sys
+sys.path.insert(0, {str(root)!r})
+sys.modules["numpy"] = None
+from headrace_worker import contracts
+contracts.create("triton", None, {{}})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert f"the interpreter '{sys.executable}' has no numpy" in done.stderr
+    assert "--backend-config=python,interpreter=PROGRAM" in done.stderr
 
 
 def test_another_region_than_that_of_the_load_is_refused(serve):
