@@ -67,7 +67,8 @@ bool AllInOrder(const engine::RegistrySnapshot& snapshot) {
       // One whose instances restart is in order: it takes requests.
       const bool in_order = (entry.state == ModelState::kReady &&
                              (entry.model == nullptr || entry.model->CanServe())) ||
-                            entry.state == ModelState::kUnloading ||
+                            // What drains because a part of it has gone is not.
+                            (entry.state == ModelState::kUnloading && entry.reason.empty()) ||
                             (entry.state == ModelState::kUnavailable && entry.reason == "unloaded");
       if (!in_order) {
         return false;
