@@ -15,14 +15,14 @@ def program():
 
 
 class TorchServe(server_module.Server):
-    """One over a model store: a directory of .mar files, all of which are served. Answers only to loopback, without
-    tokens."""
+    """One over a model store: a directory of .mar files. Answers only to loopback, without tokens."""
 
-    def __init__(self, store, work, **settings):
-        """`work`: an empty directory for its logs. `settings`: further keys of config.properties."""
+    def __init__(self, store, work, models=("all",), command=None, **settings):
+        """`work`: an empty directory for its logs. `models`: what is served from the start. `command`: another program
+        that takes the same options. `settings`: further keys of config.properties."""
         self.host = "127.0.0.1"
         self.port, management, metrics = peers.free_port(), peers.free_port(), peers.free_port()
-        self.metrics_port = metrics
+        self.management_port, self.metrics_port = management, metrics
         keys = {
             "inference_address": f"http://127.0.0.1:{self.port}",
             "management_address": f"http://127.0.0.1:{management}",
@@ -35,21 +35,20 @@ class TorchServe(server_module.Server):
         }
         work = pathlib.Path(work)
         (work / "config.properties").write_text("".join(f"{key}={value}\n" for key, value in keys.items()))
-        command = (
-            str(program()),
+        options = (
             "--start",
             "--foreground",
             "--ncs",
             "--disable-token-auth",
             "--models",
-            "all",
+            *models,
             "--model-store",
             str(store),
             "--ts-config",
             str(work / "config.properties"),
         )
-        environment = {"TEMP": str(work), "LOG_LOCATION": str(work / "logs"), "METRICS_LOCATION": str(work / "logs")}
-        self.start(command, environment)
+        environment = {"TEMP": str(work), "TMPDIR": str(work), "LOG_LOCATION": str(work / "logs"), "METRICS_LOCATION": str(work / "logs")}
+        self.start((str(command or program()), *options), environment)
 
     def wait_models(self, names, limit_s=120):
         """Until one worker of each has loaded its model."""
