@@ -26,20 +26,55 @@ step() {
   fi
   printf '\n[test] %s\n' "$name"
   local started=$SECONDS verdict=passed
+  flaky=""
   if ! "$@"; then
     verdict=failed
     failed=$((failed + 1))
   fi
   state[$name]=$verdict
-  summary+=("$(printf '%-22s %s in %d s' "$name" "$verdict" $((SECONDS - started)))")
+  summary+=("$(printf '%-22s %s in %d s%s' "$name" "$verdict" $((SECONDS - started)) "${flaky:+, FLAKY: $flaky}")")
   printf '[test] %s\n' "${summary[-1]}"
 }
 
-unit_tests() { ctest --preset "$1" -j "$jobs" --timeout 300 --no-tests=error; }
+# What failed is run once more, alone. A test that passes then is named in the summary as flaky: it is to be mended, but
+# one of some thousands is no reason to call the tree broken. What a sanitizer has found is never let off.
+sanitizer_reports='ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error: '
+flaky_max=5
+
+# Fails if FILE, the output of the first run, rules a second one out: second_chance FILE COUNT.
+second_chance() {
+  if grep -qE "$sanitizer_reports" "$1"; then
+    echo "[test] a sanitizer has found something: no second run"
+    return 1
+  fi
+  (($2 >= 1 && $2 <= flaky_max))
+}
+
+# The unit tests of a preset; further arguments are ctest's. `launcher` is what ctest is started through.
+launcher=()
+unit_tests() {
+  local preset="$1" log="build/$1/Testing/Temporary"
+  shift
+  "${launcher[@]}" ctest --preset "$preset" -j "$jobs" --timeout 300 --no-tests=error "$@" && return
+  second_chance "$log/LastTest.log" "$(wc -l < "$log/LastTestsFailed.log")" || return 1
+  local names
+  names="$(cut -d: -f2 "$log/LastTestsFailed.log" | paste -sd' ')"
+  "${launcher[@]}" ctest --preset "$preset" --rerun-failed --timeout 300 "$@" || return 1
+  flaky="$names"
+}
 
 # End-to-end tests against the program of a preset.
 end_to_end() {
-  HEADRACE_BINARY="$PWD/build/$1/headrace" timeout 1200 "$python" -m pytest -q -p no:cacheprovider tests
+  local cache="$PWD/build/$1/pytest" log="build/$1/end_to_end.log"
+  local pytest=("$python" -m pytest -q -o "cache_dir=$cache" tests)
+  rm -rf "$cache"
+  HEADRACE_BINARY="$PWD/build/$1/headrace" timeout 1500 "${pytest[@]}" 2>&1 | tee "$log"
+  local verdict=${PIPESTATUS[0]} names
+  ((verdict == 0)) && return
+  names="$("$python" -c 'import json, sys; print(*json.load(open(sys.argv[1])), sep="\n")' "$cache/v/cache/lastfailed")"
+  ((verdict == 1)) && second_chance "$log" "$(grep -c . <<< "$names")" || return 1
+  HEADRACE_BINARY="$PWD/build/$1/headrace" timeout 600 "${pytest[@]}" --last-failed --last-failed-no-failures=none || return 1
+  flaky="$(paste -sd' ' <<< "$names")"
 }
 
 demo_repository() { "$python" demo/make_repository.py build/demo-repository; }
@@ -59,7 +94,8 @@ build_tsan() {
   "${fixed_addresses[@]}" tools/build.sh tsan base_test telemetry_test net_test engine_test engine_simulator
 }
 unit_tsan() {
-  "${fixed_addresses[@]}" ctest --preset tsan -j "$jobs" --timeout 300 --no-tests=error -L "$thread_labels"
+  local -a launcher=("${fixed_addresses[@]}")
+  unit_tests tsan -L "$thread_labels"
 }
 thread_labels='^(base|telemetry|net|engine)$'
 

@@ -29,7 +29,7 @@ def answered(tmp_path_factory):
     with torchserve.TorchServe(store, work / "server", models=scenarios.LOADED, command=program, **settings) as server:
         server.wait_line("Model server started.")
         for model in scenarios.LOADED:
-            wait.until(lambda name=model.split("=")[0]: server.ready(name))
+            wait.until(lambda name=model.split("=")[0]: server.ready(name), f"{model} is ready", 120)
         ports = {
             scenarios.INFERENCE: server.port,
             scenarios.MANAGEMENT: server.management_port,

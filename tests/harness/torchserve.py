@@ -1,7 +1,9 @@
 """A running TorchServe, below the directory that HEADRACE_PEERS names, if it is there."""
 
+import json
 import pathlib
 import re
+import urllib.request
 
 from harness import peers
 from harness import server as server_module
@@ -56,3 +58,12 @@ class TorchServe(server_module.Server):
             self.wait_line(
                 rf"W-\d+-{re.escape(name)}_\S+ .*State change WORKER_STARTED -> WORKER_MODEL_LOADED", limit_s
             )
+
+    def ready(self, name):
+        """Whether a worker of the model is ready, as the management API says."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.management_port}/models/{name}", timeout=10) as answer:
+                (described,) = json.load(answer)
+        except OSError:
+            return False
+        return any(worker["status"] == "READY" for worker in described["workers"])
