@@ -78,6 +78,7 @@ std::size_t HttpRequestHead::HeaderCount(std::string_view name) const {
 
 void HttpExchange::Respond(HttpResponse response) {
   if (responder_ != nullptr) {
+    response.extra_headers.append(added_headers_);
     responder_->Respond(std::move(response));
   }
 }
@@ -85,6 +86,7 @@ void HttpExchange::Respond(HttpResponse response) {
 void HttpExchange::BeginStream(HttpResponse head) {
   HEADRACE_CHECK(head.body.empty() && head.status != 204 && head.status != 304);
   if (responder_ != nullptr) {
+    head.extra_headers.append(added_headers_);
     responder_->BeginStream(std::move(head));
   }
 }

@@ -111,6 +111,10 @@ class HttpExchange {
   // The host that it came from (peer_key.h); 0: not known.
   std::uint64_t peer() const { return peer_; }
 
+  // Complete lines "Name: value\r\n" that the answer has, whoever sends it; checked as those of
+  // HttpResponse are. On the loop's thread, before the answer begins.
+  void AddHeaders(std::string_view lines) { added_headers_.append(lines); }
+
   // Sends the answer, exactly once, on the loop's thread (EventLoop::Post gets one there). A no-op
   // if the connection is gone.
   void Respond(HttpResponse response);
@@ -140,6 +144,7 @@ class HttpExchange {
   std::atomic<bool> cancelled_{false};
   HttpRequestHead head_;
   std::string head_bytes_;  // what the views in head_ point into
+  std::string added_headers_;
   Buffer body_;
   Nanos begun_ = 0;
   Nanos received_ = 0;

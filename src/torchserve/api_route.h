@@ -63,6 +63,8 @@ struct ApiRoute {
   Surface surface = Surface::kInference;
   bool takes_prediction = false;  // the body may be as large as max_request_size; else small JSON
   ApiHandler handler = nullptr;
+  // The third segment is a model's name: what asks for one that is no handler is the v2 handler's.
+  bool handlers_only = false;
 };
 
 // One table for each endpoint family, in the file of its name.
