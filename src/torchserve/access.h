@@ -39,7 +39,7 @@ class Access {
   // Makes the three keys and writes the file. UNAVAILABLE says why it cannot be written.
   static Result<std::unique_ptr<Access>> Create(AccessOptions options, const Clock& clock);
   // Without tokens: everybody may call.
-  explicit Access(AccessOptions options, const Clock& clock);
+  Access(AccessOptions options, const Clock& clock);
   // Removes the file, if it is still the one that this object wrote.
   ~Access();
 
@@ -55,7 +55,7 @@ class Access {
   // GET /token?type=...: makes the key of `type` ("management", "inference") anew and writes the
   // file. INVALID_ARGUMENT: not the API key, or no such type; UNAVAILABLE: the file cannot be
   // written, and the old key holds. Writes a file of some hundred bytes.
-  Status Renew(std::string_view type, std::optional<std::string_view> authorization);
+  Status Renew(std::string_view type, std::optional<std::string_view> authorization) const;
 
   // Whether models may be registered and unregistered; the text of the refusal: 405
   // MethodNotAllowedException, gRPC PERMISSION_DENIED.
@@ -79,8 +79,10 @@ class Access {
   const AccessOptions options_;
   const Clock& clock_;
   mutable std::mutex mutex_;  // guards the keys
-  Key management_, inference_, api_;
-  std::mutex renewal_;  // one at a time
+  mutable Key management_, inference_;
+  Key api_;                            // does not change
+  mutable std::mutex renewal_;         // one at a time; guards file_inode_
+  mutable std::uint64_t file_inode_ = 0;  // of the file that was written; 0: none
 };
 
 }  // namespace headrace::torchserve

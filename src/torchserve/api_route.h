@@ -71,7 +71,7 @@ struct ApiRoute {
 std::span<const ApiRoute> DescriptionRoutes();    // description_routes.cc: before tokens
 std::span<const ApiRoute> InferenceRoutes();      // inference_routes.cc
 std::span<const ApiRoute> ManagementRoutes();     // management_routes.cc
-std::span<const ApiRoute> TokenRoutes();          // token_routes.cc
+std::span<const ApiRoute> TokenRoutes();          // token_routes.cc: each checks its own key
 std::span<const ApiRoute> WorkflowRoutes();       // workflow_routes.cc: both listeners'
 std::span<const ApiRoute> MetricsRoutes();        // metrics_routes.cc
 std::span<const ApiRoute> OpenInferenceRoutes();  // open_inference_routes.cc: if it is enabled
