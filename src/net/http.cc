@@ -76,7 +76,14 @@ std::size_t HttpRequestHead::HeaderCount(std::string_view name) const {
                     [name](const auto& header) { return EqualsIgnoringCase(header.first, name); }));
 }
 
+void HttpExchange::TellObservers(int status) {
+  for (HttpAnswerObserver* const observer : std::exchange(observers_, {})) {
+    observer->OnAnswer(*this, status);
+  }
+}
+
 void HttpExchange::Respond(HttpResponse response) {
+  TellObservers(response.status);
   if (responder_ != nullptr) {
     responder_->Respond(std::move(response));
   }
@@ -84,6 +91,7 @@ void HttpExchange::Respond(HttpResponse response) {
 
 void HttpExchange::BeginStream(HttpResponse head) {
   HEADRACE_CHECK(head.body.empty() && head.status != 204 && head.status != 304);
+  TellObservers(head.status);
   if (responder_ != nullptr) {
     responder_->BeginStream(std::move(head));
   }
