@@ -47,7 +47,7 @@ void Refuse(InferRequest& request, QueueCore::PushResult why) {
         "[request id: {}] the model is being unloaded and takes no new requests", IdOf(request)));
     return;
   }
-  request.Finish(Unavailable("[request id: {}] Exceeds maximum queue size", IdOf(request)),
+  request.Finish(Unavailable("[request id: {}] {}", IdOf(request), kQueueFullText),
                  FailureReason::kRejected);
 }
 

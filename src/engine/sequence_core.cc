@@ -60,7 +60,7 @@ SequenceCore::PushResult SequenceCore::Push(std::unique_ptr<InferRequest>& reque
   }
   if (depth_ >= limits_.request_count_max ||
       request->byte_size > limits_.byte_size_max - byte_size_) {
-    return refuse(Unavailable("[request id: {}] Exceeds maximum queue size", IdOf(*request)),
+    return refuse(Unavailable("[request id: {}] {}", IdOf(*request), kQueueFullText),
                   FailureReason::kRejected);
   }
   Sequence* sequence = id.empty() ? nullptr : Find(id, now);

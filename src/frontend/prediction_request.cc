@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <random>
 #include <utility>
 #include <vector>
@@ -44,6 +45,19 @@ Result<Content> ContentOf(const net::HttpExchange& exchange) {
   return content;
 }
 
+// TorchServe's order: those of the query come first, so that of equal names the form's counts.
+void AddInputs(const std::vector<std::pair<std::string, std::string>>& inputs, Content& content) {
+  std::string bytes(content.data.view());
+  std::vector<FormPart> parts;
+  for (const auto& [name, value] : inputs) {
+    parts.push_back({.name = name, .type = {}, .offset = bytes.size(), .byte_size = value.size()});
+    bytes.append(value);
+  }
+  content.parts.insert(content.parts.begin(), std::make_move_iterator(parts.begin()),
+                       std::make_move_iterator(parts.end()));
+  content.data = Buffer::FromString(std::move(bytes));
+}
+
 std::string PartsJson(const std::vector<FormPart>& parts) {
   std::string text;
   JsonWriter json(text);
@@ -77,6 +91,9 @@ Result<protocol::V2InferRequest> BuildPrediction(const net::HttpExchange& exchan
                                                  const PredictionTarget& target,
                                                  std::string request_id) {
   HEADRACE_ASSIGN_OR_RETURN(Content content, ContentOf(exchange));
+  if (!target.query_inputs.empty()) {
+    AddInputs(target.query_inputs, content);
+  }
   protocol::V2InferRequest request;
   request.id = request_id;
   NamedTensor& input = request.inputs.emplace_back();
@@ -87,8 +104,12 @@ Result<protocol::V2InferRequest> BuildPrediction(const net::HttpExchange& exchan
   request.parameters.push_back({"parts", PartsJson(content.parts)});
   request.parameters.push_back({"headers", HeadersJson(exchange.head())});
   request.parameters.push_back({"request_id", std::move(request_id)});
-  request.parameters.push_back({"path", target.url_path});
-  request.parameters.push_back({"explain", target.explain});
+  if (target.url_path) {
+    request.parameters.push_back({"path", *target.url_path});
+  }
+  if (target.explain) {
+    request.parameters.push_back({"explain", *target.explain});
+  }
   return request;
 }
 

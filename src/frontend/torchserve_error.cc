@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "engine/queue_core.h"
 #include "protocol/json_writer.h"
 
 namespace headrace::frontend {
@@ -52,6 +53,35 @@ TorchServeError ErrorOf(const Status& status, int http_status) {
     default:
       return {.code = 500, .message = status.message()};
   }
+}
+
+TorchServeError UnavailableError(const Status& status, const engine::Model& model,
+                                 std::string_view version) {
+  if (IsWorkersEnd(status)) {
+    return ErrorOf(status, 0);
+  }
+  TorchServeError error{.code = 503, .type = "ServiceUnavailableException"};
+  // The quotation mark behind the version stands there in TorchServe's text.
+  const std::string who = version.empty()
+                              ? fmt::format("Model \"{}\"", model.name())
+                              : fmt::format("Model \"{}\" Version {}\"", model.name(), version);
+  if (status.message().ends_with(engine::kQueueFullText)) {
+    error.message = fmt::format(
+        "{} has no room for the request: its queue is full, {} requests wait in it. Retry later, "
+        "or add workers (scale workers API), or raise its job queue size.",
+        who, model.queue_depth());
+  } else if (model.instance_count() == 0 && model.options().may_have_no_instances) {
+    error.message = fmt::format(
+        "{} has no worker to serve inference request. Please use scale workers API to add workers. "
+        "If this is a sequence inference, please check if it is closed, or expired; or exceeds "
+        "maxSequenceJobQueueSize",
+        who);
+  } else if (const Status health = model.Health(); !health.ok()) {
+    error.message = fmt::format("{} has no worker that is ready: {}", who, health.message());
+  } else {
+    error.message = status.message();
+  }
+  return error;
 }
 
 }  // namespace headrace::frontend

@@ -85,6 +85,7 @@ void HttpExchange::TellObservers(int status) {
 void HttpExchange::Respond(HttpResponse response) {
   TellObservers(response.status);
   if (responder_ != nullptr) {
+    response.extra_headers.append(added_headers_);
     responder_->Respond(std::move(response));
   }
 }
@@ -93,6 +94,7 @@ void HttpExchange::BeginStream(HttpResponse head) {
   HEADRACE_CHECK(head.body.empty() && head.status != 204 && head.status != 304);
   TellObservers(head.status);
   if (responder_ != nullptr) {
+    head.extra_headers.append(added_headers_);
     responder_->BeginStream(std::move(head));
   }
 }

@@ -123,6 +123,10 @@ class HttpExchange {
   // thread, before the answer begins.
   void AddObserver(HttpAnswerObserver& observer) { observers_.push_back(&observer); }
 
+  // Complete lines "Name: value\r\n" that the answer has, whoever sends it; checked as those of
+  // HttpResponse are. On the loop's thread, before the answer begins.
+  void AddHeaders(std::string_view lines) { added_headers_.append(lines); }
+
   // Sends the answer, exactly once, on the loop's thread (EventLoop::Post gets one there). A no-op
   // if the connection is gone.
   void Respond(HttpResponse response);
@@ -154,6 +158,7 @@ class HttpExchange {
   std::atomic<bool> cancelled_{false};
   HttpRequestHead head_;
   std::string head_bytes_;  // what the views in head_ point into
+  std::string added_headers_;
   Buffer body_;
   Nanos begun_ = 0;
   Nanos received_ = 0;
