@@ -209,12 +209,13 @@ class PredictionSink final : public engine::ResponseSink {
 
 }  // namespace
 
-std::unique_ptr<engine::ResponseSink> MakePredictionSink(
-    net::HttpExchangeRef exchange, engine::ModelHandle model, PredictionReplyPlan plan,
-    const Services& services) {
+std::unique_ptr<engine::ResponseSink> MakePredictionSink(net::HttpExchangeRef exchange,
+                                                         engine::ModelHandle model,
+                                                         PredictionReplyPlan plan,
+                                                         const Services& services) {
   // Not make_shared: an aggregate with atomics is made in place.
-  std::shared_ptr<Exchange> to(new Exchange{
-      .exchange = std::move(exchange), .plan = std::move(plan), .services = services});
+  std::shared_ptr<Exchange> to(
+      new Exchange{.exchange = std::move(exchange), .plan = std::move(plan), .services = services});
   auto end = std::make_unique<EndTask>(to, std::move(model));
   return std::make_unique<PredictionSink>(std::move(to), std::move(end));
 }

@@ -26,9 +26,10 @@ struct PredictionReplyPlan {
 // has set, with the server's own beside them; the first response without the final flag begins a
 // chunked answer. A client that does not read is given up beyond `http_stream_unsent_byte_size_max`
 // bytes. `services` are borrowed and outlive the exchange's loop. On that loop.
-std::unique_ptr<engine::ResponseSink> MakePredictionSink(
-    net::HttpExchangeRef exchange, engine::ModelHandle model, PredictionReplyPlan plan,
-    const Services& services);
+std::unique_ptr<engine::ResponseSink> MakePredictionSink(net::HttpExchangeRef exchange,
+                                                         engine::ModelHandle model,
+                                                         PredictionReplyPlan plan,
+                                                         const Services& services);
 
 }  // namespace headrace::frontend
 

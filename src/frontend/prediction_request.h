@@ -25,7 +25,8 @@ struct PredictionTarget {
 // The input `data` and the parameters that say what is where in it (contracts, TorchServe 1.3).
 // Forms become their parts; anything else, also a body without a type, is one part `body`. The
 // bytes stay where they were received, but for the values of an urlencoded form, which are decoded
-// once; further inputs are put behind the body, which is copied then. INVALID_ARGUMENT for a form that cannot be read. `request_id` becomes the request's id.
+// once; further inputs are put behind the body, which is copied then. INVALID_ARGUMENT for a form
+// that cannot be read. `request_id` becomes the request's id.
 Result<protocol::V2InferRequest> BuildPrediction(const net::HttpExchange& exchange,
                                                  const PredictionTarget& target,
                                                  std::string request_id);

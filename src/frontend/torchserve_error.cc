@@ -62,9 +62,9 @@ TorchServeError UnavailableError(const Status& status, const engine::Model& mode
   }
   TorchServeError error{.code = 503, .type = "ServiceUnavailableException"};
   // The quotation mark behind the version stands there in TorchServe's text.
-  const std::string who =
-      version.empty() ? fmt::format("Model \"{}\"", model.name())
-                      : fmt::format("Model \"{}\" Version {}\"", model.name(), version);
+  const std::string who = version.empty()
+                              ? fmt::format("Model \"{}\"", model.name())
+                              : fmt::format("Model \"{}\" Version {}\"", model.name(), version);
   if (status.message().ends_with(engine::kQueueFullText)) {
     error.message = fmt::format(
         "{} has no room for the request: its queue is full, {} requests wait in it. Retry later, "

@@ -81,9 +81,13 @@ void ReplyError(net::HttpExchange& exchange, const frontend::TorchServeError& er
   frontend::Reply(exchange, frontend::RefusalOf(error));
 }
 
-void RefuseRequest(const ApiCall& call, const frontend::TorchServeError& error) {
+void AddRequestHeaders(const ApiCall& call) {
   call.exchange->AddHeaders(
       frontend::PredictionHeaders(frontend::RequestIdOf(call.exchange->head())));
+}
+
+void RefuseRequest(const ApiCall& call, const frontend::TorchServeError& error) {
+  AddRequestHeaders(call);
   ReplyError(*call.exchange, error);
 }
 

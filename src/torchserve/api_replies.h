@@ -21,8 +21,10 @@ void ReplyJson(net::HttpExchange& exchange, int status, std::string_view json);
 void ReplyStatus(net::HttpExchange& exchange, int status, std::string_view text);
 void ReplyError(net::HttpExchange& exchange, const frontend::TorchServeError& error);
 
-// Of a route that takes predictions: they bring their own headers, which this adds (x-request-id
-// and its company; SurfaceHandler does it for all other routes).
+// For routes that take predictions, whose answers bring x-request-id and its company along where
+// they are predictions; SurfaceHandler adds them for all other routes.
+void AddRequestHeaders(const ApiCall& call);
+// The same, and the error.
 void RefuseRequest(const ApiCall& call, const frontend::TorchServeError& error);
 
 frontend::TorchServeError ResourceNotFound();

@@ -47,6 +47,7 @@ struct ApiCall {
   std::vector<std::string> path;
   // The query's fields, decoded, in their order; a field without '=' has an empty value.
   std::vector<std::pair<std::string, std::string>> query;
+  std::uint8_t listener = 0;  // the surfaces that it came by, an or of their values
 
   std::string_view body() const { return exchange->body().view(); }
 };
@@ -67,8 +68,10 @@ struct ApiRoute {
   bool handlers_only = false;
 };
 
-// One table for each endpoint family, in the file of its name.
-std::span<const ApiRoute> DescriptionRoutes();    // description_routes.cc: before tokens
+// One table for each endpoint family, in the file of its name. The first two are asked before the
+// tokens.
+std::span<const ApiRoute> DescriptionRoutes();    // description_routes.cc
+std::span<const ApiRoute> TokenRoutes();          // token_routes.cc: it has a key of its own
 std::span<const ApiRoute> InferenceRoutes();      // inference_routes.cc
 std::span<const ApiRoute> ManagementRoutes();     // management_routes.cc
 std::span<const ApiRoute> TokenRoutes();          // token_routes.cc: each checks its own key

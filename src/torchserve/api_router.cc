@@ -83,9 +83,9 @@ std::vector<std::pair<std::string, std::string>> SplitQuery(std::string_view raw
       continue;
     }
     const std::size_t equals = field.find('=');
-    fields.emplace_back(DecodeField(field.substr(0, equals)),
-                        equals == std::string_view::npos ? std::string()
-                                                         : DecodeField(field.substr(equals + 1)));
+    fields.emplace_back(
+        DecodeField(field.substr(0, equals)),
+        equals == std::string_view::npos ? std::string() : DecodeField(field.substr(equals + 1)));
   }
   return fields;
 }

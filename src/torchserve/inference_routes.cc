@@ -1,5 +1,7 @@
 // TorchServe's inference API: health and predictions (contracts, TorchServe 1.2).
+#include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,29 +38,22 @@ void ServeModel(ApiCall& call, std::string_view model, std::string_view version,
   frontend::Predict(call.services, call.loop, std::move(call.exchange), model, version, target);
 }
 
-std::string_view SegmentOr(const ApiCall& call, std::size_t index, std::string_view otherwise) {
-  return index < call.path.size() ? std::string_view(call.path[index]) : otherwise;
-}
-
-void ServePrediction(ApiCall& call) {
+// /predictions/{model}[/{version}[/{path...}]], and the same of explanations.
+void ServePath(ApiCall& call, bool explain) {
   if (call.path.size() < 2) {
     RefuseRequest(call, ResourceNotFound());
     return;
   }
-  PredictionTarget target{.url_path = std::string(), .explain = false};
+  PredictionTarget target{.url_path = std::string(), .explain = explain};
   for (std::size_t i = 3; i < call.path.size(); ++i) {
     target.url_path->append(i == 3 ? "" : "/").append(call.path[i]);
   }
-  ServeModel(call, call.path[1], SegmentOr(call, 2, {}), target);
+  const std::string_view version =
+      call.path.size() > 2 ? std::string_view(call.path[2]) : std::string_view();
+  ServeModel(call, call.path[1], version, target);
 }
-
-void ServeExplanation(ApiCall& call) {
-  if (call.path.size() < 2) {
-    RefuseRequest(call, ResourceNotFound());
-    return;
-  }
-  ServeModel(call, call.path[1], SegmentOr(call, 2, {}), {.url_path = {}, .explain = true});
-}
+void ServePrediction(ApiCall& call) { ServePath(call, false); }
+void ServeExplanation(ApiCall& call) { ServePath(call, true); }
 
 // /{model}/predict and /{model}/{version}/predict.
 void ServeLegacy(ApiCall& call) {
@@ -152,7 +147,7 @@ void ServeV2Explain(ApiCall& call) {
 }
 
 constexpr ApiRoute kRoutes[] = {
-    {"/ping", "", Surface::kInference, false, ServePing},
+    {"/ping/**", "", Surface::kInference, false, ServePing},
     {"/predictions/**", "", Surface::kInference, true, ServePrediction},
     {"/explanations/**", "", Surface::kInference, true, ServeExplanation},
     {"/invocations", "", Surface::kInference, true, ServeInvocations},

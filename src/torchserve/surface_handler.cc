@@ -69,6 +69,7 @@ SurfaceHandler::SurfaceHandler(Surfaces surfaces, std::span<const std::span<cons
       v2_(v2),
       cors_headers_(CorsHeaders(api.access.cors())) {
   public_routes_.Add(DescriptionRoutes(), surfaces);
+  public_routes_.Add(TokenRoutes(), surfaces);
   for (const std::span<const ApiRoute> table : tables) {
     routes_.Add(table, surfaces);
   }
@@ -118,7 +119,8 @@ SurfaceHandler::Destination SurfaceHandler::Find(const net::HttpRequestHead& hea
 
 net::BodyPlan SurfaceHandler::OnHead(const net::HttpRequestHead& head) {
   const std::uint64_t byte_size = head.content_length.value_or(0);
-  const std::uint64_t small_max = std::min(kSmallBodyByteSizeMax, api_.options.request_byte_size_max);
+  const std::uint64_t small_max =
+      std::min(kSmallBodyByteSizeMax, api_.options.request_byte_size_max);
   if (head.chunked || byte_size > small_max) {
     return PlanLargeBody(head);
   }
@@ -141,10 +143,9 @@ net::BodyPlan SurfaceHandler::PlanLargeBody(const net::HttpRequestHead& head) {
     return v2_.OnHead(head);
   }
   net::BodyPlan plan;
-  plan.byte_size_max =
-      to.route->takes_prediction
-          ? api_.options.request_byte_size_max
-          : std::min(kControlBodyByteSizeMax, api_.options.request_byte_size_max);
+  plan.byte_size_max = to.route->takes_prediction
+                           ? api_.options.request_byte_size_max
+                           : std::min(kControlBodyByteSizeMax, api_.options.request_byte_size_max);
   if (head.content_length.value_or(0) > plan.byte_size_max) {
     plan.refuse_status = 413;
   }
@@ -175,7 +176,9 @@ void SurfaceHandler::OnRequest(net::HttpExchangeRef exchange) {
     ReplyError(*exchange, *to.error);
     return;
   }
-  ApiCall call{api_, services_, loop, std::move(exchange), std::move(path), SplitQuery(head.query)};
+  ApiCall call{
+      api_,     services_, loop, std::move(exchange), std::move(path), SplitQuery(head.query),
+      surfaces_};
   to.route->handler(call);
 }
 
