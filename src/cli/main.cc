@@ -1,5 +1,5 @@
-// The program: picks the subcommand. Called by the name `tritonserver` it is `headrace serve`, by the
-// name `torchserve` `headrace torchserve`.
+// The program: picks the subcommand. Called by the name `tritonserver` it is `headrace serve`, by
+// the name `torchserve` `headrace torchserve`.
 #include <cstdio>
 #include <string>
 #include <string_view>

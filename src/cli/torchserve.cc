@@ -47,9 +47,9 @@ class ServerEntries final : public LogSink {
  public:
   explicit ServerEntries(torchserve::LogLines& lines) : lines_(lines) {}
   void Write(LogLevel level, std::string_view file, std::string_view message) override {
-    lines_.Write(file == kSourceOfModelLines ? torchserve::LogName::kModel
-                                             : torchserve::LogName::kServer,
-                 level, {}, message);
+    lines_.Write(
+        file == kSourceOfModelLines ? torchserve::LogName::kModel : torchserve::LogName::kServer,
+        level, {}, message);
   }
 
  private:
@@ -77,9 +77,9 @@ int Stop(const PidFile::Taken& taken) {
   }
   if (::kill(taken.running, SIGTERM) != 0) {
     taken.file.Remove();
-    return Say(errno == ESRCH ? "TorchServe already stopped."
-                              : fmt::format("TorchServe cannot be stopped: {}",
-                                            std::strerror(errno)),
+    return Say(errno == ESRCH
+                   ? "TorchServe already stopped."
+                   : fmt::format("TorchServe cannot be stopped: {}", std::strerror(errno)),
                errno == ESRCH ? 0 : 1);
   }
   ::unlink("key_file.json");
@@ -93,12 +93,12 @@ int Stop(const PidFile::Taken& taken) {
 // Serves in this process. `started`: a pipe that hears of the listeners; -1: nobody waits.
 int Run(const server::ResolvedTorchServe& resolved, const PidFile& pid_file, int started) {
   const server::TorchServeConfig& config = resolved.config.torchserve;
-  torchserve::LogWriter log({.log_directory = config.log_location,
-                             .metrics_directory = config.metrics_location});
+  torchserve::LogWriter log(
+      {.log_directory = config.log_location, .metrics_directory = config.metrics_location});
   SetLogSink(std::make_shared<ServerEntries>(log));
   HEADRACE_LOG_INFO("headrace {}, as a TorchServe {}; configuration: {}; model store: {}",
-                    HEADRACE_VERSION, kVersion,
-                    resolved.file.empty() ? "none" : resolved.file, config.model_store);
+                    HEADRACE_VERSION, kVersion, resolved.file.empty() ? "none" : resolved.file,
+                    config.model_store);
   for (const std::string& warning : resolved.warnings) {
     HEADRACE_LOG_WARNING("{}", warning);
   }

@@ -81,7 +81,8 @@ class Listeners::Impl {
 
     if (handlers_.torchserve != nullptr) {
       HEADRACE_ASSIGN_OR_RETURN(torchserve_,
-                                TorchServeListeners::Create(config_, *handlers_.torchserve));
+                                TorchServeListeners::Create(config_, *handlers_.torchserve,
+                                                            handlers_.access_log, clock_));
     }
     if (config_.allow_http || config_.allow_grpc || torchserve_ != nullptr) {
       HEADRACE_ASSIGN_OR_RETURN(

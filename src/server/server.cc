@@ -231,6 +231,7 @@ class Server::Impl {
           TorchServeSide::Create(
               config_, StoreOptions(ManagerOptions(config_, device_memory_, pool_, services_)),
               {backends_, registry_, front_end_, pool_, log_, clock_}));
+      worker_services_.SetMetricLines(torchserve_->metric_lines());
     }
     HEADRACE_ASSIGN_OR_RETURN(
         listeners_,
@@ -238,7 +239,8 @@ class Server::Impl {
                         {.v2 = GatedHttp(),
                          .grpc = GatedGrpc(),
                          .metrics = front_end_.metrics_handler(),
-                         .torchserve = torchserve_ == nullptr ? nullptr : &torchserve_->apis()},
+                         .torchserve = torchserve_ == nullptr ? nullptr : &torchserve_->apis(),
+                         .access_log = log_},
                         pool_, clock_));
     front_end_.AddMetricSource(listeners_->metrics());
     return OkStatus();

@@ -72,8 +72,8 @@ std::string TorchServeAddress::Shown(std::uint16_t bound_port) const {
 }
 
 bool TorchServeAddress::SameAs(const TorchServeAddress& other) const {
-  return host == other.host && socket == other.socket && port == other.port &&
-         tls == other.tls && (!socket.empty() || port != 0);
+  return host == other.host && socket == other.socket && port == other.port && tls == other.tls &&
+         (!socket.empty() || port != 0);
 }
 
 Result<std::string> ResolveHost(const std::string& host) {

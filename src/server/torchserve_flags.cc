@@ -109,9 +109,9 @@ class Reader {
   Status Take(const Flag& flag, std::optional<std::string_view> value) {
     if (const auto* on = std::get_if<bool Flags::*>(&flag.field)) {
       flags_.*(*on) = true;
-      return value ? InvalidArgument("argument {}: ignored explicit argument '{}'", flag.name,
-                                     *value)
-                   : OkStatus();
+      return value
+                 ? InvalidArgument("argument {}: ignored explicit argument '{}'", flag.name, *value)
+                 : OkStatus();
     }
     if (!value && !HasValue()) {
       return InvalidArgument("argument {}: expected at least one argument", flag.name);
@@ -146,8 +146,8 @@ Result<TorchServeFlags> ParseTorchServeFlags(const std::vector<std::string>& arg
 std::string TorchServeUsage() {
   std::string text = "usage: torchserve [--start | --stop | --version] [options]\n\n";
   for (const Flag& flag : kFlags) {
-    const std::string names = flag.alias.empty() ? std::string(flag.name)
-                                                 : fmt::format("{}, {}", flag.name, flag.alias);
+    const std::string names =
+        flag.alias.empty() ? std::string(flag.name) : fmt::format("{}, {}", flag.name, flag.alias);
     text += fmt::format("  {} {}\n        {}\n", names, flag.value, flag.help);
   }
   return text;

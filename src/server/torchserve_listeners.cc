@@ -72,9 +72,9 @@ Status CheckTorchServeExposure(const ServerConfig& config, std::vector<std::stri
           key, address, can_register ? "register models, which is to run code here" : "use it",
           can_register ? " or the model API off" : "");
     }
-    warnings.push_back(fmt::format(
-        "{}={} can be reached by other machines, and nothing on it asks for a token", key,
-        address));
+    warnings.push_back(
+        fmt::format("{}={} can be reached by other machines, and nothing on it asks for a token",
+                    key, address));
     return OkStatus();
   };
   const bool model_api = torchserve.enable_model_api;
@@ -86,20 +86,24 @@ Status CheckTorchServeExposure(const ServerConfig& config, std::vector<std::stri
                                  torchserve.inference_address.loopback(), true, false));
   HEADRACE_RETURN_IF_ERROR(check("grpc_inference_address", torchserve.grpc_inference_address,
                                  IsLoopback(torchserve.grpc_inference_address), true, false));
-  return torchserve.enable_metrics_api
-             ? check("metrics_address", torchserve.metrics_address.text,
-                     torchserve.metrics_address.loopback(), false, false)
-             : OkStatus();
+  return torchserve.enable_metrics_api ? check("metrics_address", torchserve.metrics_address.text,
+                                               torchserve.metrics_address.loopback(), false, false)
+                                       : OkStatus();
 }
 
 Result<std::unique_ptr<TorchServeListeners>> TorchServeListeners::Create(const ServerConfig& config,
-                                                                         torchserve::Apis& apis) {
+                                                                         torchserve::Apis& apis,
+                                                                         torchserve::LogLines* log,
+                                                                         const Clock& clock) {
   std::vector<std::string> warnings;
   HEADRACE_RETURN_IF_ERROR(CheckTorchServeExposure(config, warnings));
   for (const std::string& warning : warnings) {
     HEADRACE_LOG_WARNING("{}", warning);
   }
   std::unique_ptr<TorchServeListeners> listeners(new TorchServeListeners(config, apis));
+  if (log != nullptr) {
+    listeners->access_log_ = std::make_unique<torchserve::AccessLog>(*log, clock);
+  }
   bool tls = false;
   for (const TorchServePlace& place : TorchServePlaces(config.torchserve)) {
     tls |= place.address.tls;
@@ -148,10 +152,14 @@ Status TorchServeListeners::OpenPlace(const TorchServePlace& place, net::HttpSer
   if (!address.socket.empty()) {
     return InvalidArgument("{}: Unix sockets are not served; use http://HOST:PORT", address.text);
   }
+  net::HttpHandler* handler = &apis_.Http(place.inference, place.management, place.metrics);
+  if (access_log_ != nullptr) {
+    handlers_.push_back(std::make_unique<torchserve::ObservedHandler>(*handler, *access_log_));
+    handler = handlers_.back().get();
+  }
   HEADRACE_ASSIGN_OR_RETURN(
       const std::uint16_t port,
-      server.AddListener(Options(name, address.host, address.port, address.tls),
-                         apis_.Http(place.inference, place.management, place.metrics)));
+      server.AddListener(Options(name, address.host, address.port, address.tls), *handler));
   for (const auto& [is, what] :
        {std::pair(place.inference, "Inference"), std::pair(place.management, "Management"),
         std::pair(place.metrics, "Metrics")}) {
@@ -177,11 +185,10 @@ Status TorchServeListeners::OpenGrpc(net::HttpServer& services) {
     }
     return port.status();
   };
-  HEADRACE_RETURN_IF_ERROR(open("inference", config.grpc_inference_address,
-                                config.grpc_inference_port,
-                                config.grpc_inference_max_connection_age_ms,
-                                config.grpc_inference_max_connection_age_grace_ms,
-                                apis_.grpc_inference()));
+  HEADRACE_RETURN_IF_ERROR(
+      open("inference", config.grpc_inference_address, config.grpc_inference_port,
+           config.grpc_inference_max_connection_age_ms,
+           config.grpc_inference_max_connection_age_grace_ms, apis_.grpc_inference()));
   return open("management", config.grpc_management_address, config.grpc_management_port,
               config.grpc_management_max_connection_age_ms,
               config.grpc_management_max_connection_age_grace_ms, apis_.grpc_management());

@@ -13,6 +13,7 @@
 #include "net/listener_options.h"
 #include "net/tls_context.h"
 #include "server/server_config.h"
+#include "torchserve/access_log.h"
 
 namespace headrace::torchserve {
 class Apis;
@@ -40,9 +41,11 @@ Status CheckTorchServeExposure(const ServerConfig& config, std::vector<std::stri
 // Methods are called from the thread that made it.
 class TorchServeListeners {
  public:
-  // Reads the certificates. Everything is borrowed.
+  // Reads the certificates. Everything is borrowed; `log` null: no access log.
   static Result<std::unique_ptr<TorchServeListeners>> Create(const ServerConfig& config,
-                                                             torchserve::Apis& apis);
+                                                             torchserve::Apis& apis,
+                                                             torchserve::LogLines* log,
+                                                             const Clock& clock);
 
   // Binds: what only tells metrics at `metrics`, everything else at `services`.
   Status Open(net::HttpServer& services, net::HttpServer& metrics);
@@ -62,6 +65,8 @@ class TorchServeListeners {
 
   const ServerConfig& config_;
   torchserve::Apis& apis_;
+  std::unique_ptr<torchserve::AccessLog> access_log_;
+  std::vector<std::unique_ptr<torchserve::ObservedHandler>> handlers_;
   std::shared_ptr<net::TlsContext> tls_, grpc_tls_;
   std::vector<std::string> started_;  // what LogStarted says
 };

@@ -172,9 +172,8 @@ class Resolver {
     }
     const TorchServeKey* key = FindTorchServeKey(name);
     const auto source = sources_.find(name);
-    const std::string where = source != sources_.end() ? source->second
-                                                       : fmt::format("{}: key {}", resolved_.file,
-                                                                     name);
+    const std::string where =
+        source != sources_.end() ? source->second : fmt::format("{}: key {}", resolved_.file, name);
     if (key == nullptr) {
       // TorchServe says nothing; a key that was mistyped would go unnoticed so.
       resolved_.warnings.push_back(fmt::format("{} is not known and has no effect", where));

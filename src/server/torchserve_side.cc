@@ -10,13 +10,12 @@
 #include "torchserve/access.h"
 #include "torchserve/apis.h"
 #include "torchserve/log_lines.h"
+#include "torchserve/metrics.h"
+#include "torchserve/metrics_catalog.h"
 
 namespace headrace::store {
 class Workflows {};
 }  // namespace headrace::store
-namespace headrace::torchserve {
-class Metrics {};
-}  // namespace headrace::torchserve
 
 namespace headrace::server {
 namespace {
@@ -38,8 +37,8 @@ store::ModelStoreOptions StoreOptions(const TorchServeConfig& config,
   options.service_handler = config.default_service_handler;
   options.decode_input_request = config.decode_input_request;
   options.limit_max_image_pixels = config.limit_max_image_pixels;
-  if (config.number_of_gpu && options.gpu_ids.size() > static_cast<std::size_t>(
-                                                           *config.number_of_gpu)) {
+  if (config.number_of_gpu &&
+      options.gpu_ids.size() > static_cast<std::size_t>(*config.number_of_gpu)) {
     options.gpu_ids.resize(static_cast<std::size_t>(*config.number_of_gpu));
   }
   return options;
@@ -57,12 +56,28 @@ torchserve::AccessOptions AccessOptions(const TorchServeConfig& config) {
   torchserve::AccessOptions options;
   options.tokens = !config.disable_token_authorization;
   options.key_file = config.key_file;
-  options.token_lifetime = static_cast<Nanos>(config.token_expiration_min * 60 *
-                                              static_cast<double>(kSecond));
+  options.token_lifetime =
+      static_cast<Nanos>(config.token_expiration_min * 60 * static_cast<double>(kSecond));
   options.model_api = config.enable_model_api;
   options.cors = {.allowed_origin = config.cors_allowed_origin,
                   .allowed_methods = config.cors_allowed_methods,
                   .allowed_headers = config.cors_allowed_headers};
+  return options;
+}
+
+Result<torchserve::MetricsOptions> MetricsOptions(const TorchServeConfig& config) {
+  torchserve::MetricsOptions options;
+  options.mode = config.metrics_mode == "log"      ? torchserve::MetricsMode::kLog
+                 : config.metrics_mode == "legacy" ? torchserve::MetricsMode::kLegacy
+                                                   : torchserve::MetricsMode::kPrometheus;
+  options.model_metrics_auto_detect = config.model_metrics_auto_detect;
+  if (!config.metrics_config.empty()) {
+    auto catalog = torchserve::MetricsCatalog::Read(config.metrics_config);
+    if (!catalog.ok()) {
+      return catalog.status().WithPrefix("metrics_config: ");
+    }
+    options.catalog = *std::move(catalog);
+  }
   return options;
 }
 
@@ -71,8 +86,8 @@ store::ModelStore::StartModel StartModelOf(const std::string& text) {
   store::ModelStore::StartModel model;
   model.registration.at_start = true;
   const std::size_t equals = text.find('=');
-  if (equals != std::string::npos && text.substr(0, equals).find_first_of("/:?") ==
-                                         std::string::npos) {
+  if (equals != std::string::npos &&
+      text.substr(0, equals).find_first_of("/:?") == std::string::npos) {
     model.registration.name = text.substr(0, equals);
     model.registration.url = text.substr(equals + 1);
   } else {
@@ -87,25 +102,28 @@ store::ModelStore::StartModel StartModelOf(const std::string& text) {
 class TorchServeSide::Impl {
  public:
   Impl(const ServerConfig& config, store::ModelStoreOptions options, const Parts& parts,
-       std::unique_ptr<torchserve::Access> access)
+       std::unique_ptr<torchserve::Access> access, torchserve::MetricsOptions metrics)
       : config_(config.torchserve),
         access_(std::move(access)),
+        metrics_(std::move(metrics), parts.registry, parts.log, parts.clock),
         store_(StoreOptions(config_, std::move(options)), parts.backends, parts.registry,
                parts.pool, nullptr, parts.clock),
         apis_(ApiOptions(config_), parts.front_end, store_, workflows_, *access_, metrics_) {}
 
   torchserve::Apis& apis() { return apis_; }
+  worker::MetricLineSink& metric_lines() { return metrics_; }
 
   Status LoadModels() {
     std::vector<store::ModelStore::StartModel> models;
-    const bool all = std::any_of(
-        config_.load_models.begin(), config_.load_models.end(),
-        [](const std::string& model) { return EqualsIgnoringCase(model, "all"); });
+    const bool all =
+        std::any_of(config_.load_models.begin(), config_.load_models.end(),
+                    [](const std::string& model) { return EqualsIgnoringCase(model, "all"); });
     if (all) {
       HEADRACE_ASSIGN_OR_RETURN(const std::vector<std::string> archives, store_.ArchivesInStore());
       for (const std::string& archive : archives) {
-        models.push_back({.registration = {.url = archive, .at_start = true},
-                          .default_version = {}});
+        store::ModelStore::StartModel& model = models.emplace_back();
+        model.registration.url = archive;
+        model.registration.at_start = true;
       }
     } else {
       std::transform(config_.load_models.begin(), config_.load_models.end(),
@@ -120,9 +138,9 @@ class TorchServeSide::Impl {
  private:
   const TorchServeConfig& config_;
   const std::unique_ptr<torchserve::Access> access_;
+  torchserve::Metrics metrics_;
   store::ModelStore store_;
   store::Workflows workflows_;
-  torchserve::Metrics metrics_;
   torchserve::Apis apis_;
 };
 
@@ -131,7 +149,9 @@ Result<std::unique_ptr<TorchServeSide>> TorchServeSide::Create(const ServerConfi
                                                                Parts parts) {
   HEADRACE_ASSIGN_OR_RETURN(
       auto access, torchserve::Access::Create(AccessOptions(config.torchserve), parts.clock));
-  auto impl = std::make_unique<Impl>(config, std::move(store), parts, std::move(access));
+  HEADRACE_ASSIGN_OR_RETURN(torchserve::MetricsOptions metrics, MetricsOptions(config.torchserve));
+  auto impl = std::make_unique<Impl>(config, std::move(store), parts, std::move(access),
+                                     std::move(metrics));
   return std::unique_ptr<TorchServeSide>(new TorchServeSide(std::move(impl)));
 }
 
@@ -139,6 +159,7 @@ TorchServeSide::TorchServeSide(std::unique_ptr<Impl> impl) : impl_(std::move(imp
 TorchServeSide::~TorchServeSide() = default;
 
 torchserve::Apis& TorchServeSide::apis() { return impl_->apis(); }
+worker::MetricLineSink& TorchServeSide::metric_lines() { return impl_->metric_lines(); }
 Status TorchServeSide::LoadModels() { return impl_->LoadModels(); }
 bool TorchServeSide::Stop(Nanos timeout) { return impl_->Stop(timeout); }
 

@@ -22,6 +22,9 @@ class LogLines;
 namespace headrace::store {
 struct ModelStoreOptions;
 }
+namespace headrace::worker {
+class MetricLineSink;
+}
 
 namespace headrace::server {
 
@@ -46,6 +49,8 @@ class TorchServeSide {
   ~TorchServeSide();
 
   torchserve::Apis& apis();
+  // Takes the metrics of handlers.
+  worker::MetricLineSink& metric_lines();
 
   // Loads what the configuration or a snapshot names. Blocks. INVALID_ARGUMENT for a text that
   // cannot be read; models that fail are warned about.

@@ -40,7 +40,8 @@ std::string LogFile::Name(int number) const {
 }
 
 bool LogFile::Open(std::time_t now) {
-  file_.Reset(::open(Name(0).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  file_.Reset(
+      ::open(Name(0).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   struct stat info {};
   if (!file_ || ::fstat(file_.get(), &info) != 0) {
     return false;

@@ -21,7 +21,7 @@ constexpr int kPatienceMs = 100;
 struct Form {
   std::string_view logger;  // as the console shows it
   std::string_view file;
-  bool metrics = false;  // in the directory of the metrics
+  bool metrics = false;     // in the directory of the metrics
   bool short_form = false;  // time and message alone, in the file
 };
 
@@ -191,9 +191,8 @@ void LogWriter::Append(const Entry& entry, Outputs& outputs) {
   const Form& form = kForms[index];
   std::string time;
   AppendTime(time, entry.time);
-  const std::string line =
-      fmt::format("{} [{}] {} {} - {}\n", time, LevelName(entry.level), entry.thread,
-                  form.logger, entry.message);
+  const std::string line = fmt::format("{} [{}] {} {} - {}\n", time, LevelName(entry.level),
+                                       entry.thread, form.logger, entry.message);
   outputs.console.append(line);
   if (form.short_form) {
     fmt::format_to(std::back_inserter(outputs.files[index]), "{} - {}\n", time, entry.message);
@@ -213,7 +212,7 @@ void LogWriter::WriteAll(const std::vector<Entry>& entries) {
   for (std::size_t i = 0; i < kNameCount; ++i) {
     if (file_of_[i] >= 0 && !outputs.files[i].empty() &&
         !files_[static_cast<std::size_t>(file_of_[i])].Append(outputs.files[i],
-                                                             entries.back().time.tv_sec)) {
+                                                              entries.back().time.tv_sec)) {
       dropped_.fetch_add(1, std::memory_order_relaxed);
     }
   }
