@@ -93,8 +93,10 @@ int Stop(const PidFile::Taken& taken) {
 // Serves in this process. `started`: a pipe that hears of the listeners; -1: nobody waits.
 int Run(const server::ResolvedTorchServe& resolved, const PidFile& pid_file, int started) {
   const server::TorchServeConfig& config = resolved.config.torchserve;
-  torchserve::LogWriter log(
-      {.log_directory = config.log_location, .metrics_directory = config.metrics_location});
+  torchserve::LogWriterOptions options;
+  options.log_directory = config.log_location;
+  options.metrics_directory = config.metrics_location;
+  torchserve::LogWriter log(std::move(options));
   SetLogSink(std::make_shared<ServerEntries>(log));
   HEADRACE_LOG_INFO("headrace {}, as a TorchServe {}; configuration: {}; model store: {}",
                     HEADRACE_VERSION, kVersion, resolved.file.empty() ? "none" : resolved.file,
