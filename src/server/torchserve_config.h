@@ -50,6 +50,7 @@ struct TorchServeConfig {
   std::int64_t default_response_timeout = 120, default_startup_timeout = 120;
   std::int64_t unregister_model_timeout = 120;
   std::int64_t job_queue_size = 100;
+  std::int64_t initial_worker_port = 9000;    // workers are called by numbers from here on
   std::optional<std::int64_t> number_of_gpu;  // at most so many are used
   std::string default_service_handler, service_envelope;
   bool decode_input_request = true, limit_max_image_pixels = true;
