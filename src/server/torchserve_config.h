@@ -19,6 +19,7 @@ struct TorchServeConfig {
   bool enabled = false;
   // The program `torchserve`: nothing but TorchServe's services listens, and the log has its form.
   bool program = false;
+  std::string config_file;  // of `headrace serve`: a config.properties
 
   // Listeners. Equal addresses are one listener.
   TorchServeAddress inference_address{"http://127.0.0.1:8080", "127.0.0.1", 8080, {}, false};

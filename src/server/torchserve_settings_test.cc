@@ -221,6 +221,23 @@ TEST_F(TorchServeSettingsTest, ModelStore_MayComeFromTheFile) {
   EXPECT_EQ(Config().model_store, "store");
 }
 
+TEST_F(TorchServeSettingsTest, BesideTheRest_TheServersOwnListenersStay) {
+  Write("own.properties", "model_store=store\njob_queue_size=6\nvmargs=x\n");
+  ServerConfig config;
+  std::vector<std::string> warnings;
+  const auto nothing = [](const char*) -> const char* { return nullptr; };
+  EXPECT_TRUE(CompleteTorchServe(config, nothing, warnings).ok());
+  EXPECT_FALSE(config.torchserve.enabled);
+  config.torchserve.config_file = "own.properties";
+  EXPECT_TRUE(CompleteTorchServe(config, nothing, warnings).ok());
+  EXPECT_TRUE(config.torchserve.enabled && config.allow_http && !config.torchserve.program);
+  EXPECT_EQ(config.torchserve.model_store, "store");
+  EXPECT_EQ(config.torchserve.job_queue_size, 6);
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("vmargs")));
+  config.torchserve.model_store = "nowhere";
+  EXPECT_FALSE(CompleteTorchServe(config, nothing, warnings).ok());
+}
+
 TEST(TorchServeKeysTest, EachKey_IsThereOnce_AndEitherActsOrSaysWhyNot) {
   for (const TorchServeKey& key : TorchServeKeys()) {
     EXPECT_EQ(FindTorchServeKey(key.name), &key) << key.name;
