@@ -97,12 +97,13 @@ void AddBatching(const HandlerSettings& settings, ModelConfig& config) {
     batching.set_max_queue_delay_microseconds(
         Microseconds(settings.batch_delay_ms.value_or(kBatchDelayMsDefault)));
   }
-  auto& policy = *batching.mutable_default_queue_policy();
   if (settings.job_queue_size) {
-    policy.set_max_queue_size(static_cast<std::uint32_t>(*settings.job_queue_size));
+    batching.mutable_default_queue_policy()->set_max_queue_size(
+        static_cast<std::uint32_t>(*settings.job_queue_size));
   }
   if (settings.client_timeout_ms) {
-    policy.set_default_timeout_microseconds(Microseconds(*settings.client_timeout_ms));
+    batching.mutable_default_queue_policy()->set_default_timeout_microseconds(
+        Microseconds(*settings.client_timeout_ms));
   }
   if (settings.priority_level_count) {
     const auto count = static_cast<std::uint64_t>(*settings.priority_level_count);
