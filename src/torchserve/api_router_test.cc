@@ -36,9 +36,9 @@ TEST(ApiPathTest, SplitPath_BoundsItsSegments) {
 }
 
 TEST(ApiPathTest, SplitQuery_CutsBeforeItDecodes) {
-  EXPECT_THAT(SplitQuery("a=b&c=d%26e+f&g&=h&&i="),
-              ElementsAre(Pair("a", "b"), Pair("c", "d&e f"), Pair("g", ""), Pair("", "h"),
-                          Pair("i", "")));
+  EXPECT_THAT(
+      SplitQuery("a=b&c=d%26e+f&g&=h&&i="),
+      ElementsAre(Pair("a", "b"), Pair("c", "d&e f"), Pair("g", ""), Pair("", "h"), Pair("i", "")));
   EXPECT_THAT(SplitQuery("a=%q"), ElementsAre(Pair("a", "%q")));
   EXPECT_THAT(SplitQuery(""), IsEmpty());
 }

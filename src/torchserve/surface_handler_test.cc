@@ -41,9 +41,9 @@ TEST_F(SurfaceTest, Request_GoesToTheV2HandlerIfNoRouteTakesIt) {
   auto client = Connect();
   EXPECT_EQ(client.Get("/v2/health/live").status, 200);
   EXPECT_EQ(client.Get("/v2/nowhere").status, 404);
-  const auto answer = client.Post(
-      "/v2/models/plain/infer",
-      R"({"inputs":[{"name":"INPUT0","datatype":"FP32","shape":[1,2],"data":[1,2]}]})");
+  const auto answer =
+      client.Post("/v2/models/plain/infer",
+                  R"({"inputs":[{"name":"INPUT0","datatype":"FP32","shape":[1,2],"data":[1,2]}]})");
   EXPECT_EQ(answer.status, 200);
   EXPECT_THAT(answer.body, HasSubstr("OUTPUT0"));
   // Not on the other listeners.
