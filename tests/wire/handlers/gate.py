@@ -1,7 +1,10 @@
-"""Stays in a request until the file that it names is there; says so by another file."""
+"""Stays in a request until the file that it names is there; says so by another file. Numbers its requests."""
 
+import itertools
 import os
 import select
+
+_numbers = itertools.count()
 
 
 def handle(rows, context):
@@ -14,4 +17,4 @@ def handle(rows, context):
                 pass
             while not os.path.exists(gate):
                 select.select([], [], [], 0.002)
-    return [f"{context.get_request_id(index)}" for index in range(len(rows))]
+    return [str(next(_numbers)) for _ in rows]
