@@ -12,6 +12,7 @@
 #include "frontend/infer_submit.h"
 #include "frontend/prediction_answer.h"
 #include "frontend/prediction_reply.h"
+#include "frontend/prediction_schedule.h"
 #include "frontend/torchserve_error.h"
 #include "frontend/v2_infer.h"
 #include "protocol/urlencoded.h"
@@ -155,7 +156,9 @@ void Predict(Services& services, LoopContext& loop, net::HttpExchangeRef exchang
     Reply(*exchange, Count(services, model.get(), request_id, *error));
     return;
   }
-  auto request = BuildPrediction(*exchange, target, request_id);
+  auto plan = PlanPrediction(exchange->head(), *model, services.options, request_id);
+  auto request = plan.ok() ? BuildPrediction(*exchange, target, *std::move(plan), request_id)
+                           : Result<protocol::V2InferRequest>(plan.status());
   if (!request.ok()) {
     Reply(*exchange, Count(services, model.get(), request_id, ErrorOf(request.status(), 0)));
     return;
@@ -166,10 +169,10 @@ void Predict(Services& services, LoopContext& loop, net::HttpExchangeRef exchang
   submission.trace = BeginHttpTrace(Call{services, loop, no_match, exchange}, *model);
   submission.received = exchange->received();
   submission.client = ClientKey(services.options, *exchange);
-  PredictionReplyPlan plan{.request_id = std::move(request_id),
-                           .version = std::string(version),
-                           .trace = submission.trace};
-  auto sink = MakePredictionSink(std::move(exchange), model, std::move(plan), services);
+  PredictionReplyPlan reply{.request_id = std::move(request_id),
+                            .version = std::string(version),
+                            .trace = submission.trace};
+  auto sink = MakePredictionSink(std::move(exchange), model, std::move(reply), services);
   if (watcher != nullptr) {
     watcher->WatchPrediction(model->name(), version, submission, sink);
   }
