@@ -18,8 +18,8 @@ constexpr std::size_t kDimensionCountMax = 20;
 std::string_view Cut(std::string_view& rest, std::string_view separator) {
   const std::size_t place = rest.find(separator);
   const std::string_view head = rest.substr(0, place);
-  rest = place == std::string_view::npos ? std::string_view()
-                                         : rest.substr(place + separator.size());
+  rest =
+      place == std::string_view::npos ? std::string_view() : rest.substr(place + separator.size());
   return head;
 }
 

@@ -9,7 +9,7 @@ namespace {
 using telemetry::MetricKind;
 
 // Those of TorchServe's client, which suit seconds, and more for milliseconds.
-constexpr double kBounds[] = {.005, .01, .025, .05, .075, .1, .25,  .5,   .75,  1,    2.5,  5,
+constexpr double kBounds[] = {.005, .01, .025, .05, .075, .1,  .25, .5,   .75,  1,    2.5,  5,
                               7.5,  10,  25,   50,  100,  250, 500, 1000, 2500, 5000, 10000};
 
 }  // namespace

@@ -77,7 +77,9 @@ Metrics::Metrics(MetricsOptions options, const engine::Registry& registry, LogLi
 Metrics::~Metrics() = default;
 
 void Metrics::CountAnswer(int status) {
-  const std::size_t index = status >= 200 && status < 300 ? 0 : status >= 400 && status < 500 ? 1 : 2;
+  const std::size_t index = status >= 200 && status < 300   ? 0
+                            : status >= 400 && status < 500 ? 1
+                                                            : 2;
   answers_[index].count.fetch_add(1, std::memory_order_relaxed);
   LogServer(answer_specs_[index], {"Host"}, 1.0);
 }
@@ -234,8 +236,7 @@ void Metrics::LookAtWorkers() {
   std::lock_guard lock(workers_mutex_);
   std::vector<std::string> seen;
   for (const LoadedWorker& worker : workers_()) {
-    if (std::find(seen_workers_.begin(), seen_workers_.end(), worker.name) ==
-        seen_workers_.end()) {
+    if (std::find(seen_workers_.begin(), seen_workers_.end(), worker.name) == seen_workers_.end()) {
       Update("WorkerLoadTime", {worker.name, "Host"}, worker.load_time_ms);
     }
     seen.push_back(worker.name);

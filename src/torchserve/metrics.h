@@ -53,9 +53,9 @@ struct LoadedWorker {
   double load_time_ms = 0;
 };
 
-// Thread-safe. On a request's path it costs three or four relaxed additions for the answer and about
-// ten for the prediction, one look-up under a shared lock, and with lines about a microsecond for
-// each (bench/torchserve_metrics_bench.cc).
+// Thread-safe. On a request's path it costs three or four relaxed additions for the answer and
+// about ten for the prediction, one look-up under a shared lock, and with lines about a microsecond
+// for each (bench/torchserve_metrics_bench.cc).
 class Metrics final : public net::HttpAnswerObserver,
                       public frontend::PredictionWatcher,
                       public worker::MetricLineSink {

@@ -86,7 +86,8 @@ void Metrics::WriteAdditional(MetricsPage& page) const {
     page.Family(name, MetricKind::kHistogram, help);
     for (const ModelCells& cells : cells_) {
       if (Sum(cells.answered) > 0) {
-        page.Histogram(ModelLabels(), std::vector<std::string>{cells.model, cells.version, hostname_},
+        page.Histogram(ModelLabels(),
+                       std::vector<std::string>{cells.model, cells.version, hostname_},
                        cells.*member);
       }
     }
@@ -104,11 +105,11 @@ void Metrics::WriteAdditional(MetricsPage& page) const {
     for (const auto& [number, version] : entry->versions) {
       if (version.model != nullptr) {
         const std::string& name = version.model->options().version_name;
-        page.Sample(ModelLabels(),
-                    std::vector<std::string>{
-                        version.model->name(), name.empty() ? std::to_string(number) : name,
-                        hostname_},
-                    static_cast<double>(version.model->pending_count()));
+        page.Sample(
+            ModelLabels(),
+            std::vector<std::string>{version.model->name(),
+                                     name.empty() ? std::to_string(number) : name, hostname_},
+            static_cast<double>(version.model->pending_count()));
       }
     }
   }

@@ -15,10 +15,9 @@ using telemetry::MetricKind;
 
 // 100 us to 60 s, in nanoseconds.
 constexpr std::uint64_t kDurationBounds[] = {
-    100'000,        250'000,        500'000,        1'000'000,      2'500'000,     5'000'000,
-    10'000'000,     25'000'000,     50'000'000,     100'000'000,    250'000'000,   500'000'000,
-    1'000'000'000,  2'500'000'000,  5'000'000'000,  10'000'000'000, 30'000'000'000,
-    60'000'000'000};
+    100'000,       250'000,       500'000,       1'000'000,      2'500'000,      5'000'000,
+    10'000'000,    25'000'000,    50'000'000,    100'000'000,    250'000'000,    500'000'000,
+    1'000'000'000, 2'500'000'000, 5'000'000'000, 10'000'000'000, 30'000'000'000, 60'000'000'000};
 constexpr std::size_t kDurationBoundCount = std::size(kDurationBounds);
 
 std::string_view KindName(MetricKind kind) {
@@ -47,16 +46,18 @@ bool Has(const MetricNames& names, std::string_view name) {
 }  // namespace
 
 void MetricsPage::Family(const MetricSpec& spec) {
-  Family(spec.name, spec.kind,
-         fmt::format("Torchserve prometheus {} metric with unit: {}", KindName(spec.kind),
-                     spec.unit));
+  Family(
+      spec.name, spec.kind,
+      fmt::format("Torchserve prometheus {} metric with unit: {}", KindName(spec.kind), spec.unit));
 }
 
 void MetricsPage::Family(std::string_view name, MetricKind kind, std::string_view help) {
   family_ = name;
   heading_ = fmt::format("# HELP {} ", name);
   for (const char c : help) {
-    heading_ += c == '\n' ? std::string("\\n") : c == '\\' ? std::string("\\\\") : std::string(1, c);
+    heading_ += c == '\n'   ? std::string("\\n")
+                : c == '\\' ? std::string("\\\\")
+                            : std::string(1, c);
   }
   fmt::format_to(std::back_inserter(heading_), "\n# TYPE {} {}\n", name, KindName(kind));
   if (names_.empty()) {
