@@ -148,7 +148,8 @@ std::optional<TorchServeError> FindHandler(std::string_view model, std::string_v
 
 void Predict(Services& services, LoopContext& loop, net::HttpExchangeRef exchange,
              std::string_view model_name, std::string_view version,
-             const PredictionTarget& target) {
+             const PredictionTarget& target,
+             PredictionWatcher* watcher) {
   std::string request_id = RequestIdOf(exchange->head());
   engine::ModelHandle model;
   if (const auto error = FindHandler(model_name, version, loop.models.Get(), model)) {
@@ -172,6 +173,9 @@ void Predict(Services& services, LoopContext& loop, net::HttpExchangeRef exchang
                             .version = std::string(version),
                             .trace = submission.trace};
   auto sink = MakePredictionSink(std::move(exchange), model, std::move(reply), services);
+  if (watcher != nullptr) {
+    watcher->WatchPrediction(model->name(), version, submission, sink);
+  }
   SubmitInfer(std::move(model), std::move(submission), std::move(sink));
 }
 

@@ -92,6 +92,14 @@ class HttpResponder {
   ~HttpResponder() = default;
 };
 
+// Hears of the answers of exchanges: what counts them, or logs them. Thread-safe; must not block.
+class HttpAnswerObserver {
+ public:
+  virtual ~HttpAnswerObserver() = default;
+  // The answer begins, with this status. On the loop of `exchange`.
+  virtual void OnAnswer(const HttpExchange& exchange, int status) = 0;
+};
+
 // One request being answered. Shared by the connection and whoever answers; created by the
 // connection. Thread-safety: `cancelled` and `loop` from any thread, everything else on the loop's
 // thread.
@@ -110,6 +118,10 @@ class HttpExchange {
   EventLoop& loop() const { return loop_; }
   // The host that it came from (peer_key.h); 0: not known.
   std::uint64_t peer() const { return peer_; }
+
+  // Borrowed, and outlives the exchange; several hear of the answer in this order. On the loop's
+  // thread, before the answer begins.
+  void AddObserver(HttpAnswerObserver& observer) { observers_.push_back(&observer); }
 
   // Complete lines "Name: value\r\n" that the answer has, whoever sends it; checked as those of
   // HttpResponse are. On the loop's thread, before the answer begins.
@@ -139,6 +151,8 @@ class HttpExchange {
  private:
   friend class HttpConnection;
   friend class Http2Exchange;
+  void TellObservers(int status);
+
   EventLoop& loop_;
   HttpResponder* responder_;  // null once the connection is closed
   std::atomic<bool> cancelled_{false};
@@ -149,6 +163,7 @@ class HttpExchange {
   Nanos begun_ = 0;
   Nanos received_ = 0;
   std::uint64_t peer_ = 0;
+  std::vector<HttpAnswerObserver*> observers_;  // mostly none
 };
 
 using HttpExchangeRef = std::shared_ptr<HttpExchange>;

@@ -218,8 +218,7 @@ Result<std::string> ExpandVariables(std::string_view value, const Environment& e
   std::string expanded;
   while (true) {
     const std::size_t begin = value.find("$$");
-    const std::size_t end =
-        begin == std::string_view::npos ? begin : value.find("$$", begin + 2);
+    const std::size_t end = begin == std::string_view::npos ? begin : value.find("$$", begin + 2);
     if (end == std::string_view::npos || end == begin + 2) {
       expanded.append(value);
       return expanded;
@@ -243,9 +242,9 @@ Result<Properties> ReadPropertiesFile(const std::string& path) {
     return InvalidArgument("{}: it is no file", path);
   }
   std::ifstream file(path, std::ios::binary);
-  std::string text(std::min<std::size_t>(static_cast<std::size_t>(info.st_size) + 1,
-                                         kPropertiesByteSizeMax + 1),
-                   '\0');
+  std::string text(
+      std::min<std::size_t>(static_cast<std::size_t>(info.st_size) + 1, kPropertiesByteSizeMax + 1),
+      '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (file.bad() || !file.is_open()) {
     return InvalidArgument("{}: it cannot be read", path);

@@ -80,8 +80,8 @@ class Access {
   const Clock& clock_;
   mutable std::mutex mutex_;  // guards the keys
   mutable Key management_, inference_;
-  Key api_;                            // does not change
-  mutable std::mutex renewal_;         // one at a time; guards file_inode_
+  Key api_;                               // does not change
+  mutable std::mutex renewal_;            // one at a time; guards file_inode_
   mutable std::uint64_t file_inode_ = 0;  // of the file that was written; 0: none
 };
 

@@ -120,9 +120,9 @@ TEST_F(AccessTest, Allows_NothingElse) {
   const std::string good = Bearer("inference");
   EXPECT_FALSE(access->Allows(Surface::kInference, kInference, std::nullopt));
   for (const std::string& wrong :
-       {std::string(), std::string("Bearer"), std::string("Bearer "), good.substr(7),
-        good + "x", good.substr(0, good.size() - 1), "Basic " + good.substr(7),
-        "Bearer  " + good.substr(7), std::string("Bearer null")}) {
+       {std::string(), std::string("Bearer"), std::string("Bearer "), good.substr(7), good + "x",
+        good.substr(0, good.size() - 1), "Basic " + good.substr(7), "Bearer  " + good.substr(7),
+        std::string("Bearer null")}) {
     EXPECT_FALSE(access->Allows(Surface::kInference, kInference, wrong)) << wrong;
   }
   // The scheme's spelling is free (RFC 9110, 11.1).

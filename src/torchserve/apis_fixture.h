@@ -14,6 +14,7 @@
 #include "store/model_store.h"
 #include "torchserve/access.h"
 #include "torchserve/apis.h"
+#include "torchserve/metrics.h"
 
 namespace headrace::torchserve {
 
@@ -34,8 +35,9 @@ class ApisFixture : public frontend::FrontEndWithFakes {
       : FrontEndWithFakes({}),
         access_(std::move(access), Clock::Real()),
         store_({}, backends_, registry_, pool_, nullptr, Clock::Real()),
+        metrics_({.hostname = "h"}, registry_, nullptr, Clock::Real()),
         apis_(std::move(options), front_end_, store_, Unused<store::Workflows>(), access_,
-              Unused<Metrics>()) {
+              metrics_) {
     auto server = net::HttpServer::Create({.loop_count = 2}, pool_, Clock::Real());
     HEADRACE_CHECK(server.ok());
     server_ = *std::move(server);
@@ -88,6 +90,7 @@ class ApisFixture : public frontend::FrontEndWithFakes {
  protected:
   Access access_;
   store::ModelStore store_;
+  Metrics metrics_;
   Apis apis_;
   std::unique_ptr<net::HttpServer> server_;
   std::uint16_t port_ = 0, management_port_ = 0, shared_port_ = 0;

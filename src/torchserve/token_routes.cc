@@ -16,8 +16,7 @@ void Renew(ApiCall& call) {
       type = value;
     }
   }
-  const Status renewed =
-      call.api.access.Renew(type, call.exchange->head().Header("authorization"));
+  const Status renewed = call.api.access.Renew(type, call.exchange->head().Header("authorization"));
   if (renewed.ok()) {
     frontend::ReplyJson(*call.exchange, "{}\n");
     return;

@@ -59,7 +59,9 @@ class HandlerContract(contracts.Contract):
         from ts.metrics.metrics_store import MetricsStore
 
         self._processor = RowProcessor
-        self._metrics = metrics.MetricRelay(self._runtime.side, self._runtime.side.log)
+        lines = (self._load.get("handler") or {}).get("metric_lines")
+        relay = metrics.MetricLineRelay if lines else metrics.MetricRelay
+        self._metrics = relay(self._runtime.side, self._runtime.side.log)
         self._prediction_time = (
             "gauge",
             "PredictionTime",
@@ -110,7 +112,7 @@ class HandlerContract(contracts.Contract):
             return
         finally:
             context.streamer = None
-        self._metrics.set_gauge(self._prediction_time, (time.perf_counter() - started) * 1000)
+        self._metrics.set_gauge(self._prediction_time, (time.perf_counter() - started) * 1000, context.request_ids)
         ended = sequences.ended(context, taken)
         streamed = stream.used
         for index, row in enumerate(taken):
