@@ -62,7 +62,7 @@ void FinishDropped(QueueCore::RequestList& dropped, Nanos now) {
   }
   for (const auto& request : Take(dropped)) {
     if (request->queue_expiry <= now) {
-      request->Finish(Unavailable("Request timeout expired"), FailureReason::kRejected);
+      request->Finish(Unavailable("{}", kWaitedTooLongText), FailureReason::kRejected);
     } else if (request->Cancelled()) {
       request->Finish(Cancelled("[request id: {}] the client has gone before the execution began",
                                 IdOf(*request)),

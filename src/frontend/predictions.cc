@@ -12,6 +12,7 @@
 #include "frontend/infer_submit.h"
 #include "frontend/prediction_answer.h"
 #include "frontend/prediction_reply.h"
+#include "frontend/prediction_schedule.h"
 #include "frontend/torchserve_error.h"
 #include "frontend/v2_infer.h"
 #include "protocol/urlencoded.h"
@@ -147,14 +148,17 @@ std::optional<TorchServeError> FindHandler(std::string_view model, std::string_v
 
 void Predict(Services& services, LoopContext& loop, net::HttpExchangeRef exchange,
              std::string_view model_name, std::string_view version,
-             const PredictionTarget& target) {
+             const PredictionTarget& target,
+             PredictionWatcher* watcher) {
   std::string request_id = RequestIdOf(exchange->head());
   engine::ModelHandle model;
   if (const auto error = FindHandler(model_name, version, loop.models.Get(), model)) {
     Reply(*exchange, Count(services, model.get(), request_id, *error));
     return;
   }
-  auto request = BuildPrediction(*exchange, target, request_id);
+  auto plan = PlanPrediction(exchange->head(), *model, services.options, request_id);
+  auto request = plan.ok() ? BuildPrediction(*exchange, target, *std::move(plan), request_id)
+                           : Result<protocol::V2InferRequest>(plan.status());
   if (!request.ok()) {
     Reply(*exchange, Count(services, model.get(), request_id, ErrorOf(request.status(), 0)));
     return;
@@ -165,10 +169,13 @@ void Predict(Services& services, LoopContext& loop, net::HttpExchangeRef exchang
   submission.trace = BeginHttpTrace(Call{services, loop, no_match, exchange}, *model);
   submission.received = exchange->received();
   submission.client = ClientKey(services.options, *exchange);
-  PredictionReplyPlan plan{.request_id = std::move(request_id),
-                           .version = std::string(version),
-                           .trace = submission.trace};
-  auto sink = MakePredictionSink(std::move(exchange), model, std::move(plan), services);
+  PredictionReplyPlan reply{.request_id = std::move(request_id),
+                            .version = std::string(version),
+                            .trace = submission.trace};
+  auto sink = MakePredictionSink(std::move(exchange), model, std::move(reply), services);
+  if (watcher != nullptr) {
+    watcher->WatchPrediction(model->name(), version, submission, sink);
+  }
   SubmitInfer(std::move(model), std::move(submission), std::move(sink));
 }
 

@@ -17,14 +17,17 @@
 
 namespace headrace::frontend {
 
+class PredictionWatcher;
 struct Call;
 struct LoopContext;
 struct Services;
 struct TorchServeError;
 
 // Answers `exchange` now or later, exactly once. `version` empty: the model's default one.
+// `watcher` may be null.
 void Predict(Services& services, LoopContext& loop, net::HttpExchangeRef exchange,
-             std::string_view model, std::string_view version, const PredictionTarget& target);
+             std::string_view model, std::string_view version, const PredictionTarget& target,
+             PredictionWatcher* watcher = nullptr);
 
 // The handler's model of that name, READY. A version is found by what it is called
 // (engine::ModelOptions::version_name), else by its number, which "N.0" means too. The error is the

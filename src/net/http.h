@@ -62,7 +62,7 @@ struct BodyPlan {
   std::uint64_t aligned_offset = 0;
   // A status other than 0 refuses the request before its body is read.
   int refuse_status = 0;
-  std::string refuse_json;  // body of the refusal
+  std::string refuse_json;  // body of the refusal; may be empty
   // Additional header lines of the refusal, each "Name: value\r\n" (Allow, Accept-Encoding).
   std::string refuse_headers;
 };

@@ -1,6 +1,7 @@
 #include "server/torchserve_side.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -9,6 +10,8 @@
 #include "store/model_store.h"
 #include "torchserve/access.h"
 #include "torchserve/apis.h"
+#include "torchserve/host_metrics.h"
+#include "torchserve/loaded_workers.h"
 #include "torchserve/log_lines.h"
 #include "torchserve/metrics.h"
 #include "torchserve/metrics_catalog.h"
@@ -81,6 +84,11 @@ Result<torchserve::MetricsOptions> MetricsOptions(const TorchServeConfig& config
   return options;
 }
 
+Nanos MetricInterval(const TorchServeConfig& config) {
+  return static_cast<Nanos>(std::clamp<std::uint64_t>(config.metric_time_interval, 1, 86'400)) *
+         kSecond;
+}
+
 // "[name=]archive". A '=' in an URL's query is none of the name's.
 store::ModelStore::StartModel StartModelOf(const std::string& text) {
   store::ModelStore::StartModel model;
@@ -108,7 +116,14 @@ class TorchServeSide::Impl {
         metrics_(std::move(metrics), parts.registry, parts.log, parts.clock),
         store_(StoreOptions(config_, std::move(options)), parts.backends, parts.registry,
                parts.pool, nullptr, parts.clock),
-        apis_(ApiOptions(config_), parts.front_end, store_, workflows_, *access_, metrics_) {}
+        apis_(ApiOptions(config_), parts.front_end, store_, workflows_, *access_, metrics_) {
+    metrics_.SetOwnPage([&front_end = parts.front_end] { return front_end.MetricsPage(); });
+    metrics_.SetWorkers([this] { return torchserve::LoadedWorkersOf(store_); });
+    if (!config_.disable_system_metrics) {
+      host_metrics_.emplace(torchserve::HostMetricsOptions{.interval = MetricInterval(config_)},
+                            metrics_);
+    }
+  }
 
   torchserve::Apis& apis() { return apis_; }
   worker::MetricLineSink& metric_lines() { return metrics_; }
@@ -142,6 +157,7 @@ class TorchServeSide::Impl {
   store::ModelStore store_;
   store::Workflows workflows_;
   torchserve::Apis apis_;
+  std::optional<torchserve::HostMetrics> host_metrics_;
 };
 
 Result<std::unique_ptr<TorchServeSide>> TorchServeSide::Create(const ServerConfig& config,

@@ -15,6 +15,7 @@
 #include "store/model_store.h"
 #include "torchserve/api_replies.h"
 #include "torchserve/api_route.h"
+#include "torchserve/metrics.h"
 #include "torchserve/model_description.h"
 #include "torchserve/readiness.h"
 
@@ -35,7 +36,8 @@ void ServeModel(ApiCall& call, std::string_view model, std::string_view version,
     ReplyModelDescription(call, model, version);
     return;
   }
-  frontend::Predict(call.services, call.loop, std::move(call.exchange), model, version, target);
+  frontend::Predict(call.services, call.loop, std::move(call.exchange), model, version, target,
+                    &call.api.metrics);
 }
 
 // /predictions/{model}[/{version}[/{path...}]], and the same of explanations.

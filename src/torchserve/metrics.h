@@ -22,6 +22,7 @@
 #include "engine/registry.h"
 #include "engine/response_sink.h"
 #include "frontend/infer_submit.h"
+#include "frontend/prediction_watcher.h"
 #include "net/http.h"
 #include "telemetry/histogram.h"
 #include "torchserve/log_lines.h"
@@ -55,7 +56,9 @@ struct LoadedWorker {
 // Thread-safe. On a request's path it costs three or four relaxed additions for the answer and
 // about ten for the prediction, one look-up under a shared lock, and with lines about a microsecond
 // for each (bench/torchserve_metrics_bench.cc).
-class Metrics final : public net::HttpAnswerObserver, public worker::MetricLineSink {
+class Metrics final : public net::HttpAnswerObserver,
+                      public frontend::PredictionWatcher,
+                      public worker::MetricLineSink {
  public:
   // All borrowed; `lines` null: nothing is logged.
   Metrics(MetricsOptions options, const engine::Registry& registry, LogLines* lines,
@@ -72,7 +75,7 @@ class Metrics final : public net::HttpAnswerObserver, public worker::MetricLineS
   // become labels. `submission.received` is when it began.
   void WatchPrediction(std::string_view model, std::string_view version,
                        frontend::InferSubmission& submission,
-                       std::unique_ptr<engine::ResponseSink>& sink);
+                       std::unique_ptr<engine::ResponseSink>& sink) override;
 
   // A line of a handler (metric_line.h): its metric is kept if the catalogue has it, or all are
   // wanted. What is no such line is said once a worker's line, at verbose level.
@@ -87,8 +90,9 @@ class Metrics final : public net::HttpAnswerObserver, public worker::MetricLineS
   // Looks for new workers and logs their times; the page does so, too.
   void LookAtWorkers();
 
-  // `own`: the page of the front end, which follows.
-  std::string Page(const MetricNames& names, std::string_view own);
+  // The front end's page, which follows ours. Set before requests come.
+  void SetOwnPage(std::function<std::string()> own_page);
+  std::string Page(const MetricNames& names);
 
   const std::string& hostname() const { return hostname_; }
 
@@ -121,6 +125,7 @@ class Metrics final : public net::HttpAnswerObserver, public worker::MetricLineS
   const Clock& clock_;
   const std::string hostname_;
   std::function<std::vector<LoadedWorker>()> workers_;
+  std::function<std::string()> own_page_;
 
   // Those that are counted while requests run; null: the catalogue does not have them.
   const std::array<const MetricSpec*, 3> answer_specs_;

@@ -120,7 +120,11 @@ void Metrics::WriteAdditional(MetricsPage& page) const {
               static_cast<double>(server_table_.dropped_count() + model_table_.dropped_count()));
 }
 
-std::string Metrics::Page(const MetricNames& names, std::string_view own) {
+void Metrics::SetOwnPage(std::function<std::string()> own_page) {
+  own_page_ = std::move(own_page);
+}
+
+std::string Metrics::Page(const MetricNames& names) {
   MetricsPage page(names);
   if (options_.mode != MetricsMode::kLog) {
     LookAtWorkers();
@@ -130,7 +134,9 @@ std::string Metrics::Page(const MetricNames& names, std::string_view own) {
     WriteModels(page);
     WriteAdditional(page);
   }
-  page.Append(own);
+  if (own_page_) {
+    page.Append(own_page_());
+  }
   return page.Take();
 }
 

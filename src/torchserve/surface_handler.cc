@@ -12,6 +12,7 @@
 #include "torchserve/access.h"
 #include "torchserve/api_replies.h"
 #include "torchserve/apis.h"
+#include "torchserve/metrics.h"
 
 namespace headrace::torchserve {
 namespace {
@@ -118,6 +119,14 @@ SurfaceHandler::Destination SurfaceHandler::Find(const net::HttpRequestHead& hea
 }
 
 net::BodyPlan SurfaceHandler::OnHead(const net::HttpRequestHead& head) {
+  net::BodyPlan plan = PlanBody(head);
+  if (plan.refuse_status != 0) {
+    api_.metrics.CountAnswer(plan.refuse_status);
+  }
+  return plan;
+}
+
+net::BodyPlan SurfaceHandler::PlanBody(const net::HttpRequestHead& head) {
   const std::uint64_t byte_size = head.content_length.value_or(0);
   const std::uint64_t small_max =
       std::min(kSmallBodyByteSizeMax, api_.options.request_byte_size_max);
@@ -154,6 +163,7 @@ net::BodyPlan SurfaceHandler::PlanLargeBody(const net::HttpRequestHead& head) {
 
 void SurfaceHandler::OnRequest(net::HttpExchangeRef exchange) {
   const net::HttpRequestHead& head = exchange->head();
+  exchange->AddObserver(api_.metrics);
   if (!cors_headers_.empty()) {
     exchange->AddHeaders(cors_headers_);
     if (IsPreflight(head)) {

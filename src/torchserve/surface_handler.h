@@ -44,6 +44,7 @@ class SurfaceHandler final : public net::HttpHandler {
   Destination Find(const net::HttpRequestHead& head, std::span<const std::string> path,
                    const engine::RegistrySnapshot& models) const;
   Surface SurfaceOf(const ApiRoute* route) const;
+  net::BodyPlan PlanBody(const net::HttpRequestHead& head);
   net::BodyPlan PlanLargeBody(const net::HttpRequestHead& head);
 
   const Surfaces surfaces_;

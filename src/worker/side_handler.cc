@@ -7,6 +7,7 @@
 #include "base/checked_math.h"
 #include "base/log.h"
 #include "base/wake_batch.h"
+#include "engine/sequence_step.h"
 #include "worker/delivery.h"
 
 namespace headrace::worker {
@@ -123,6 +124,9 @@ Status SideHandler::Respond(std::span<const std::byte> body) {
       ReportExecution(
           request, answer.ok(),
           {.exec_start = begin, .compute_start = begin, .compute_end = now, .exec_end = now});
+    }
+    if (response.ends_sequence && request.step != nullptr) {
+      request.step->EndSequence();
     }
     Give(std::move(answer), request);
     if (ends) {
