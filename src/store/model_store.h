@@ -79,8 +79,8 @@ enum class Progress : std::uint8_t {
 struct StoreReply {
   StoreError error;
   Progress progress = Progress::kDone;
-  std::string text;           // for `status`, in TorchServe's words; empty on failure
-  std::string name, version;  // of the model, where it is known by then
+  std::string text = {};                // for `status`, in TorchServe's words; empty on failure
+  std::string name = {}, version = {};  // of the model, where it is known by then
 };
 using StoreDone = std::function<void(StoreReply)>;
 
