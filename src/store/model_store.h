@@ -68,6 +68,8 @@ struct ModelStoreOptions {
 struct Registration {
   std::string url;      // of the archive: a name in the store, a path below it, an URL
   std::string name;     // empty: the manifest's
+  std::string folder;   // of an archive that is unpacked already and stays while the version
+                        // does; `url` is then only what is told of it. Empty: `url` is looked for
   std::string handler;  // empty: the manifest's
   std::string runtime;  // empty: the manifest's
   WantedSettings settings;
