@@ -39,7 +39,7 @@ int Serve(const std::vector<std::string>& arguments) {
     std::fputs(server::PrintConfig(*resolved).c_str(), stdout);
     return 0;
   }
-  if (resolved->config.model_repositories.empty()) {
+  if (resolved->config.model_repositories.empty() && !resolved->config.torchserve.enabled) {
     return Fail(InvalidArgument("--model-repository is required; it names a directory of models"));
   }
   server::HardenProcess();

@@ -208,7 +208,12 @@ Status Model::SetPlacements(const std::vector<InstancePlacement>& wanted) {
       stays[i] = true;
     }
   }
-  HEADRACE_RETURN_IF_ERROR(AddRunners(missing));
+  // What comes meanwhile waits for them, as it would for instances that restart.
+  const auto starting = static_cast<std::ptrdiff_t>(missing.size());
+  health_->Expect(starting);
+  const Status added = AddRunners(missing);
+  health_->Expect(-starting);
+  HEADRACE_RETURN_IF_ERROR(added);
   stays.resize(runners_.size(), true);
   {
     std::vector<std::unique_ptr<Runner>> staying;

@@ -19,6 +19,7 @@ struct TorchServeConfig {
   bool enabled = false;
   // The program `torchserve`: nothing but TorchServe's services listens, and the log has its form.
   bool program = false;
+  std::string config_file;  // of `headrace serve`: a config.properties
 
   // Listeners. Equal addresses are one listener.
   TorchServeAddress inference_address{"http://127.0.0.1:8080", "127.0.0.1", 8080, {}, false};
@@ -50,6 +51,7 @@ struct TorchServeConfig {
   std::int64_t default_response_timeout = 120, default_startup_timeout = 120;
   std::int64_t unregister_model_timeout = 120;
   std::int64_t job_queue_size = 100;
+  std::int64_t initial_worker_port = 9000;    // workers are called by numbers from here on
   std::optional<std::int64_t> number_of_gpu;  // at most so many are used
   std::string default_service_handler, service_envelope;
   bool decode_input_request = true, limit_max_image_pixels = true;

@@ -135,8 +135,6 @@ Status SetThreadCount(ServerConfig& config, std::string_view text) {
 }
 
 constexpr std::string_view kNoJvm = "there is no JVM here";
-constexpr std::string_view kNoWorkerPorts =
-    "workers are reached through shared memory, not through ports";
 constexpr std::string_view kNoIpex = "workers use the PyTorch that is installed, as it is";
 
 constexpr std::int64_t kAgeMax = 4'000'000'000;  // milliseconds, 46 days
@@ -215,7 +213,7 @@ constexpr TorchServeKey kKeys[] = {
     {"ipex_gpu_enable", nullptr, kNoIpex, "false"},
     {"cpu_launcher_enable", nullptr, "instances are bound to cores by the server itself", "false"},
     {"cpu_launcher_args", nullptr, "instances are bound to cores by the server itself"},
-    {"initial_worker_port", nullptr, kNoWorkerPorts, "9000"},
+    {"initial_worker_port", SetNumber<&Config::initial_worker_port, 0, 1'000'000>},
     {"initial_distribution_port", nullptr, "there is no torchrun", "29500"},
     {"plugins_path", nullptr, "plug-ins of Java cannot be loaded"},
     {"vmargs", nullptr, kNoJvm},

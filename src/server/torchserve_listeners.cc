@@ -1,9 +1,11 @@
 #include "server/torchserve_listeners.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "server/listener_limits.h"
 #include "torchserve/apis.h"
@@ -19,12 +21,26 @@ Result<std::shared_ptr<net::TlsContext>> MakeTls(const TorchServeConfig& config,
   if (!config.certificate_file.empty() || !config.private_key_file.empty()) {
     options.certificate_file = config.certificate_file;
     options.key_file = config.private_key_file;
+  } else if (!config.keystore.empty() && !grpc) {
+    if (!EqualsIgnoringCase(config.keystore_type, "PKCS12")) {
+      return InvalidArgument(
+          "keystore_type={} cannot be read; keytool -importkeystore -deststoretype PKCS12 makes a "
+          "keystore that can",
+          config.keystore_type);
+    }
+    options.keystore_file = config.keystore;
+    options.keystore_password = config.keystore_pass;
   } else {
-    return InvalidArgument("TLS needs certificate_file and private_key_file, in PEM");
+    return InvalidArgument(
+        "{} needs certificate_file and private_key_file{}; `openssl req -x509 -newkey rsa:2048 "
+        "-nodes -keyout key.pem -out certificate.pem -subj /CN=localhost` makes a pair for tests",
+        grpc ? "enable_grpc_ssl" : "an https address", grpc ? "" : ", or keystore");
   }
   auto context = net::TlsContext::Create(std::move(options));
   if (!context.ok()) {
-    return context.status().WithPrefix("certificate_file, private_key_file: ");
+    return context.status().WithPrefix(config.certificate_file.empty() && config.private_key_file.empty()
+                                           ? "keystore, keystore_pass: "
+                                           : "certificate_file, private_key_file: ");
   }
   return context;
 }
@@ -117,6 +133,12 @@ Result<std::unique_ptr<TorchServeListeners>> TorchServeListeners::Create(const S
   return listeners;
 }
 
+TorchServeListeners::~TorchServeListeners() {
+  for (const std::string& socket : sockets_) {
+    ::unlink(socket.c_str());
+  }
+}
+
 Status TorchServeListeners::Open(net::HttpServer& services, net::HttpServer& metrics) {
   for (const TorchServePlace& place : TorchServePlaces(config_.torchserve)) {
     const bool metrics_alone = place.metrics && !place.inference && !place.management;
@@ -149,9 +171,7 @@ Status TorchServeListeners::OpenPlace(const TorchServePlace& place, net::HttpSer
   const std::string name = place.inference    ? "torchserve_inference"
                            : place.management ? "torchserve_management"
                                               : "torchserve_metrics";
-  if (!address.socket.empty()) {
-    return InvalidArgument("{}: Unix sockets are not served; use http://HOST:PORT", address.text);
-  }
+  const std::string host = address.socket.empty() ? address.host : address.Shown(0);
   net::HttpHandler* handler = &apis_.Http(place.inference, place.management, place.metrics);
   if (access_log_ != nullptr) {
     handlers_.push_back(std::make_unique<torchserve::ObservedHandler>(*handler, *access_log_));
@@ -159,7 +179,10 @@ Status TorchServeListeners::OpenPlace(const TorchServePlace& place, net::HttpSer
   }
   HEADRACE_ASSIGN_OR_RETURN(
       const std::uint16_t port,
-      server.AddListener(Options(name, address.host, address.port, address.tls), *handler));
+      server.AddListener(Options(name, host, address.port, address.tls), *handler));
+  if (!address.socket.empty()) {
+    sockets_.push_back(address.socket);
+  }
   for (const auto& [is, what] :
        {std::pair(place.inference, "Inference"), std::pair(place.management, "Management"),
         std::pair(place.metrics, "Metrics")}) {

@@ -47,6 +47,9 @@ class TorchServeListeners {
                                                              torchserve::LogLines* log,
                                                              const Clock& clock);
 
+  // Removes the files of Unix sockets.
+  ~TorchServeListeners();
+
   // Binds: what only tells metrics at `metrics`, everything else at `services`.
   Status Open(net::HttpServer& services, net::HttpServer& metrics);
   // "Inference API bind to: http://127.0.0.1:8080", as TorchServe says it.
@@ -68,6 +71,7 @@ class TorchServeListeners {
   std::unique_ptr<torchserve::AccessLog> access_log_;
   std::vector<std::unique_ptr<torchserve::ObservedHandler>> handlers_;
   std::shared_ptr<net::TlsContext> tls_, grpc_tls_;
+  std::vector<std::string> sockets_;  // files
   std::vector<std::string> started_;  // what LogStarted says
 };
 

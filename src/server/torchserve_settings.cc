@@ -52,8 +52,8 @@ std::string NewestSnapshot(const std::string& directory) {
 // Puts the sources together, in the order of their rank.
 class Resolver {
  public:
-  Resolver(const TorchServeFlags& flags, const Environment& environment)
-      : flags_(flags), environment_(environment) {}
+  Resolver(TorchServeFlags flags, const Environment& environment)
+      : flags_(std::move(flags)), environment_(environment) {}
 
   Result<ResolvedTorchServe> Resolve() {
     TorchServeConfig& torchserve = resolved_.config.torchserve;
@@ -61,6 +61,26 @@ class Resolver {
     torchserve.metrics_location = ValueOr(environment_, "METRICS_LOCATION", "logs");
     HEADRACE_RETURN_IF_ERROR(CheckFlags());
     HEADRACE_RETURN_IF_ERROR(FindFile());
+    HEADRACE_RETURN_IF_ERROR(ApplySources());
+    ListenAlone();
+    return std::move(resolved_);
+  }
+
+  // For `headrace serve`: what its options say is there already.
+  Status ResolveBeside(ServerConfig& config, std::vector<std::string>& warnings) {
+    resolved_.config = config;
+    resolved_.file = flags_.ts_config;
+    HEADRACE_RETURN_IF_ERROR(ApplySources());
+    config = std::move(resolved_.config);
+    config.torchserve.snapshots = false;
+    warnings.insert(warnings.end(), resolved_.warnings.begin(), resolved_.warnings.end());
+    return OkStatus();
+  }
+
+ private:
+  // The file, what is to be put in place of its values, all of it by its keys.
+  Status ApplySources() {
+    TorchServeConfig& torchserve = resolved_.config.torchserve;
     if (!resolved_.file.empty()) {
       HEADRACE_ASSIGN_OR_RETURN(properties_, ReadPropertiesFile(resolved_.file));
       for (auto& [key, value] : properties_) {
@@ -81,12 +101,11 @@ class Resolver {
       torchserve.load_models = flags_.models;
     }
     torchserve.properties.insert(properties_.begin(), properties_.end());
-    HEADRACE_RETURN_IF_ERROR(CheckStores());
-    Finish();
-    return std::move(resolved_);
+    torchserve.temporary_directory = ValueOr(environment_, "TEMP", "");
+    torchserve.enabled = true;
+    return CheckStores();
   }
 
- private:
   Status CheckFlags() {
     for (const auto& [name, file] : {std::pair("--log-config", flags_.log_config),
                                      std::pair("--cpp-log-config", flags_.cpp_log_config)}) {
@@ -208,16 +227,15 @@ class Resolver {
   }
 
   // Nothing but TorchServe's own services listens.
-  void Finish() {
+  void ListenAlone() {
     ServerConfig& config = resolved_.config;
-    config.torchserve.enabled = config.torchserve.program = true;
+    config.torchserve.program = true;
     config.torchserve.snapshots = !flags_.no_config_snapshots;
-    config.torchserve.temporary_directory = ValueOr(environment_, "TEMP", "");
     config.allow_http = config.allow_grpc = config.allow_metrics = false;
     config.http_requests_per_connection_max = 0;
   }
 
-  const TorchServeFlags& flags_;
+  const TorchServeFlags flags_;
   const Environment& environment_;
   ResolvedTorchServe resolved_;
   Properties properties_;
@@ -229,6 +247,17 @@ class Resolver {
 Result<ResolvedTorchServe> ResolveTorchServe(const TorchServeFlags& flags,
                                              const Environment& environment) {
   return Resolver(flags, environment).Resolve();
+}
+
+Status CompleteTorchServe(ServerConfig& config, const Environment& environment,
+                          std::vector<std::string>& warnings) {
+  if (config.torchserve.config_file.empty() && config.torchserve.model_store.empty()) {
+    return OkStatus();
+  }
+  TorchServeFlags flags;
+  flags.ts_config = config.torchserve.config_file;
+  flags.model_store = config.torchserve.model_store;
+  return Resolver(std::move(flags), environment).ResolveBeside(config, warnings);
 }
 
 std::string TemporaryDirectory(const Environment& environment) {

@@ -44,6 +44,11 @@ struct ResolvedTorchServe {
 Result<ResolvedTorchServe> ResolveTorchServe(const TorchServeFlags& flags,
                                              const Environment& environment);
 
+// The same for a server that is a TorchServe beside what else it is: from --torchserve-config and
+// --torchserve-model-store, which are in `config`. Nothing without one of them.
+Status CompleteTorchServe(ServerConfig& config, const Environment& environment,
+                          std::vector<std::string>& warnings);
+
 // The directory for temporary files, as Python finds it: TMPDIR, TEMP, TMP, /tmp.
 std::string TemporaryDirectory(const Environment& environment);
 
