@@ -285,10 +285,17 @@ TEST(TorchServeFlagsTest, Parse_TakesWhatPythonsProgramTakes) {
 }
 
 TEST(TorchServeFlagsTest, Parse_RefusesTheRest) {
-  for (const std::vector<std::string>& arguments :
-       {std::vector<std::string>{"--start", "--stop"}, {"--model-store"}, {"--models"},
-        {"--models", "--ncs"}, {"--model"}, {"--unknown"}, {"-x"}, {"--"}, {"stray"},
-        {"--ncs=true"}, {""}}) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--start", "--stop"},
+                                                    {"--model-store"},
+                                                    {"--models"},
+                                                    {"--models", "--ncs"},
+                                                    {"--model"},
+                                                    {"--unknown"},
+                                                    {"-x"},
+                                                    {"--"},
+                                                    {"stray"},
+                                                    {"--ncs=true"},
+                                                    {""}}) {
     EXPECT_FALSE(ParseTorchServeFlags(arguments).ok()) << testing::PrintToString(arguments);
   }
 }
