@@ -21,11 +21,15 @@ RESPONSE, RELEASE, DROPPED, LOG, METRIC, CALL, CALL_RESPONSE, CALL_CANCEL, CONTR
 
 # Flag of EXECUTED: nothing of the block of EXECUTE is referenced any more.
 BLOCK_FREE = 1
+# Flag of a request: the first execution of its sequence.
+START = 1
 # Flags of a response.
 FINAL = 1
 ERROR = 2
 # In EXECUTED only: the request is to be executed once more.
 RESCHEDULED = 4
+# The request's sequence ends with it.
+ENDS_SEQUENCE = 8
 NO_SLOT = 0xFFFFFFFF
 NAME_FOLLOWS = 0xFFFF
 MAX_RANK = 16

@@ -62,11 +62,12 @@ def write_model(directory, files, manifest=None):
     return directory
 
 
-def load_arguments(directory, batch_size=1, handler=None, **parameters):
+def load_arguments(directory, batch_size=1, handler=None, more_config=None, **parameters):
     config = {
         "name": "m",
         "max_batch_size": batch_size,
         "parameters": {key: {"string_value": value} for key, value in parameters.items()},
+        **(more_config or {}),
     }
     return dict(
         contract="handler",

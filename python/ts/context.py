@@ -1,5 +1,7 @@
 """What a handler knows about the model and the batch that it works on."""
 
+import os
+
 from ts import __version__
 
 CONTENT_TYPE = "content-type"
@@ -52,9 +54,9 @@ class Context:
     """One for each model in a worker; the same object for all of its batches, so that handlers may keep things in
     it."""
 
-    header_key_sequence_id = "ts_request_sequence_id"
-    header_key_sequence_start = "ts_request_sequence_start"
-    header_key_sequence_end = "ts_request_sequence_end"
+    header_key_sequence_id = os.environ.get("TS_REQUEST_SEQUENCE_ID") or "ts_request_sequence_id"
+    header_key_sequence_start = os.environ.get("TS_REQUEST_SEQUENCE_START") or "ts_request_sequence_start"
+    header_key_sequence_end = os.environ.get("TS_REQUEST_SEQUENCE_END") or "ts_request_sequence_end"
 
     def __init__(
         self,

@@ -10,8 +10,11 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <memory>
 #include <mutex>
+#include <utility>
 
+#include "base/log_sink.h"
 #include "base/unique_fd.h"
 
 namespace headrace {
@@ -67,6 +70,17 @@ class Log {
       return verbose_level_.load(std::memory_order_relaxed) >= verbose_level;
     }
     return (levels_.load(std::memory_order_relaxed) & Bit(level)) != 0;
+  }
+
+  void SetSink(std::shared_ptr<LogSink> sink) {
+    std::lock_guard lock(mutex_);
+    sink_.swap(sink);
+  }
+
+  // Null: entries are written here.
+  std::shared_ptr<LogSink> sink() {
+    std::lock_guard lock(mutex_);
+    return sink_;
   }
 
   LogFormat format() const { return format_.load(std::memory_order_relaxed); }
@@ -134,6 +148,7 @@ class Log {
   std::atomic<std::uint64_t> dropped_{0};
   std::mutex mutex_;  // guards what follows, and keeps entries whole
   LogOptions options_;
+  std::shared_ptr<LogSink> sink_;
   UniqueFd file_;
   Target plain_;
   Target severe_;
@@ -152,6 +167,10 @@ char Letter(LogLevel level) {
   return 'I';
 }
 
+std::string_view BaseName(std::string_view file) {
+  return file.substr(file.rfind('/') == file.npos ? 0 : file.rfind('/') + 1);
+}
+
 using LineBuffer = fmt::basic_memory_buffer<char, 512>;
 
 // `I0708 12:00:00.123456 PID file.cc:LINE] `, or `2024-07-08T12:00:00Z I PID file.cc:LINE] `.
@@ -160,7 +179,7 @@ void AppendHead(LineBuffer& out, LogLevel level, std::string_view file, int line
   clock_gettime(CLOCK_REALTIME, &now);
   tm utc;
   gmtime_r(&now.tv_sec, &utc);
-  file.remove_prefix(file.rfind('/') == file.npos ? 0 : file.rfind('/') + 1);
+  file = BaseName(file);
   auto at = fmt::appender(out);
   if (Log::Instance().format() == LogFormat::kIso8601) {
     fmt::format_to(at, "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z {} {} {}:{}] ", utc.tm_year + 1900,
@@ -177,6 +196,8 @@ void AppendHead(LineBuffer& out, LogLevel level, std::string_view file, int line
 
 Status ConfigureLog(const LogOptions& options) { return Log::Instance().Configure(options); }
 
+void SetLogSink(std::shared_ptr<LogSink> sink) { Log::Instance().SetSink(std::move(sink)); }
+
 void SetLogLevels(const LogOptions& options) { Log::Instance().SetLevels(options); }
 
 LogOptions CurrentLogOptions() { return Log::Instance().options(); }
@@ -186,6 +207,10 @@ bool LogEnabled(LogLevel level, int verbose_level) {
 }
 
 void LogMessage(LogLevel level, const char* file, int line, std::string_view message) {
+  if (const std::shared_ptr<LogSink> sink = Log::Instance().sink(); sink != nullptr) {
+    sink->Write(level, BaseName(file), message);
+    return;
+  }
   LineBuffer entry;
   AppendHead(entry, level, file, line);
   entry.push_back('"');
@@ -196,6 +221,10 @@ void LogMessage(LogLevel level, const char* file, int line, std::string_view mes
 
 void LogTable(std::string_view heading, std::string_view text, std::source_location where) {
   if (!LogEnabled(LogLevel::kInfo)) {
+    return;
+  }
+  if (const std::shared_ptr<LogSink> sink = Log::Instance().sink(); sink != nullptr) {
+    sink->Write(LogLevel::kInfo, BaseName(where.file_name()), fmt::format("{}\n{}", heading, text));
     return;
   }
   LineBuffer entry;

@@ -79,6 +79,16 @@ void HealthBoard::RefuseWhenEmpty() {
   Act(turn);
 }
 
+void HealthBoard::Expect(std::ptrdiff_t count) {
+  Turn turn;
+  {
+    std::lock_guard lock(mutex_);
+    expected_ += count;
+    turn = Consider();
+  }
+  Act(turn);
+}
+
 void HealthBoard::StopPausing() {
   Turn turn;
   {
@@ -102,7 +112,7 @@ HealthBoard::Turn HealthBoard::Consider() {
   }
   const bool all_down = std::all_of(seats_.begin(), seats_.end(),
                                     [](Seat* seat) { return seat->health_.state == State::kDown; });
-  const bool refuses = seats_.empty() ? refuses_when_empty_ : all_down;
+  const bool refuses = expected_ == 0 && (seats_.empty() ? refuses_when_empty_ : all_down);
   std::string refusal = refuses ? Describe() : "";
   if (refusal != refusal_) {
     refusal_ = std::move(refusal);
@@ -143,7 +153,8 @@ void HealthBoard::Act(const Turn& turn) {
 
 std::string HealthBoard::Describe() const {
   if (seats_.empty()) {
-    return fmt::format("{} cannot serve: it has no instances", label_);
+    return fmt::format("{} cannot serve: {}", label_,
+                       expected_ > 0 ? "its instances are starting" : "it has no instances");
   }
   const auto worst = std::find_if(seats_.begin(), seats_.end(), [](const Seat* seat) {
     return seat->health_.state == State::kDown;

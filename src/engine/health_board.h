@@ -36,6 +36,8 @@ class HealthBoard : public std::enable_shared_from_this<HealthBoard> {
 
   // From now on requests are refused also while there is no instance at all.
   void RefuseWhenEmpty();
+  // `count` instances are being started (negative: no longer): requests wait for them meanwhile.
+  void Expect(std::ptrdiff_t count);
 
   // From now on instances take batches whether they are ready or not: the queue was closed, and
   // what is left in it must end.
@@ -66,6 +68,7 @@ class HealthBoard : public std::enable_shared_from_this<HealthBoard> {
   std::uint64_t refusal_changes_ = 0;
   bool may_pause_;
   bool refuses_when_empty_ = false;
+  std::ptrdiff_t expected_ = 0;
   std::condition_variable resumed_;
   std::vector<Seat*> seats_;
 };

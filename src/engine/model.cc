@@ -208,7 +208,12 @@ Status Model::SetPlacements(const std::vector<InstancePlacement>& wanted) {
       stays[i] = true;
     }
   }
-  HEADRACE_RETURN_IF_ERROR(AddRunners(missing));
+  // What comes meanwhile waits for them, as it would for instances that restart.
+  const auto starting = static_cast<std::ptrdiff_t>(missing.size());
+  health_->Expect(starting);
+  const Status added = AddRunners(missing);
+  health_->Expect(-starting);
+  HEADRACE_RETURN_IF_ERROR(added);
   stays.resize(runners_.size(), true);
   {
     std::vector<std::unique_ptr<Runner>> staying;
@@ -296,6 +301,11 @@ void Model::Accept(std::unique_ptr<InferRequest> request,
     request->Finish(std::move(status));
     return;
   }
+  if (options_.job_tickets && !TakeTicket(*request)) {
+    request->Finish(Unavailable("[request id: {}] {}", request->id, kNoTicketText),
+                    FailureReason::kRejected);
+    return;
+  }
   if (order_ != nullptr) {
     request->WrapSink(
         [this](std::unique_ptr<ResponseSink> sink) { return order_->Join(std::move(sink)); });
@@ -325,6 +335,18 @@ void Model::Accept(std::unique_ptr<InferRequest> request,
   AnswerFromCacheElsewhere(
       options_.cache, *this, clock_, std::move(request),
       [go_on, parts](std::unique_ptr<InferRequest> missed) { go_on(std::move(missed), parts); });
+}
+
+bool Model::TakeTicket(InferRequest& request) {
+  const std::size_t ticket_count = ready_instance_count();
+  std::size_t taken = tickets_taken_.load(std::memory_order_relaxed);
+  while (taken < ticket_count) {
+    if (tickets_taken_.compare_exchange_weak(taken, taken + 1, std::memory_order_relaxed)) {
+      request.has_ticket = true;
+      return true;
+    }
+  }
+  return false;
 }
 
 Status Model::Health() const { return health_->Health(); }

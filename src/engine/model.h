@@ -2,6 +2,7 @@
 #ifndef HEADRACE_ENGINE_MODEL_H_
 #define HEADRACE_ENGINE_MODEL_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -51,6 +52,9 @@ struct ModelOptions {
   std::optional<SequenceOptions> sequences;  // set: sequence batching in place of `batching`
   bool preserve_ordering = false;
   std::vector<InstancePlacement> placements;
+  // A request is refused unless an instance is free to take it at once: as many are under way as
+  // there are instances that can execute.
+  bool job_tickets = false;
   // It may be without instances, at the start and later: requests are refused then.
   bool may_have_no_instances = false;
   std::shared_ptr<const InstancePlacer> placer{};  // null: instances run wherever the process may
@@ -143,6 +147,8 @@ class Model : public std::enable_shared_from_this<Model> {
   void TraceStart(InferRequest& request) const;
   // Stamps and counts a request that arrives.
   void Receive(InferRequest& request);
+  // For a request that Submit has let in: false if every instance has something to do.
+  bool TakeTicket(InferRequest& request);
   // The rest of Submit, inside the gate.
   void Accept(std::unique_ptr<InferRequest> request, std::shared_ptr<const EnsemblePins> parts);
   // Adds runners for `placements`, all of them or none. With stop_mutex_ held, or before Start
@@ -161,6 +167,7 @@ class Model : public std::enable_shared_from_this<Model> {
   Gate gate_;
   Gate pins_;  // each pin is inside gate_ as well
   ModelStatistics statistics_;
+  std::atomic<std::size_t> tickets_taken_{0};
   std::unique_ptr<Scheduler> queue_;
   std::shared_ptr<HealthBoard> health_;
   std::shared_ptr<ResponseOrder> order_;  // null unless preserve_ordering

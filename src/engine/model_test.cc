@@ -102,6 +102,35 @@ TEST(ModelTest, RefusesWithUnavailable_WhenTheQueueIsFull) {
   ExpectBalanced(*model);
 }
 
+TEST(ModelTest, WithJobTickets_TakesARequestOnlyWhileAnInstanceIsFree) {
+  Latch inside, go;
+  ModelOptions options = SmallModel();
+  options.job_tickets = true;
+  auto model = Start(options, [&](Batch batch) {
+    inside.Open();
+    go.Wait();
+    AnswerAll(std::move(batch));
+  });
+  auto running = std::make_shared<Answer>(), refused = std::make_shared<Answer>();
+  model->Submit(SmallRequest(model, running));
+  inside.Wait();
+  model->Submit(SmallRequest(model, refused));
+  EXPECT_THAT(refused->Wait().message(), HasSubstr("no instance of the model is free"));
+  EXPECT_EQ(Failures(*model, FailureReason::kRejected), 1u);
+  go.Open();
+  EXPECT_TRUE(running->Wait().ok());
+  // Whoever has an answer may ask again at once; what is invalid takes no ticket.
+  for (int i = 0; i < 100; ++i) {
+    auto invalid = std::make_shared<Answer>(), next = std::make_shared<Answer>();
+    model->Submit(SmallRequest(model, invalid, 9));
+    EXPECT_EQ(invalid->Wait().code(), StatusCode::kInvalidArgument);
+    model->Submit(SmallRequest(model, next));
+    EXPECT_TRUE(next->Wait().ok());
+  }
+  EXPECT_TRUE(model->Drain(10 * kSecond));
+  ExpectBalanced(*model);
+}
+
 TEST(ModelTest, DropsARequestWhoseClientHasGone) {
   Latch inside, go;
   std::atomic<int> executed{0};

@@ -29,6 +29,7 @@ class PlaceholderStep final : public SequenceStep {
   Status UpdateState(std::string_view name, Tensor value) override {
     return state_.Update(name, std::move(value));
   }
+  void EndSequence() override {}
   bool MayReschedule() const override { return false; }
   void Reschedule(std::unique_ptr<InferRequest>) override {}
   const SequenceState& state() const { return state_; }

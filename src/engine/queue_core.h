@@ -33,6 +33,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -46,6 +47,14 @@
 #include "engine/request.h"
 
 namespace headrace::engine {
+
+// The end of what a request is told that finds its model's queue full.
+inline constexpr std::string_view kQueueFullText = "Exceeds maximum queue size";
+// The same of one that finds no instance free, where it must (ModelOptions::job_tickets), and of
+// one that its model's policy let wait no longer.
+inline constexpr std::string_view kNoTicketText = "no instance of the model is free";
+inline constexpr std::string_view kWaitedTooLongText = "Request timeout expired";
+
 
 struct QueueLimits {
   std::size_t request_count_max = 65'536;  // beyond: UNAVAILABLE "Exceeds maximum queue size"

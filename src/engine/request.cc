@@ -47,6 +47,11 @@ void InferRequest::Finish(Status status, FailureReason reason) {
       model_->statistics_.RecordFailure(reason, total);
     }
   }
+  // Given back before the client can know: its next request finds it.
+  if (has_ticket) {
+    has_ticket = false;
+    model_->tickets_taken_.fetch_sub(1, std::memory_order_relaxed);
+  }
   sink_->Finish(std::move(status));
   if (inside_gate) {
     inside_gate = false;

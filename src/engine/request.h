@@ -102,6 +102,8 @@ class InferRequest : public ListNode<QueueTag>,
   bool submitted = false;
   // True once Submit has let the request into the model's gate; Finish then leaves it.
   bool inside_gate = false;
+  // True while it holds one of the model's job tickets (ModelOptions::job_tickets).
+  bool has_ticket = false;
 
  private:
   ModelHandle model_;

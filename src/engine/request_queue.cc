@@ -47,7 +47,7 @@ void Refuse(InferRequest& request, QueueCore::PushResult why) {
         "[request id: {}] the model is being unloaded and takes no new requests", IdOf(request)));
     return;
   }
-  request.Finish(Unavailable("[request id: {}] Exceeds maximum queue size", IdOf(request)),
+  request.Finish(Unavailable("[request id: {}] {}", IdOf(request), kQueueFullText),
                  FailureReason::kRejected);
 }
 
@@ -62,7 +62,7 @@ void FinishDropped(QueueCore::RequestList& dropped, Nanos now) {
   }
   for (const auto& request : Take(dropped)) {
     if (request->queue_expiry <= now) {
-      request->Finish(Unavailable("Request timeout expired"), FailureReason::kRejected);
+      request->Finish(Unavailable("{}", kWaitedTooLongText), FailureReason::kRejected);
     } else if (request->Cancelled()) {
       request->Finish(Cancelled("[request id: {}] the client has gone before the execution began",
                                 IdOf(*request)),

@@ -60,10 +60,16 @@ SequenceCore::PushResult SequenceCore::Push(std::unique_ptr<InferRequest>& reque
   }
   if (depth_ >= limits_.request_count_max ||
       request->byte_size > limits_.byte_size_max - byte_size_) {
-    return refuse(Unavailable("[request id: {}] Exceeds maximum queue size", IdOf(*request)),
+    return refuse(Unavailable("[request id: {}] {}", IdOf(*request), kQueueFullText),
                   FailureReason::kRejected);
   }
   Sequence* sequence = id.empty() ? nullptr : Find(id, now);
+  if (Status status = CheckRoom(*request, sequence); !status.ok()) {
+    return refuse(std::move(status), FailureReason::kRejected);
+  }
+  if (sequence == nullptr && options_.starts_by_itself && !id.empty()) {
+    request->sequence_flags |= kStart;
+  }
   if (options_.iterative && sequence == nullptr && request->sequence_flags == 0) {
     request->sequence_flags = kStart | kEnd;
   }
@@ -76,7 +82,7 @@ SequenceCore::PushResult SequenceCore::Push(std::unique_ptr<InferRequest>& reque
   }
   result.restarted = sequence != nullptr && start;
   if (sequence == nullptr) {
-    sequence = &Start(std::move(id));
+    sequence = &Start(std::move(id), now);
   }
   last_queued_ = std::max(last_queued_, now);
   request->times.queued = last_queued_;
@@ -122,13 +128,40 @@ SequenceCore::Sequence* SequenceCore::Find(const SequenceId& id, Nanos now) {
     Finish(sequence, End::kIdled, nullptr);
     return nullptr;
   }
+  if (options_.age_max != kNever && now - sequence.begun >= options_.age_max) {
+    Conclude(sequence);
+    return nullptr;
+  }
   return &sequence;
 }
 
-SequenceCore::Sequence& SequenceCore::Start(SequenceId id) {
+void SequenceCore::Conclude(Sequence& sequence) {
+  sequence.concluded = true;
+  if (IsIdle(sequence)) {
+    Finish(sequence, End::kEnded, nullptr);
+  } else {
+    Hide(sequence);
+  }
+}
+
+Status SequenceCore::CheckRoom(const InferRequest& request, const Sequence* sequence) const {
+  if (sequence != nullptr && sequence->pending.size() >= options_.pending_count_max) {
+    return Unavailable("[request id: {}] {} requests of sequence {} to model '{}' wait already",
+                       IdOf(request), options_.pending_count_max, sequence->id.ToString(),
+                       model_name_);
+  }
+  if (sequence == nullptr && figures_.live + figures_.backlog >= options_.sequence_count_max) {
+    return Unavailable("[request id: {}] model '{}' has {} sequences already, more are not allowed",
+                       IdOf(request), model_name_, options_.sequence_count_max);
+  }
+  return OkStatus();
+}
+
+SequenceCore::Sequence& SequenceCore::Start(SequenceId id, Nanos now) {
   auto owned = std::make_unique<Sequence>(std::move(id), options_);
   Sequence& sequence = *owned;
   ++figures_.started;
+  sequence.begun = now;
   sequence.findable = !sequence.id.empty();
   if (sequence.findable) {
     by_id_[sequence.id] = &sequence;
@@ -197,7 +230,7 @@ std::size_t SequenceCore::Released(Sequence& sequence, Nanos now,
     byte_size_ += request.byte_size;
     sequence.pending.PushFront(request);
   }
-  if (sequence.pending.empty() && (sequence.ending || closed_)) {
+  if (sequence.pending.empty() && (sequence.ending || sequence.concluded || closed_)) {
     Finish(sequence, End::kEnded, nullptr);
   } else if (sequence.pending.empty()) {
     SetIdle(sequence, now);

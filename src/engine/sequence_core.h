@@ -61,6 +61,8 @@ class SequenceCore {
     IntrusiveList<InferRequest, QueueTag> pending;  // oldest first
     bool in_flight = false;                         // one of its requests executes
     bool ending = false;                            // that one is its last
+    bool concluded = false;                         // ends when it has nothing left to do
+    Nanos begun = 0;
     Nanos idle_since = 0;
     Key backlog_expiry{kNever, 0};
     std::list<std::unique_ptr<Sequence>>::iterator backlog_place;
@@ -110,6 +112,8 @@ class SequenceCore {
   // request, to be executed once more. The seat that may have work now.
   std::size_t Released(Sequence& sequence, Nanos now,
                        std::unique_ptr<InferRequest> again = nullptr);
+  // Takes no more requests for the sequence, which ends when those that it has are done.
+  void Conclude(Sequence& sequence);
   // Ends what has been idle, or in the backlog, for too long. Appends the seats that may have work
   // now.
   void Expire(Nanos now, std::vector<Dropped>& dropped, std::vector<std::size_t>& seats);
@@ -144,7 +148,9 @@ class SequenceCore {
   Status CheckRequest(const InferRequest& request, const SequenceId& id) const;
   // The live sequence of the id, or null.
   Sequence* Find(const SequenceId& id, Nanos now);
-  Sequence& Start(SequenceId id);
+  // Whether there is room for one more request of `sequence`, or of a new one where that is null.
+  Status CheckRoom(const InferRequest& request, const Sequence* sequence) const;
+  Sequence& Start(SequenceId id, Nanos now);
   void Seize(std::unique_ptr<Sequence> sequence, std::size_t seat, std::size_t slot);
   void Append(Sequence& sequence, InferRequest& request);
   std::unique_ptr<InferRequest> TakeHead(Sequence& sequence);

@@ -402,5 +402,78 @@ TEST_F(SequenceCoreTest, TakeAll_EmptiesSlotsAndBacklog) {
   EXPECT_TRUE(core_->SeatIsFree(0));
 }
 
+TEST_F(SequenceCoreTest, StartsByItself_WhereASequenceIsNotThere) {
+  SequenceOptions options = Oldest(2, 2);
+  options.starts_by_itself = true;
+  Make(options);
+  EXPECT_EQ(Push("a1", 1, 1), "");
+  EXPECT_EQ(Push("a2", 1, 2), "");
+  EXPECT_EQ(Pop(3), "a1");
+  EXPECT_EQ(running_.at("a1").first->sequence_flags, 1u);
+  ReleaseAll(4);
+  EXPECT_EQ(Pop(5), "a2");
+  EXPECT_EQ(running_.at("a2").first->sequence_flags, 0u);
+  ReleaseAll(6);
+  // Idle for too long: it begins anew.
+  EXPECT_EQ(Push("a3", 1, 6 + kIdle), "");
+  EXPECT_EQ(Pop(7 + kIdle), "a3");
+  EXPECT_EQ(running_.at("a3").first->sequence_flags, 1u);
+  EXPECT_EQ(core_->figures().started, 2u);
+}
+
+TEST_F(SequenceCoreTest, Conclude_EndsASequenceAfterWhatItHas) {
+  SequenceOptions options = Oldest(2, 2);
+  options.starts_by_itself = true;
+  Make(options);
+  Push("a1", 1, 1);
+  Push("a2", 1, 1);
+  EXPECT_EQ(Pop(2), "a1");
+  core_->Conclude(*running_.at("a1").second);
+  // Of another sequence of that name, which has a slot of its own.
+  EXPECT_EQ(Push("b1", 1, 3), "");
+  ReleaseAll(4);
+  EXPECT_EQ(core_->figures().live, 2u);
+  EXPECT_EQ(Pop(5), "a2,b1");
+  ReleaseAll(6);
+  EXPECT_EQ(core_->figures().live, 1u);
+  EXPECT_EQ(core_->figures().ended, 1u);
+}
+
+TEST_F(SequenceCoreTest, OldSequence_BeginsAnew) {
+  SequenceOptions options = Oldest(4, 1);
+  options.starts_by_itself = true;
+  options.age_max = 100;
+  Make(options);
+  Push("a1", 1, 1);
+  EXPECT_EQ(Pop(1), "a1");
+  ReleaseAll(2);
+  Push("a2", 1, 100);
+  EXPECT_EQ(Pop(100), "a2");
+  // It still executes, or it is idle: the next request has a sequence of its own.
+  EXPECT_EQ(Push("b1", 1, 101), "");
+  EXPECT_EQ(core_->figures().started, 2u);
+  ReleaseAll(102);
+  EXPECT_EQ(core_->figures().live, 1u);
+  EXPECT_EQ(Pop(103), "b1");
+  ReleaseAll(104);
+  EXPECT_EQ(Push("c1", 1, 300), "");
+  EXPECT_EQ(core_->figures().live, 1u);
+  EXPECT_EQ(core_->figures().started, 3u);
+}
+
+TEST_F(SequenceCoreTest, Push_RefusesBeyondTheLimitsOfSequences) {
+  SequenceOptions options = Oldest(1, 1);
+  options.starts_by_itself = true;
+  options.sequence_count_max = 2;
+  options.pending_count_max = 1;
+  Make(options);
+  EXPECT_EQ(Push("a1", 1, 1), "");
+  EXPECT_THAT(Push("a2", 1, 1), HasSubstr("1 requests of sequence 1 to model 'm' wait already"));
+  EXPECT_EQ(Push("b1", 2, 1), "");  // in the backlog
+  EXPECT_THAT(Push("c1", 3, 1), HasSubstr("has 2 sequences already"));
+  EXPECT_EQ(Pop(2), "a1");
+  EXPECT_EQ(Push("a2", 1, 3), "");
+}
+
 }  // namespace
 }  // namespace headrace::engine

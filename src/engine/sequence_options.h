@@ -50,6 +50,14 @@ struct SequenceOptions {
   // A request is a sequence by itself unless it names one, and its backend may have it executed
   // again.
   bool iterative = false;
+  // A request that names a sequence which there is not begins it, whether it says START or not.
+  bool starts_by_itself = false;
+  // Requests that come so long after a sequence's first one begin it anew.
+  Nanos age_max = kNever;
+  // Beyond them requests are refused: sequences, with those that wait for a slot; requests of one
+  // that wait.
+  std::size_t sequence_count_max = SIZE_MAX;
+  std::size_t pending_count_max = SIZE_MAX;
   std::vector<SequenceControl> controls{};
   std::vector<SequenceStateSpec> states{};
 };

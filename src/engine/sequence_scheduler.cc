@@ -225,6 +225,11 @@ class SequenceScheduler::Impl {
     }
   }
 
+  void EndSequence(Sequence& sequence) {
+    std::lock_guard lock(mutex_);
+    core_.Conclude(sequence);
+  }
+
   std::size_t depth() const {
     std::lock_guard lock(mutex_);
     return core_.depth();
@@ -290,6 +295,7 @@ class SequenceScheduler::Step final : public SequenceStep {
   Status UpdateState(std::string_view name, Tensor value) override {
     return sequence_.state.Update(name, std::move(value));
   }
+  void EndSequence() override { impl_->EndSequence(sequence_); }
   bool MayReschedule() const override { return impl_->options().iterative; }
   void Reschedule(std::unique_ptr<InferRequest> request) override {
     const std::unique_ptr<SequenceStep> self = std::move(request->step);

@@ -25,6 +25,9 @@ class SequenceStep {
   // The next value of the state whose output is `name`; the sequence's next step finds it in the
   // state's input. INVALID_ARGUMENT when type or shape are not the configured ones.
   virtual Status UpdateState(std::string_view name, Tensor value) = 0;
+  // The sequence takes no more requests, and ends when those that it has are done, whatever they
+  // say. A request that names it later begins another one.
+  virtual void EndSequence() = 0;
   // Executes the request again as the next step of its sequence (iterative sequences). Takes it in
   // every case; `request->step` is this object, which ends with the call.
   virtual void Reschedule(std::unique_ptr<InferRequest> request) = 0;

@@ -39,6 +39,11 @@ struct FrontEndOptions {
   std::uint64_t http_stream_unsent_byte_size_max = std::uint64_t{64} << 20;
   net::GrpcCompressionLevel grpc_response_compression = net::GrpcCompressionLevel::kNone;
   SharedMemoryOptions shared_memory;
+  // Headers of predictions: the sequence that a request belongs to, what tells the handler that it
+  // is the sequence's first, and its priority (1 is the highest).
+  std::string sequence_id_header = "ts_request_sequence_id";
+  std::string sequence_start_header = "ts_request_sequence_start";
+  std::string priority_header = "ts_request_priority";
 };
 
 // Thread-safe. `draining` set: readiness answers false at once, inference goes on until the

@@ -80,6 +80,7 @@ void SubmitInfer(engine::ModelHandle model, InferSubmission submission,
   request->client = submission.client;
   request->times.received = submission.received;
   request->trace = std::move(submission.trace);
+  request->observer = std::move(submission.observer);
   // `model` keeps it alive through Submit, whatever becomes of the request.
   model->Submit(std::move(request));
 }

@@ -53,6 +53,7 @@ struct InferSubmission {
   protocol::V2InferRequest request;
   std::vector<std::string> wanted_outputs;
   std::shared_ptr<engine::RequestTrace> trace;
+  std::shared_ptr<engine::ExecutionObserver> observer = {};  // null: nobody asks for its times
   Nanos received = 0;
   Nanos deadline = kNever;
   std::uint64_t client = 0;  // ClientKey

@@ -16,7 +16,7 @@ namespace {
 // What a reply and the pieces of its stream share.
 struct Exchange {
   net::HttpExchangeRef exchange;
-  std::string request_id;
+  PredictionReplyPlan plan;
   const Services& services;
   std::atomic<bool> overflowed{false};         // any thread: the client does not read
   std::atomic<std::uint64_t> posted_bytes{0};  // any thread: in pieces on their way to the loop
@@ -38,7 +38,7 @@ void SendPiece(Exchange& to, const engine::InferResponse& response) {
   }
   if (!to.begun) {
     to.begun = true;
-    net::HttpResponse head = BuildPredictionAnswer(response, to.request_id);
+    net::HttpResponse head = BuildPredictionAnswer(response, to.plan.request_id);
     head.body.clear();
     if (head.status == 204 || head.status == 304) {
       head.status = 200;  // those have no body
@@ -74,9 +74,8 @@ class PieceTask final : public net::LoopTask {
 // hop.
 class EndTask final : public net::LoopTask {
  public:
-  EndTask(std::shared_ptr<Exchange> to, engine::ModelHandle model,
-          std::shared_ptr<engine::RequestTrace> trace)
-      : to_(std::move(to)), model_(std::move(model)), trace_(std::move(trace)) {}
+  EndTask(std::shared_ptr<Exchange> to, engine::ModelHandle model)
+      : to_(std::move(to)), model_(std::move(model)) {}
 
   void SetResponse(engine::InferResponse response) {
     response_ = std::move(response);
@@ -108,24 +107,27 @@ class EndTask final : public net::LoopTask {
 
  private:
   void Report(std::string_view activity, Nanos time) {
-    if (trace_ != nullptr) {
-      trace_->ReportCustom(activity, time);
+    if (to_->plan.trace != nullptr) {
+      to_->plan.trace->ReportCustom(activity, time);
     }
   }
 
   net::HttpResponse Answer() const {
     if (outcome_.ok() && responded_ && response_.error.ok()) {
-      return BuildPredictionAnswer(response_, to_->request_id);
+      return BuildPredictionAnswer(response_, to_->plan.request_id);
     }
     Status status = outcome_.ok() ? response_.error : outcome_;
     if (status.ok()) {
       status = Internal("the handler's worker gave no answer");
     }
-    Refusal refusal = frontend::RefusalOf(ErrorOf(status, StatusParameter(response_.parameters)));
+    const int said = StatusParameter(response_.parameters);
+    Refusal refusal = frontend::RefusalOf(said == 0 && status.code() == StatusCode::kUnavailable
+                                              ? UnavailableError(status, *model_, to_->plan.version)
+                                              : ErrorOf(status, said));
     net::HttpResponse answer;
     answer.status = refusal.status;
     answer.content_type = kJsonType;
-    answer.extra_headers = PredictionHeaders(to_->request_id) + refusal.headers;
+    answer.extra_headers = PredictionHeaders(to_->plan.request_id) + refusal.headers;
     answer.body.push_back(Buffer::FromString(std::move(refusal.json)));
     return answer;
   }
@@ -145,7 +147,6 @@ class EndTask final : public net::LoopTask {
 
   const std::shared_ptr<Exchange> to_;
   const engine::ModelHandle model_;
-  const std::shared_ptr<engine::RequestTrace> trace_;
   engine::InferResponse response_;
   bool responded_ = false;
   Status outcome_;
@@ -208,13 +209,14 @@ class PredictionSink final : public engine::ResponseSink {
 
 }  // namespace
 
-std::unique_ptr<engine::ResponseSink> MakePredictionSink(
-    net::HttpExchangeRef exchange, engine::ModelHandle model, std::string request_id,
-    std::shared_ptr<engine::RequestTrace> trace, const Services& services) {
+std::unique_ptr<engine::ResponseSink> MakePredictionSink(net::HttpExchangeRef exchange,
+                                                         engine::ModelHandle model,
+                                                         PredictionReplyPlan plan,
+                                                         const Services& services) {
   // Not make_shared: an aggregate with atomics is made in place.
-  std::shared_ptr<Exchange> to(new Exchange{
-      .exchange = std::move(exchange), .request_id = std::move(request_id), .services = services});
-  auto end = std::make_unique<EndTask>(to, std::move(model), std::move(trace));
+  std::shared_ptr<Exchange> to(
+      new Exchange{.exchange = std::move(exchange), .plan = std::move(plan), .services = services});
+  auto end = std::make_unique<EndTask>(to, std::move(model));
   return std::make_unique<PredictionSink>(std::move(to), std::move(end));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <random>
 #include <utility>
 #include <vector>
@@ -44,6 +45,19 @@ Result<Content> ContentOf(const net::HttpExchange& exchange) {
   return content;
 }
 
+// TorchServe's order: those of the query come first, so that of equal names the form's counts.
+void AddInputs(const std::vector<std::pair<std::string, std::string>>& inputs, Content& content) {
+  std::string bytes(content.data.view());
+  std::vector<FormPart> parts;
+  for (const auto& [name, value] : inputs) {
+    parts.push_back({.name = name, .type = {}, .offset = bytes.size(), .byte_size = value.size()});
+    bytes.append(value);
+  }
+  content.parts.insert(content.parts.begin(), std::make_move_iterator(parts.begin()),
+                       std::make_move_iterator(parts.end()));
+  content.data = Buffer::FromString(std::move(bytes));
+}
+
 std::string PartsJson(const std::vector<FormPart>& parts) {
   std::string text;
   JsonWriter json(text);
@@ -59,37 +73,63 @@ std::string PartsJson(const std::vector<FormPart>& parts) {
 
 // Of headers that came several times the last one counts, as in TorchServe: it comes last here,
 // too.
-std::string HeadersJson(const net::HttpRequestHead& head) {
+using Headers = std::vector<std::pair<std::string_view, std::string_view>>;
+std::string HeadersJson(const Headers& headers, const PredictionPlan& plan) {
   std::string text;
   text.reserve(256);
   JsonWriter json(text);
   json.BeginObject();
-  for (const auto& [name, value] : head.headers) {
+  for (const auto& [name, value] : headers) {
+    json.Key(name).String(value);
+  }
+  for (const auto& [name, value] : plan.headers) {
     json.Key(name).String(value);
   }
   json.EndObject();
   return text;
 }
 
+protocol::V2InferRequest RequestOf(PredictionContent content, const Headers& headers,
+                                   PredictionPlan plan, std::string request_id) {
+  protocol::V2InferRequest request;
+  request.id = std::move(request_id);
+  request.priority = plan.priority;
+  NamedTensor& input = request.inputs.emplace_back();
+  input.name = "data";
+  input.tensor = std::move(content.data);
+  input.tensor.dtype = DataType::kUint8;
+  input.tensor.shape = Shape({1, static_cast<std::int64_t>(input.tensor.byte_size())});
+  request.parameters.push_back({"parts", PartsJson(content.parts)});
+  request.parameters.push_back({"headers", HeadersJson(headers, plan)});
+  request.correlation_id_text = std::move(plan.sequence_id);
+  request.parameters.push_back({"request_id", std::move(plan.handler_id)});
+  return request;
+}
+
 }  // namespace
 
 Result<protocol::V2InferRequest> BuildPrediction(const net::HttpExchange& exchange,
                                                  const PredictionTarget& target,
-                                                 std::string request_id) {
+                                                 PredictionPlan plan, std::string request_id) {
   HEADRACE_ASSIGN_OR_RETURN(Content content, ContentOf(exchange));
-  protocol::V2InferRequest request;
-  request.id = request_id;
-  NamedTensor& input = request.inputs.emplace_back();
-  input.name = "data";
-  input.tensor.dtype = DataType::kUint8;
-  input.tensor.shape = Shape({1, static_cast<std::int64_t>(content.data.size())});
-  input.tensor.data = std::move(content.data);
-  request.parameters.push_back({"parts", PartsJson(content.parts)});
-  request.parameters.push_back({"headers", HeadersJson(exchange.head())});
-  request.parameters.push_back({"request_id", std::move(request_id)});
-  request.parameters.push_back({"path", target.url_path});
-  request.parameters.push_back({"explain", target.explain});
+  if (!target.query_inputs.empty()) {
+    AddInputs(target.query_inputs, content);
+  }
+  protocol::V2InferRequest request =
+      RequestOf({{.data = std::move(content.data)}, std::move(content.parts)},
+                exchange.head().headers, std::move(plan), std::move(request_id));
+  if (target.url_path) {
+    request.parameters.push_back({"path", *target.url_path});
+  }
+  if (target.explain) {
+    request.parameters.push_back({"explain", *target.explain});
+  }
   return request;
+}
+
+protocol::V2InferRequest BuildPrediction(PredictionContent content, PredictionPlan plan,
+                                         std::string request_id) {
+  return RequestOf(std::move(content), {}, std::move(plan), std::move(request_id));
 }
 
 std::string RequestIdOf(const net::HttpRequestHead& head) {
@@ -101,7 +141,10 @@ std::string RequestIdOf(const net::HttpRequestHead& head) {
       return std::string(*given);
     }
   }
-  // Not a secret: it has only to be new.
+  return NewRequestId();
+}
+
+std::string NewRequestId() {
   thread_local std::mt19937_64 generator{std::random_device()()};
   const std::uint64_t high = generator(), low = generator();
   return fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}", high >> 32, high >> 16 & 0xffff,

@@ -1,15 +1,18 @@
 #include "frontend/predictions.h"
 
+#include <charconv>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "frontend/call.h"
+#include "frontend/client_key.h"
 #include "frontend/infer_submit.h"
 #include "frontend/prediction_answer.h"
 #include "frontend/prediction_reply.h"
-#include "frontend/prediction_request.h"
+#include "frontend/prediction_schedule.h"
 #include "frontend/torchserve_error.h"
 #include "frontend/v2_infer.h"
 #include "protocol/urlencoded.h"
@@ -17,107 +20,164 @@
 namespace headrace::frontend {
 namespace {
 
+TorchServeError NotFoundHere() {
+  return {.code = 404,
+          .type = "ResourceNotFoundException",
+          .message = "Requested resource is not found, please refer to API document."};
+}
+
+// What a path of the v2 router asks for, decoded.
 struct Target {
-  engine::ModelHandle model;
+  std::string model, version;
   PredictionTarget prediction;
 };
 
-struct PredictionRefusal {
-  TorchServeError error;
-  RefusalReason reason = RefusalReason::kMalformed;
-};
-
-PredictionRefusal NotFoundHere() {
-  return {{.code = 404,
-           .type = "ResourceNotFoundException",
-           .message = "Requested resource is not found, please refer to API document."},
-          RefusalReason::kUnknownModel};
+// The whole number that a version is, or looks like: "1" and "1.0" are 1.
+std::optional<std::int64_t> NumberOf(std::string_view version) {
+  if (version.ends_with(".0")) {
+    version.remove_suffix(2);
+  }
+  std::int64_t number = 0;
+  const auto [end, error] =
+      std::from_chars(version.data(), version.data() + version.size(), number);
+  const bool whole = error == std::errc() && end == version.data() + version.size() &&
+                     version.front() != '0' && number > 0;
+  return whole ? std::optional(number) : std::nullopt;
 }
 
-// TorchServe's versions look like "1.0"; those of a repository are whole numbers.
-std::string_view WholeVersion(std::string_view version) {
-  return version.ends_with(".0") ? version.substr(0, version.size() - 2) : version;
+// The number that `version` has in the registry; nothing if no version is called so.
+std::optional<std::int64_t> FindVersion(const engine::ModelEntry& entry, std::string_view version) {
+  for (const auto& [number, candidate] : entry.versions) {
+    if (candidate.model != nullptr && candidate.model->options().version_name == version) {
+      return number;
+    }
+  }
+  const std::optional<std::int64_t> number = NumberOf(version);
+  return number && entry.versions.contains(*number) ? number : std::nullopt;
 }
 
-std::optional<PredictionRefusal> FindHandler(std::string_view name, std::string_view version,
-                                             const engine::RegistrySnapshot& models,
-                                             engine::ModelHandle& model) {
-  auto found = FindModel(name, WholeVersion(version), models);
-  if (!found.ok() && found.status().code() == StatusCode::kNotFound) {
-    const bool other_version =
-        !version.empty() && FindModel(name, {}, models).status().code() != StatusCode::kNotFound;
-    TorchServeError error{.code = 404};
-    error.type = other_version ? "ModelVersionNotFoundException" : "ModelNotFoundException";
-    error.message =
-        other_version ? fmt::format("Model version: {} does not exist for model: {}", version, name)
-                      : fmt::format("Model not found: {}", name);
-    return PredictionRefusal{std::move(error), RefusalReason::kUnknownModel};
-  }
-  if (!found.ok()) {
-    return PredictionRefusal{ErrorOf(found.status(), 0), RefusalReason::kNotReady};
-  }
-  model = *std::move(found);
-  if (model->options().platform != "handler") {
-    return PredictionRefusal{
-        {.code = 400,
-         .type = "BadRequestException",
-         .message =
-             fmt::format("Model {0} is no handler: send requests to /v2/models/{0}/infer", name)},
-        RefusalReason::kUnsupported};
-  }
-  return std::nullopt;
+TorchServeError UnknownVersion(std::string_view model, std::string_view version) {
+  return {.code = 404,
+          .type = "ModelVersionNotFoundException",
+          .message = fmt::format("Model version: {} does not exist for model: {}", version, model)};
 }
 
-std::optional<PredictionRefusal> Resolve(const RouteMatch& match,
-                                         const engine::RegistrySnapshot& models, Target& target) {
+RefusalReason ReasonOf(const TorchServeError& error) {
+  switch (error.code) {
+    case 404:
+      return RefusalReason::kUnknownModel;
+    case 413:
+      return RefusalReason::kTooLarge;
+    case 503:
+      return RefusalReason::kNotReady;
+    default:
+      return RefusalReason::kMalformed;
+  }
+}
+
+Refusal Count(const Services& services, const engine::Model* model, std::string_view request_id,
+              const TorchServeError& error) {
+  CountRefusal(services, model, ReasonOf(error));
+  Refusal answer = RefusalOf(error);
+  answer.headers.insert(0, PredictionHeaders(request_id));
+  return answer;
+}
+
+std::optional<TorchServeError> Resolve(const RouteMatch& match, Target& target) {
   // Segments were cut before they are decoded: an encoded slash stays in its segment, and finds no
   // model.
-  const auto name = protocol::PercentDecode(match.model, false);
   const std::string_view rest = match.rest;
   const std::string_view version_text = rest.substr(0, rest.find('/'));
-  const auto version = protocol::PercentDecode(version_text, false);
-  const auto path = protocol::PercentDecode(
+  auto name = protocol::PercentDecode(match.model, false);
+  auto version = protocol::PercentDecode(version_text, false);
+  auto path = protocol::PercentDecode(
       rest.size() > version_text.size() ? rest.substr(version_text.size() + 1) : std::string_view(),
       false);
   if (!name.ok() || !version.ok() || !path.ok() || name->empty()) {
     return NotFoundHere();
   }
-  target.prediction.url_path = *path;
-  return FindHandler(*name, *version, models, target.model);
-}
-
-Refusal Count(const Services& services, const engine::Model* model, std::string_view request_id,
-              const PredictionRefusal& refusal) {
-  CountRefusal(services, model, refusal.reason);
-  Refusal answer = RefusalOf(refusal.error);
-  answer.headers.insert(0, PredictionHeaders(request_id));
-  return answer;
+  target.model = *std::move(name);
+  target.version = *std::move(version);
+  target.prediction.url_path = *std::move(path);
+  return std::nullopt;
 }
 
 void Serve(Call& call, bool explain) {
   Target target;
-  std::string request_id = RequestIdOf(call.exchange->head());
-  if (const auto refusal = Resolve(call.match, call.loop.models.Get(), target)) {
-    Reply(*call.exchange, Count(call.services, target.model.get(), request_id, *refusal));
+  if (const auto error = Resolve(call.match, target)) {
+    const std::string id = RequestIdOf(call.exchange->head());
+    Reply(*call.exchange, Count(call.services, nullptr, id, *error));
     return;
   }
   target.prediction.explain = explain;
-  auto request = BuildPrediction(*call.exchange, target.prediction, request_id);
-  if (!request.ok()) {
-    Reply(*call.exchange,
-          Count(call.services, target.model.get(), request_id, {ErrorOf(request.status(), 0)}));
-    return;
-  }
-  InferSubmission submission;
-  submission.request = *std::move(request);
-  submission.trace = BeginHttpTrace(call, *target.model);
-  submission.received = call.exchange->received();
-  auto sink = MakePredictionSink(std::move(call.exchange), target.model, std::move(request_id),
-                                 submission.trace, call.services);
-  SubmitInfer(std::move(target.model), std::move(submission), std::move(sink));
+  Predict(call.services, call.loop, std::move(call.exchange), target.model, target.version,
+          target.prediction);
 }
 
 }  // namespace
+
+std::optional<TorchServeError> FindHandler(std::string_view model, std::string_view version,
+                                           const engine::RegistrySnapshot& models,
+                                           engine::ModelHandle& found) {
+  std::optional<std::int64_t> number;
+  if (!version.empty()) {
+    const auto entry = models.Resolve(model);
+    if (entry.ok() && !(number = FindVersion(**entry, version))) {
+      return UnknownVersion(model, version);
+    }
+  }
+  auto looked_up = models.Lookup(model, number);
+  if (!looked_up.ok()) {
+    if (looked_up.status().code() == StatusCode::kNotFound) {
+      return TorchServeError{.code = 404,
+                             .type = "ModelNotFoundException",
+                             .message = fmt::format("Model not found: {}", model)};
+    }
+    return ErrorOf(looked_up.status(), 0);
+  }
+  if ((*looked_up)->options().platform != "handler") {
+    return TorchServeError{
+        .code = 400,
+        .type = "BadRequestException",
+        .message =
+            fmt::format("Model {0} is no handler: send requests to /v2/models/{0}/infer", model)};
+  }
+  found = *std::move(looked_up);
+  return std::nullopt;
+}
+
+void Predict(Services& services, LoopContext& loop, net::HttpExchangeRef exchange,
+             std::string_view model_name, std::string_view version,
+             const PredictionTarget& target,
+             PredictionWatcher* watcher) {
+  std::string request_id = RequestIdOf(exchange->head());
+  engine::ModelHandle model;
+  if (const auto error = FindHandler(model_name, version, loop.models.Get(), model)) {
+    Reply(*exchange, Count(services, model.get(), request_id, *error));
+    return;
+  }
+  auto plan = PlanPrediction(exchange->head(), *model, services.options, request_id);
+  auto request = plan.ok() ? BuildPrediction(*exchange, target, *std::move(plan), request_id)
+                           : Result<protocol::V2InferRequest>(plan.status());
+  if (!request.ok()) {
+    Reply(*exchange, Count(services, model.get(), request_id, ErrorOf(request.status(), 0)));
+    return;
+  }
+  const RouteMatch no_match;
+  InferSubmission submission;
+  submission.request = *std::move(request);
+  submission.trace = BeginHttpTrace(Call{services, loop, no_match, exchange}, *model);
+  submission.received = exchange->received();
+  submission.client = ClientKey(services.options, *exchange);
+  PredictionReplyPlan reply{.request_id = std::move(request_id),
+                            .version = std::string(version),
+                            .trace = submission.trace};
+  auto sink = MakePredictionSink(std::move(exchange), model, std::move(reply), services);
+  if (watcher != nullptr) {
+    watcher->WatchPrediction(model->name(), version, submission, sink);
+  }
+  SubmitInfer(std::move(model), std::move(submission), std::move(sink));
+}
 
 void ServePrediction(Call& call) { Serve(call, false); }
 
@@ -127,18 +187,21 @@ std::optional<Refusal> RefusePredictionEarly(Services& services, const RouteMatc
                                              const net::HttpRequestHead& head,
                                              const engine::RegistrySnapshot& models) {
   Target target;
-  if (const auto refusal = Resolve(match, models, target)) {
-    return Count(services, target.model.get(), RequestIdOf(head), *refusal);
+  engine::ModelHandle model;
+  std::optional<TorchServeError> error = Resolve(match, target);
+  if (!error) {
+    error = FindHandler(target.model, target.version, models, model);
   }
   const std::uint64_t byte_size_max = services.InputByteSizeMax();
-  if (head.content_length.value_or(0) > byte_size_max) {
-    return Count(services, target.model.get(), RequestIdOf(head),
-                 {{.code = 413,
-                   .type = "RequestEntityTooLargeException",
-                   .message = fmt::format(
-                       "The request has {} bytes, the limit is {} (--http-max-input-size)",
-                       *head.content_length, byte_size_max)},
-                  RefusalReason::kTooLarge});
+  if (!error && head.content_length.value_or(0) > byte_size_max) {
+    error = TorchServeError{
+        .code = 413,
+        .type = "RequestEntityTooLargeException",
+        .message = fmt::format("The request has {} bytes, the limit is {} (--http-max-input-size)",
+                               *head.content_length, byte_size_max)};
+  }
+  if (error) {
+    return Count(services, model.get(), RequestIdOf(head), *error);
   }
   return std::nullopt;
 }

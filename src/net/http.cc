@@ -76,15 +76,25 @@ std::size_t HttpRequestHead::HeaderCount(std::string_view name) const {
                     [name](const auto& header) { return EqualsIgnoringCase(header.first, name); }));
 }
 
+void HttpExchange::TellObservers(int status) {
+  for (HttpAnswerObserver* const observer : std::exchange(observers_, {})) {
+    observer->OnAnswer(*this, status);
+  }
+}
+
 void HttpExchange::Respond(HttpResponse response) {
+  TellObservers(response.status);
   if (responder_ != nullptr) {
+    response.extra_headers.append(added_headers_);
     responder_->Respond(std::move(response));
   }
 }
 
 void HttpExchange::BeginStream(HttpResponse head) {
   HEADRACE_CHECK(head.body.empty() && head.status != 204 && head.status != 304);
+  TellObservers(head.status);
   if (responder_ != nullptr) {
+    head.extra_headers.append(added_headers_);
     responder_->BeginStream(std::move(head));
   }
 }

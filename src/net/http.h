@@ -62,7 +62,7 @@ struct BodyPlan {
   std::uint64_t aligned_offset = 0;
   // A status other than 0 refuses the request before its body is read.
   int refuse_status = 0;
-  std::string refuse_json;  // body of the refusal
+  std::string refuse_json;  // body of the refusal; may be empty
   // Additional header lines of the refusal, each "Name: value\r\n" (Allow, Accept-Encoding).
   std::string refuse_headers;
 };
@@ -92,6 +92,14 @@ class HttpResponder {
   ~HttpResponder() = default;
 };
 
+// Hears of the answers of exchanges: what counts them, or logs them. Thread-safe; must not block.
+class HttpAnswerObserver {
+ public:
+  virtual ~HttpAnswerObserver() = default;
+  // The answer begins, with this status. On the loop of `exchange`.
+  virtual void OnAnswer(const HttpExchange& exchange, int status) = 0;
+};
+
 // One request being answered. Shared by the connection and whoever answers; created by the
 // connection. Thread-safety: `cancelled` and `loop` from any thread, everything else on the loop's
 // thread.
@@ -110,6 +118,14 @@ class HttpExchange {
   EventLoop& loop() const { return loop_; }
   // The host that it came from (peer_key.h); 0: not known.
   std::uint64_t peer() const { return peer_; }
+
+  // Borrowed, and outlives the exchange; several hear of the answer in this order. On the loop's
+  // thread, before the answer begins.
+  void AddObserver(HttpAnswerObserver& observer) { observers_.push_back(&observer); }
+
+  // Complete lines "Name: value\r\n" that the answer has, whoever sends it; checked as those of
+  // HttpResponse are. On the loop's thread, before the answer begins.
+  void AddHeaders(std::string_view lines) { added_headers_.append(lines); }
 
   // Sends the answer, exactly once, on the loop's thread (EventLoop::Post gets one there). A no-op
   // if the connection is gone.
@@ -135,15 +151,19 @@ class HttpExchange {
  private:
   friend class HttpConnection;
   friend class Http2Exchange;
+  void TellObservers(int status);
+
   EventLoop& loop_;
   HttpResponder* responder_;  // null once the connection is closed
   std::atomic<bool> cancelled_{false};
   HttpRequestHead head_;
   std::string head_bytes_;  // what the views in head_ point into
+  std::string added_headers_;
   Buffer body_;
   Nanos begun_ = 0;
   Nanos received_ = 0;
   std::uint64_t peer_ = 0;
+  std::vector<HttpAnswerObserver*> observers_;  // mostly none
 };
 
 using HttpExchangeRef = std::shared_ptr<HttpExchange>;

@@ -116,6 +116,9 @@ void Http2Exchange::Begin(Http2Head head, Nanos begun, bool end_stream) {
     HttpResponse response;
     response.status = plan.refuse_status;
     response.extra_headers = std::move(plan.refuse_headers);
+    if (plan.refuse_json.empty()) {
+      response.content_type = {};
+    }
     response.body.push_back(Buffer::FromString(std::move(plan.refuse_json)));
     Send(std::move(response));
   } else if (exchange_->head_.content_length.value_or(0) > plan.byte_size_max) {

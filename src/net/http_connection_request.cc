@@ -151,6 +151,9 @@ void HttpConnection::Refuse(BodyPlan plan) {
   HttpResponse response;
   response.status = plan.refuse_status;
   response.extra_headers = std::move(plan.refuse_headers);
+  if (plan.refuse_json.empty()) {
+    response.content_type = {};
+  }
   response.body.push_back(Buffer::FromString(std::move(plan.refuse_json)));
   state_ = State::kWork;
   Send(std::move(response));

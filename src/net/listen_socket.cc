@@ -1,12 +1,17 @@
 #include "net/listen_socket.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace headrace::net {
@@ -65,9 +70,55 @@ Result<std::uint16_t> BoundPort(int fd) {
                    : reinterpret_cast<sockaddr_in6*>(&bound.storage)->sin6_port);
 }
 
+constexpr std::string_view kUnix = "unix:";
+
+// A socket file that nobody listens at is left over from a process that was killed.
+void RemoveStaleSocket(const sockaddr_un& address) {
+  struct stat info {};
+  if (::lstat(address.sun_path, &info) != 0 || !S_ISSOCK(info.st_mode)) {
+    return;
+  }
+  const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 &&
+      errno == ECONNREFUSED) {
+    ::unlink(address.sun_path);
+  }
+}
+
+// One socket with as many descriptors as are wanted: whichever loop is first takes a connection.
+Result<ListenSockets> OpenUnixSockets(const ListenAddress& listen, int count) {
+  const std::string path = listen.address.substr(kUnix.size());
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+    return InvalidArgument("the path of a Unix socket has 1 to {} bytes, got '{}'",
+                           sizeof(address.sun_path) - 1, path);
+  }
+  path.copy(address.sun_path, path.size());
+  RemoveStaleSocket(address);
+  ListenSockets result;
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      ::listen(fd.get(), kBacklog) != 0) {
+    return Unavailable("cannot listen on {}: {}", listen.address, std::strerror(errno));
+  }
+  for (int i = 1; i < count; ++i) {
+    UniqueFd copy(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy) {
+      return Unavailable("cannot listen on {}: {}", listen.address, std::strerror(errno));
+    }
+    result.sockets.push_back(std::move(copy));
+  }
+  result.sockets.push_back(std::move(fd));
+  return result;
+}
+
 }  // namespace
 
 Result<ListenSockets> OpenListenSockets(const ListenAddress& listen, int count) {
+  if (listen.address.starts_with(kUnix)) {
+    return OpenUnixSockets(listen, count);
+  }
   HEADRACE_ASSIGN_OR_RETURN(SocketAddress address, ParseAddress(listen));
   ListenSockets result;
   for (int i = 0; i < count; ++i) {

@@ -1,4 +1,4 @@
-// Listening TCP sockets.
+// Listening sockets: TCP and Unix.
 #ifndef HEADRACE_NET_LISTEN_SOCKET_H_
 #define HEADRACE_NET_LISTEN_SOCKET_H_
 
@@ -12,7 +12,7 @@
 namespace headrace::net {
 
 struct ListenAddress {
-  std::string address;      // numeric IPv4 or IPv6
+  std::string address;      // numeric IPv4 or IPv6, or "unix:PATH", which has no port
   std::uint16_t port = 0;   // 0 = any free port, the same for all sockets
   bool reuse_port = false;  // other processes may listen on it too
 };
@@ -23,8 +23,8 @@ struct ListenSockets {
 };
 
 // `count` non-blocking sockets that share one address; the kernel spreads connections over them.
-// All are bound before any listens. INVALID_ARGUMENT: the address is not numeric. UNAVAILABLE: it
-// is in use, forbidden or not ours.
+// All are bound before any listens. A Unix socket that nobody listens at any more is taken over.
+// INVALID_ARGUMENT: the address is none of these. UNAVAILABLE: it is in use, forbidden or not ours.
 Result<ListenSockets> OpenListenSockets(const ListenAddress& address, int count);
 
 }  // namespace headrace::net

@@ -56,7 +56,7 @@ struct GrpcLimits {
 
 struct ListenerOptions {
   std::string name = "http";          // label in metrics and logs
-  std::string address = "127.0.0.1";  // numeric IPv4 or IPv6
+  std::string address = "127.0.0.1";  // numeric IPv4 or IPv6, or "unix:PATH"
   std::uint16_t port = 0;             // 0 = any free port
   bool reuse_port = false;            // share the port with other processes
   // HTTP/1.1 is spoken beside HTTP/2; without it every connection is HTTP/2.

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "net/tls_keystore.h"
 #include "net/tls_session.h"
 
 namespace headrace::net {
@@ -35,6 +36,11 @@ FileStamp StampOf(const std::string& path) {
           static_cast<std::int64_t>(info.st_size), info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
 }
 
+std::array<FileStamp, 4> Stamps(const TlsOptions& options) {
+  return {StampOf(options.certificate_file), StampOf(options.key_file),
+          StampOf(options.client_root_file), StampOf(options.keystore_file)};
+}
+
 std::string LastError() {
   const unsigned long code = ERR_peek_last_error();
   ERR_clear_error();
@@ -50,6 +56,22 @@ Status CheckReadable(const std::string& path, std::string_view what) {
                                                        &std::fclose);
   if (file == nullptr) {
     return InvalidArgument("cannot read the {} '{}': {}", what, path, std::strerror(errno));
+  }
+  return OkStatus();
+}
+
+// The key first: a certificate that does not fit it is then found by the check behind them.
+Status UsePemFiles(SSL_CTX* context, const TlsOptions& options) {
+  if (SSL_CTX_use_PrivateKey_file(context, options.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return InvalidArgument("the server key '{}' cannot be used: {}", options.key_file, LastError());
+  }
+  if (SSL_CTX_use_certificate_chain_file(context, options.certificate_file.c_str()) != 1) {
+    return InvalidArgument("the server certificate '{}' cannot be used: {}",
+                           options.certificate_file, LastError());
+  }
+  if (SSL_CTX_check_private_key(context) != 1) {
+    return InvalidArgument("the server key '{}' does not belong to the certificate '{}'",
+                           options.key_file, options.certificate_file);
   }
   return OkStatus();
 }
@@ -113,7 +135,7 @@ int SelectProtocol(SSL*, const unsigned char** out, unsigned char* out_byte_size
 
 struct TlsContext::Loaded {
   ContextPointer context;
-  std::array<FileStamp, 3> stamps;
+  std::array<FileStamp, 4> stamps;
 };
 
 TlsContext::TlsContext(TlsOptions options) : options_(std::move(options)) {}
@@ -133,23 +155,25 @@ Status TlsContext::Reload() {
 }
 
 bool TlsContext::FilesChanged() const {
-  const std::array stamps = {StampOf(options_.certificate_file), StampOf(options_.key_file),
-                             StampOf(options_.client_root_file)};
+  const std::array stamps = Stamps(options_);
   const std::lock_guard lock(mutex_);
   return stamps != loaded_->stamps;
 }
 
 Result<std::shared_ptr<const TlsContext::Loaded>> TlsContext::Load() const {
-  HEADRACE_RETURN_IF_ERROR(CheckReadable(options_.certificate_file, "server certificate"));
-  HEADRACE_RETURN_IF_ERROR(CheckReadable(options_.key_file, "server key"));
+  if (options_.keystore_file.empty()) {
+    HEADRACE_RETURN_IF_ERROR(CheckReadable(options_.certificate_file, "server certificate"));
+    HEADRACE_RETURN_IF_ERROR(CheckReadable(options_.key_file, "server key"));
+  } else {
+    HEADRACE_RETURN_IF_ERROR(CheckReadable(options_.keystore_file, "keystore"));
+  }
   if (options_.client_certificate || !options_.client_root_file.empty()) {
     HEADRACE_RETURN_IF_ERROR(
         CheckReadable(options_.client_root_file, "root certificate for clients"));
   }
   auto loaded = std::make_shared<Loaded>();
   // Before the files are read: a change in between is seen at the next look.
-  loaded->stamps = {StampOf(options_.certificate_file), StampOf(options_.key_file),
-                    StampOf(options_.client_root_file)};
+  loaded->stamps = Stamps(options_);
   ERR_clear_error();
   loaded->context.reset(SSL_CTX_new(TLS_server_method()));
   SSL_CTX* context = loaded->context.get();
@@ -166,19 +190,10 @@ Result<std::shared_ptr<const TlsContext::Loaded>> TlsContext::Load() const {
   SSL_CTX_set_default_read_buffer_len(context, 64 * 1024);
   SSL_CTX_set_alpn_select_cb(context, SelectProtocol,
                              const_cast<std::vector<std::string>*>(&options_.protocols));
-  // The key first: a certificate that does not fit it is then found by the check behind them.
-  if (SSL_CTX_use_PrivateKey_file(context, options_.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return InvalidArgument("the server key '{}' cannot be used: {}", options_.key_file,
-                           LastError());
-  }
-  if (SSL_CTX_use_certificate_chain_file(context, options_.certificate_file.c_str()) != 1) {
-    return InvalidArgument("the server certificate '{}' cannot be used: {}",
-                           options_.certificate_file, LastError());
-  }
-  if (SSL_CTX_check_private_key(context) != 1) {
-    return InvalidArgument("the server key '{}' does not belong to the certificate '{}'",
-                           options_.key_file, options_.certificate_file);
-  }
+  HEADRACE_RETURN_IF_ERROR(
+      options_.keystore_file.empty()
+          ? UsePemFiles(context, options_)
+          : UseKeystore(context, options_.keystore_file, options_.keystore_password));
   if (!options_.client_root_file.empty()) {
     STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(options_.client_root_file.c_str());
     if (names == nullptr ||

@@ -16,6 +16,8 @@ class TlsSession;
 struct TlsOptions {
   std::string certificate_file;  // PEM: the server's certificate, then its chain
   std::string key_file;          // PEM, not encrypted
+  // In place of the two: PKCS12, with the key and the chain.
+  std::string keystore_file, keystore_password;
   std::string client_root_file;  // PEM: who may sign client certificates; empty: none is asked for
   bool client_certificate = false;                          // refuse clients without one
   std::vector<std::string> protocols = {"h2", "http/1.1"};  // ALPN, in the server's order

@@ -19,6 +19,9 @@ class WorkerServices final : public worker::HostServices {
   // To be called before the first model loads; borrowed.
   void SetServer(ServerControl& control) { control_ = &control; }
 
+  // The same; borrowed, and outlives the workers.
+  void SetMetricLines(worker::MetricLineSink& lines) { metric_lines_ = &lines; }
+
   Result<engine::ModelHandle> FindModel(const std::string& name,
                                         std::optional<std::int64_t> version) override;
   Status Load(const std::string& name, std::string config_json,
@@ -26,9 +29,11 @@ class WorkerServices final : public worker::HostServices {
   Status Unload(const std::string& name, bool unload_dependents) override;
   // In the registry of the process, with those of libraries.
   std::unique_ptr<worker::WorkerMetrics> NewMetrics() override;
+  worker::MetricLineSink* metric_lines() override { return metric_lines_; }
 
  private:
   ServerControl* control_ = nullptr;
+  worker::MetricLineSink* metric_lines_ = nullptr;
 };
 
 }  // namespace headrace::plugin

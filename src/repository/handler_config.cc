@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "repository/protobuf_messages.h"
+#include "repository/scheduling_parameters.h"
+#include "repository/sequence_settings.h"
+#include "repository/validate.h"
 
 namespace headrace::repository {
 namespace {
@@ -29,6 +32,51 @@ void AddTensors(ModelConfig& config) {
   }
 }
 
+void AddParameter(std::string_view key, const std::string& value, ModelConfig& config) {
+  auto& parameters = *config.mutable_parameters();
+  const std::string name(key);
+  if (parameters.count(name) == 0) {
+    parameters[name].set_string_value(value);
+  }
+}
+
+// A day at most, as for all times of a configuration.
+std::uint64_t Microseconds(std::int64_t milliseconds) {
+  return std::min<std::uint64_t>(static_cast<std::uint64_t>(milliseconds) * 1000, kDurationUsMax);
+}
+
+// Each request is a sequence that its handler ends: a worker has as many as its batch holds, takes
+// a new one when one has ended, and never waits for company.
+void BatchContinuously(ModelConfig& config) {
+  auto& sequences = *config.mutable_sequence_batching();
+  sequences.set_iterative_sequence(true);
+  sequences.mutable_oldest()->set_max_candidate_sequences(config.max_batch_size());
+}
+
+void BatchSequences(const HandlerSettings& settings, ModelConfig& config) {
+  const std::int64_t worker_count =
+      std::max<std::int64_t>(1, settings.worker_count_min.value_or(1));
+  const std::int64_t sequence_count = std::max(
+      {std::int64_t{1}, settings.sequence_count_max.value_or(1),
+       config.max_batch_size() * std::max(worker_count, settings.worker_count_max.value_or(1))});
+  auto& sequences = *config.mutable_sequence_batching();
+  sequences.set_max_sequence_idle_microseconds(Microseconds(*settings.sequence_idle_ms));
+  auto& oldest = *sequences.mutable_oldest();
+  oldest.set_max_candidate_sequences(static_cast<int>(std::min<std::int64_t>(
+      (sequence_count + worker_count - 1) / worker_count, kCandidateSequencesMax)));
+  if (config.max_batch_size() > 1) {
+    oldest.set_max_queue_delay_microseconds(
+        Microseconds(settings.batch_delay_ms.value_or(kBatchDelayMsDefault)));
+  }
+  AddParameter(kSequenceStartsByItselfParameter, "true", config);
+  AddParameter(kSequenceCountParameter, std::to_string(sequence_count), config);
+  AddParameter(kSequenceQueueParameter, std::to_string(settings.sequence_queue_size.value_or(1)),
+               config);
+  if (settings.sequence_timeout_ms) {
+    AddParameter(kSequenceAgeParameter, std::to_string(*settings.sequence_timeout_ms), config);
+  }
+}
+
 void AddBatching(const HandlerSettings& settings, ModelConfig& config) {
   if (config.max_batch_size() <= 0) {
     config.set_max_batch_size(static_cast<int>(settings.batch_size.value_or(1)));
@@ -36,14 +84,32 @@ void AddBatching(const HandlerSettings& settings, ModelConfig& config) {
   if (config.scheduling_choice_case() != ModelConfig::SCHEDULING_CHOICE_NOT_SET) {
     return;
   }
+  if (settings.continuous_batching) {
+    BatchContinuously(config);
+    return;
+  }
+  if (settings.sequence_idle_ms) {
+    BatchSequences(settings, config);
+    return;
+  }
   auto& batching = *config.mutable_dynamic_batching();
   if (config.max_batch_size() > 1) {
     batching.set_max_queue_delay_microseconds(
-        static_cast<std::uint64_t>(settings.batch_delay_ms.value_or(kBatchDelayMsDefault)) * 1000);
+        Microseconds(settings.batch_delay_ms.value_or(kBatchDelayMsDefault)));
   }
   if (settings.job_queue_size) {
     batching.mutable_default_queue_policy()->set_max_queue_size(
         static_cast<std::uint32_t>(*settings.job_queue_size));
+  }
+  if (settings.client_timeout_ms) {
+    batching.mutable_default_queue_policy()->set_default_timeout_microseconds(
+        Microseconds(*settings.client_timeout_ms));
+  }
+  if (settings.priority_level_count) {
+    const auto count = static_cast<std::uint64_t>(*settings.priority_level_count);
+    batching.set_priority_levels(count);
+    batching.set_default_priority_level(static_cast<std::uint64_t>(
+        settings.default_priority.value_or((*settings.priority_level_count + 1) / 2)));
   }
 }
 
@@ -73,14 +139,6 @@ void AddInstances(const HandlerSettings& settings, const std::vector<int>& usabl
     group.set_kind(ModelInstanceGroup::KIND_GPU);
     group.add_gpus(gpus[static_cast<std::size_t>(i)]);
     group.set_count((wanted - i + gpu_count - 1) / gpu_count);
-  }
-}
-
-void AddParameter(std::string_view key, const std::string& value, ModelConfig& config) {
-  auto& parameters = *config.mutable_parameters();
-  const std::string name(key);
-  if (parameters.count(name) == 0) {
-    parameters[name].set_string_value(value);
   }
 }
 
@@ -124,6 +182,12 @@ std::vector<std::string> CompleteHandlerConfig(const std::vector<HandlerVersion>
   AddBatching(newest.settings, config);
   AddInstances(newest.settings, gpus, config);
   AddTimeouts(newest.settings, config);
+  if (newest.settings.job_ticket) {
+    AddParameter(kJobTicketParameter, "true", config);
+  }
+  if (config.has_sequence_batching() && newest.settings.job_queue_size) {
+    AddParameter(kJobQueueParameter, std::to_string(*newest.settings.job_queue_size), config);
+  }
   return warnings;
 }
 

@@ -87,6 +87,7 @@ Result<HandlerManifest> ParseManifest(std::string_view json) {
         fmt::format("the runtime '{}' is not supported, only python", EscapeForLog(runtime, 32)));
   }
   HandlerManifest manifest;
+  manifest.runtime = std::move(runtime);
   const std::initializer_list<std::pair<std::string_view, std::string*>> members = {
       {"modelName", &manifest.model_name},
       {"modelVersion", &manifest.model_version},

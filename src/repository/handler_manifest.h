@@ -16,6 +16,7 @@ inline constexpr std::size_t kManifestByteSizeMax = std::size_t{1} << 20;
 // Members that are absent are empty.
 struct HandlerManifest {
   std::string model_name, model_version;
+  std::string runtime;
   std::string handler;
   std::string serialized_file, model_file, config_file, requirements_file, source_vocabulary;
 };

@@ -10,6 +10,7 @@
 #include "repository/model_plan.h"
 #include "repository/override_store.h"
 #include "repository/protobuf_messages.h"
+#include "repository/scheduling_parameters.h"
 #include "repository/testing/archive_maker.h"
 #include "repository/testing/temporary_repository.h"
 #include "repository/yaml_json.h"
@@ -85,6 +86,99 @@ TEST(HandlerSettingsTest, Read_WarnsOfWrongTypes) {
               ElementsAre(HasSubstr("minWorkers"), HasSubstr("batchSize"), HasSubstr("deviceType"),
                           HasSubstr("deviceIds"), HasSubstr("'parallelType' is not acted on")));
   EXPECT_THAT(ReadHandlerSettings("[1]").status().message(), HasSubstr("one map"));
+}
+
+TEST(HandlerSettingsTest, Read_TakesWhatSchedulingNeeds) {
+  const auto settings = ReadHandlerSettings(
+      "clientTimeoutInMills: 250\nuseJobTicket: true\npriorityLevels: 4\ndefaultPriority: 2\n"
+      "sequenceBatching: true\nsequenceMaxIdleMSec: 1000\nsequenceTimeoutMSec: 5000\n"
+      "maxNumSequence: 6\nmaxSequenceJobQueueSize: 3\n");
+  ASSERT_TRUE(settings.ok());
+  EXPECT_EQ(settings->client_timeout_ms, 250);
+  EXPECT_TRUE(settings->job_ticket);
+  EXPECT_EQ(settings->priority_level_count, 4);
+  EXPECT_EQ(settings->default_priority, 2);
+  EXPECT_EQ(settings->sequence_idle_ms, 1000);
+  EXPECT_EQ(settings->sequence_timeout_ms, 5000);
+  EXPECT_EQ(settings->sequence_count_max, 6);
+  EXPECT_EQ(settings->sequence_queue_size, 3);
+  EXPECT_THAT(settings->warnings, IsEmpty());
+}
+
+TEST(HandlerSettingsTest, Read_WarnsOfSchedulingThatCannotBe) {
+  const auto settings = ReadHandlerSettings(
+      "sequenceBatching: true\nmaxNumSequence: 6\npriorityLevels: 2\ndefaultPriority: 3\n"
+      "useJobTicket: maybe\n");
+  ASSERT_TRUE(settings.ok());
+  EXPECT_FALSE(settings->sequence_count_max || settings->priority_level_count);
+  EXPECT_FALSE(settings->job_ticket);
+  EXPECT_THAT(settings->warnings,
+              ElementsAre(HasSubstr("useJobTicket"), HasSubstr("defaultPriority"),
+                          HasSubstr("sequenceMaxIdleMSec")));
+}
+
+TEST(HandlerConfigTest, Complete_BatchesContinuouslyBySequencesOfOneRequest) {
+  HandlerVersion version;
+  version.settings.batch_size = 8;
+  version.settings.continuous_batching = true;
+  version.settings.job_queue_size = 5;
+  inference::ModelConfig config;
+  CompleteHandlerConfig({version}, {}, config);
+  EXPECT_TRUE(config.sequence_batching().iterative_sequence());
+  EXPECT_EQ(config.sequence_batching().oldest().max_candidate_sequences(), 8);
+  // A step never waits for company.
+  EXPECT_EQ(config.sequence_batching().oldest().max_queue_delay_microseconds(), 0u);
+  EXPECT_EQ(config.parameters().at("sequence_queue_size").string_value(), "5");
+}
+
+TEST(HandlerConfigTest, Complete_BatchesSequencesThatBeginByThemselves) {
+  HandlerVersion version;
+  version.settings.batch_size = 4;
+  version.settings.batch_delay_ms = 10;
+  version.settings.worker_count_min = version.settings.worker_count_max = 2;
+  version.settings.sequence_idle_ms = 1500;
+  version.settings.sequence_timeout_ms = 9000;
+  version.settings.sequence_count_max = 20;
+  inference::ModelConfig config;
+  CompleteHandlerConfig({version}, {}, config);
+  EXPECT_EQ(config.sequence_batching().max_sequence_idle_microseconds(), 1'500'000u);
+  EXPECT_EQ(config.sequence_batching().oldest().max_candidate_sequences(), 10);
+  EXPECT_EQ(config.sequence_batching().oldest().max_queue_delay_microseconds(), 10'000u);
+  EXPECT_EQ(config.parameters().at("sequence_starts_by_itself").string_value(), "true");
+  EXPECT_EQ(config.parameters().at("sequence_count_max").string_value(), "20");
+  EXPECT_EQ(config.parameters().at("sequence_pending_max").string_value(), "1");
+  EXPECT_EQ(config.parameters().at("sequence_age_max_ms").string_value(), "9000");
+
+  engine::ModelOptions options;
+  options.sequences.emplace();
+  ASSERT_TRUE(ApplySchedulingParameters(config, options).ok());
+  EXPECT_TRUE(options.sequences->starts_by_itself);
+  EXPECT_EQ(options.sequences->sequence_count_max, 20u);
+  EXPECT_EQ(options.sequences->pending_count_max, 1u);
+  EXPECT_EQ(options.sequences->age_max, 9 * kSecond);
+}
+
+TEST(HandlerConfigTest, Complete_SchedulesByTimeoutsPrioritiesAndTickets) {
+  HandlerVersion version;
+  version.settings.client_timeout_ms = 250;
+  version.settings.priority_level_count = 5;
+  version.settings.job_ticket = true;
+  inference::ModelConfig config;
+  CompleteHandlerConfig({version}, {}, config);
+  const auto& batching = config.dynamic_batching();
+  EXPECT_EQ(batching.default_queue_policy().default_timeout_microseconds(), 250'000u);
+  EXPECT_EQ(batching.priority_levels(), 5u);
+  EXPECT_EQ(batching.default_priority_level(), 3u);
+  engine::ModelOptions options;
+  ASSERT_TRUE(ApplySchedulingParameters(config, options).ok());
+  EXPECT_TRUE(options.job_tickets);
+  (*config.mutable_parameters())["job_tickets"].set_string_value("yes");
+  EXPECT_THAT(ApplySchedulingParameters(config, options).message(),
+              HasSubstr("parameter 'job_tickets' must be"));
+  (*config.mutable_parameters())["job_tickets"].set_string_value("false");
+  (*config.mutable_parameters())["sequence_count_max"].set_string_value("0");
+  EXPECT_THAT(ApplySchedulingParameters(config, options).message(),
+              HasSubstr("parameter 'sequence_count_max' must be"));
 }
 
 TEST(HandlerManifestTest, Parse_RefusesWhatIsWrong) {

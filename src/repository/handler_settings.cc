@@ -13,9 +13,10 @@ namespace {
 namespace dom = simdjson::dom;
 
 // Keys of the server that this version leaves alone; handlers still see them.
-constexpr std::array<std::string_view, 8> kNotActedOn = {
-    "parallelType", "parallelLevel",    "torchrun",           "continuousBatching",
-    "useVenv",      "sequenceBatching", "asyncCommunication", "useJobTicket"};
+constexpr std::array<std::string_view, 5> kNotActedOn = {
+    "parallelType", "parallelLevel", "torchrun", "useVenv", "asyncCommunication"};
+
+constexpr std::int64_t kPriorityLevelCountMax = 1024;
 
 class Reader {
  public:
@@ -29,6 +30,11 @@ class Reader {
     result_.startup_timeout_s = Number("startupTimeout", 1);
     result_.retry_timeout_s = Number("maxRetryTimeoutInSec", 1);
     result_.job_queue_size = Number("jobQueueSize", 1);
+    result_.client_timeout_ms = Number("clientTimeoutInMills", 1);
+    result_.job_ticket = Flag("useJobTicket");
+    result_.continuous_batching = Flag("continuousBatching");
+    ReadPriorities();
+    ReadSequences();
     ReadDevices();
     for (const std::string_view key : kNotActedOn) {
       if (dom::element value; settings_.at_key(key).get(value) == simdjson::SUCCESS) {
@@ -58,6 +64,50 @@ class Reader {
       return std::nullopt;
     }
     return number >= min ? std::optional(number) : std::nullopt;
+  }
+
+  bool Flag(std::string_view key) {
+    dom::element value;
+    if (settings_.at_key(key).get(value) != simdjson::SUCCESS || value.is_null()) {
+      return false;
+    }
+    bool on = false;
+    if (value.get(on) != simdjson::SUCCESS) {
+      Warn(key, "is ignored: it must be true or false");
+    }
+    return on;
+  }
+
+  void ReadPriorities() {
+    const auto count = Number("priorityLevels", 1), otherwise = Number("defaultPriority", 1);
+    if (count > kPriorityLevelCountMax || (otherwise && (!count || *otherwise > *count))) {
+      Warn("priorityLevels",
+           fmt::format("and 'defaultPriority' are ignored: there are at most {} levels, and the "
+                       "default must be one of them",
+                       kPriorityLevelCountMax));
+      return;
+    }
+    result_.priority_level_count = count;
+    result_.default_priority = otherwise;
+  }
+
+  void ReadSequences() {
+    const bool on = Flag("sequenceBatching");
+    result_.sequence_idle_ms = Number("sequenceMaxIdleMSec", 1);
+    if (!result_.sequence_idle_ms) {
+      if (on) {
+        Warn("sequenceBatching", "is ignored: it needs 'sequenceMaxIdleMSec' of at least 1");
+      }
+      return;
+    }
+    if (result_.continuous_batching) {
+      Warn("sequenceMaxIdleMSec", "is ignored: the model batches continuously");
+      result_.sequence_idle_ms.reset();
+      return;
+    }
+    result_.sequence_timeout_ms = Number("sequenceTimeoutMSec", 1);
+    result_.sequence_count_max = Number("maxNumSequence", 1);
+    result_.sequence_queue_size = Number("maxSequenceJobQueueSize", 1);
   }
 
   void ReadWorkers() {

@@ -20,6 +20,14 @@ struct HandlerSettings {
   std::optional<std::int64_t> batch_delay_ms;
   std::optional<std::int64_t> response_timeout_s, startup_timeout_s, retry_timeout_s;
   std::optional<std::int64_t> job_queue_size;
+  std::optional<std::int64_t> client_timeout_ms;
+  bool job_ticket = false;
+  // priorityLevels and defaultPriority, which TorchServe does not have: 1 is the highest.
+  std::optional<std::int64_t> priority_level_count, default_priority;
+  bool continuous_batching = false;
+  // Of sequences; said only where sequenceMaxIdleMSec is.
+  std::optional<std::int64_t> sequence_idle_ms, sequence_timeout_ms;
+  std::optional<std::int64_t> sequence_count_max, sequence_queue_size;
   std::string device_type;      // "cpu", "gpu"; empty: as the host has
   std::vector<int> device_ids;  // empty: all
   std::string json;             // the whole file, for the handler; empty: there is none

@@ -6,6 +6,7 @@
 #include "repository/config_json.h"
 #include "repository/protobuf_messages.h"
 #include "repository/repository_files.h"
+#include "repository/scheduling_parameters.h"
 #include "repository/sequence_settings.h"
 
 namespace headrace::repository {
@@ -184,6 +185,7 @@ Result<engine::ModelOptions> BuildModelOptions(const inference::ModelConfig& con
   options.queue_policies = ToQueuePolicies(config);
   options.queue_policies.passed_over_batches_max = limits.passed_over_batches_max;
   HEADRACE_ASSIGN_OR_RETURN(options.sequences, BuildSequenceOptions(config));
+  HEADRACE_RETURN_IF_ERROR(ApplySchedulingParameters(config, options));
   options.preserve_ordering = config.dynamic_batching().preserve_ordering() ||
                               config.sequence_batching().oldest().preserve_ordering();
   options.placements = BuildPlacements(config);

@@ -63,7 +63,9 @@ struct ModelPlan {
   // Where the model's files are looked at for changes: the source's location, or the repository's
   // directory whose archives were unpacked to there.
   ModelLocation watched;
-  DirectorySummary directory;  // of `watched`
+  DirectorySummary directory;             // of `watched`
+  std::string version_name{};             // of its one version (engine::ModelOptions)
+  bool starts_without_instances = false;  // it may have none; whoever loads it adds them
 
   const std::string& name() const { return source.location.name; }
   std::string key() const { return source.location.key(); }

@@ -69,7 +69,7 @@ std::uint64_t VersionBoard::SetLocked(const Key& key, VersionEntry entry) {
   } else {
     registry_.SetVersion(key.first, key.second, std::move(entry));
   }
-  return ++changes_[key];
+  return changes_[key] = ++change_count_;
 }
 
 void VersionBoard::SetBatching(bool batching) {
@@ -150,6 +150,39 @@ void VersionBoard::Withdraw(const std::string& name, std::int64_t version,
   End({Key(name, version), change, reason}, std::move(entry.model));
 }
 
+void VersionBoard::Remove(const std::string& name, std::int64_t version,
+                          std::function<void(bool)> gone) {
+  VersionEntry entry = Current(name, version);
+  if (entry.state != ModelState::kReady) {
+    Forget(Key(name, version), 0);
+    gone(true);
+    return;
+  }
+  std::uint64_t change = 0;
+  {
+    std::lock_guard lock(mutex_);
+    change =
+        SetLocked(Key(name, version), VersionEntry{ModelState::kUnloading, std::string(), nullptr});
+  }
+  End({Key(name, version), change, std::string(engine::kUnloadedReason), std::move(gone)},
+      std::move(entry.model));
+}
+
+void VersionBoard::Forget(const Key& key, std::uint64_t change) {
+  std::lock_guard lock(mutex_);
+  if (change != 0 && changes_[key] != change) {
+    return;
+  }
+  PublishPendingLocked();
+  changes_.erase(key);
+  registry_.RemoveVersion(key.first, key.second);
+  const auto snapshot = registry_.Load();
+  if (const engine::ModelEntry* model = snapshot->Find(key.first);
+      model != nullptr && model->versions.empty()) {
+    registry_.RemoveModel(key.first);
+  }
+}
+
 void VersionBoard::WithdrawAll() {
   const auto snapshot = registry_.Load();
   for (const auto& [name, model] : snapshot->models()) {
@@ -219,8 +252,13 @@ void VersionBoard::Drain(const Ending& ending, engine::ModelHandle model) {
   if (!drained) {
     HEADRACE_LOG_WARNING("model '{}' version {} still had requests when its time to unload ran out",
                          name, version);
-    std::lock_guard lock(mutex_);
-    all_drained_in_time_ = false;
+    {
+      std::lock_guard lock(mutex_);
+      all_drained_in_time_ = false;
+    }
+    if (ending.gone) {
+      ending.gone(false);  // what still runs may take its time
+    }
   }
   // Waits here for what is still running, if nobody else holds the version.
   model.reset();
@@ -230,6 +268,17 @@ void VersionBoard::Drain(const Ending& ending, engine::ModelHandle model) {
   }();
   if (!hurried) {
     ReleaseFreeMemory();  // before anybody hears that the version has gone
+  }
+  if (ending.gone) {
+    Forget(ending.key, ending.change);
+    HEADRACE_LOG_INFO("successfully unloaded '{}' version {}", name, version);
+    if (drained) {
+      ending.gone(true);
+    }
+    std::lock_guard lock(mutex_);
+    --ending_;
+    drained_.notify_all();
+    return;
   }
   std::lock_guard lock(mutex_);
   if (ending.change != 0 && changes_[ending.key] == ending.change) {

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -44,6 +45,10 @@ class VersionBoard {
   // What is UNAVAILABLE gets the reason at once.
   void Withdraw(const std::string& name, std::int64_t version,
                 const std::string& reason = std::string(engine::kUnloadedReason));
+  // The same, but in the end the version is not in the registry any more, nor the model if it has
+  // no other. `gone` is called once, in the background: when the version's last request has ended,
+  // or with false when its time ran out first. At once with true if it is not READY.
+  void Remove(const std::string& name, std::int64_t version, std::function<void(bool)> gone);
   // While true, changes reach the registry together, a little later: a change costs a copy of the
   // registry's index, which for a thousand models that start or stop at once would be a thousand
   // copies. Setting it to false publishes what is left before it returns.
@@ -76,7 +81,10 @@ class VersionBoard {
     Key key;
     std::uint64_t change = 0;  // 0: another model has taken the version over
     std::string reason;
+    std::function<void(bool)> gone = {};  // not null: it is to be removed
   };
+  // Takes the version out of the registry, unless its state has changed since `change`.
+  void Forget(const Key& key, std::uint64_t change);
   // Drains `model` in the background.
   void End(Ending ending, engine::ModelHandle model);
   void Drain(const Ending& ending, engine::ModelHandle model);
@@ -89,8 +97,9 @@ class VersionBoard {
   std::condition_variable drained_;
   std::condition_variable hurry_;  // deadline_ is set
   std::map<Key, std::uint64_t>
-      changes_;             // counts the changes of each version's state; guarded by mutex_
-  std::size_t ending_ = 0;  // guarded by mutex_
+      changes_;  // the number of the last change of each version's state; guarded by mutex_
+  std::uint64_t change_count_ = 0;   // guarded by mutex_
+  std::size_t ending_ = 0;           // guarded by mutex_
   bool all_drained_in_time_ = true;  // guarded by mutex_
   Nanos deadline_ = kNever;          // guarded by mutex_
   std::condition_variable pending_added_;

@@ -142,6 +142,11 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
   HEADRACE_ASSIGN_OR_RETURN(engine::ModelOptions options,
                             BuildModelOptions(*config, version, options_.queue_limits));
   options.name_space = plan.source.location.name_space;
+  options.version_name = plan.version_name;
+  if (plan.starts_without_instances) {
+    options.may_have_no_instances = true;
+    options.placements.clear();
+  }
   options.placer = options_.placer;
   for (const std::string& backend : {config->backend(), std::string()}) {
     const auto said = options_.thread_counts.find(backend);

@@ -2,62 +2,20 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
-#include "base/topology.h"
 #include "net/http_server.h"
 #include "net/tls_context.h"
 #include "server/certificate_watcher.h"
 #include "server/listen_address.h"
+#include "server/listener_limits.h"
+#include "server/torchserve_listeners.h"
 
 namespace headrace::server {
 namespace {
-
-int LoopCount(const ServerConfig& config) {
-  if (config.http_thread_count > 0) {
-    return static_cast<int>(config.http_thread_count);
-  }
-  return std::max(1, Topology::Read().core_count() / 2);
-}
-
-Nanos Millis(std::uint64_t count) { return static_cast<Nanos>(count) * kMillisecond; }
-
-// 0 stands for "never".
-Nanos MillisOrNever(std::uint64_t count) { return count == 0 ? kNever : Millis(count); }
-
-net::HttpLimits Limits(const ServerConfig& config) {
-  net::HttpLimits limits;
-  limits.header_timeout = Millis(config.http_header_timeout_ms);
-  limits.body_idle_timeout = Millis(config.http_body_idle_timeout_ms);
-  limits.write_idle_timeout = Millis(config.http_write_idle_timeout_ms);
-  limits.keep_alive_timeout = Millis(config.http_keep_alive_timeout_ms);
-  limits.requests_per_connection_max = config.http_requests_per_connection_max;
-  limits.connection_count_max = config.http_connection_count_max;
-  return limits;
-}
-
-net::Http2Limits Limits2(const ServerConfig& config) {
-  net::Http2Limits limits;
-  limits.concurrent_streams_max = static_cast<std::uint32_t>(config.http2_concurrent_streams_max);
-  limits.header_list_byte_size_max = config.http2_header_list_byte_size_max;
-  limits.stream_window_byte_size = static_cast<std::uint32_t>(config.http2_stream_window_byte_size);
-  limits.connection_window_byte_size =
-      static_cast<std::uint32_t>(config.http2_connection_window_byte_size);
-  limits.idle_timeout = Millis(config.http2_idle_timeout_ms);
-  limits.keepalive_time = Millis(config.grpc_keepalive_time_ms);
-  limits.keepalive_timeout = Millis(config.grpc_keepalive_timeout_ms);
-  limits.keepalive_permit_without_calls = config.grpc_keepalive_permit_without_calls;
-  limits.pings_without_data_max = static_cast<std::uint32_t>(config.grpc_pings_without_data_max);
-  limits.received_ping_interval_min = Millis(config.grpc_received_ping_interval_min_ms);
-  limits.ping_strikes_max = static_cast<std::uint32_t>(config.grpc_ping_strikes_max);
-  limits.connection_age_max = MillisOrNever(config.grpc_connection_age_max_ms);
-  limits.connection_age_grace = MillisOrNever(config.grpc_connection_age_grace_ms);
-  return limits;
-}
 
 // Null: this service is not to speak TLS.
 Result<std::shared_ptr<net::TlsContext>> MakeTls(const TlsFiles& files, bool grpc_alone,
@@ -121,7 +79,12 @@ class Listeners::Impl {
     grpc_.reuse_port = config_.reuse_grpc_port;
     http_.reuse_port = metrics_.reuse_port = config_.reuse_http_port;
 
-    if (config_.allow_http || config_.allow_grpc) {
+    if (handlers_.torchserve != nullptr) {
+      HEADRACE_ASSIGN_OR_RETURN(torchserve_,
+                                TorchServeListeners::Create(config_, *handlers_.torchserve,
+                                                            handlers_.access_log, clock_));
+    }
+    if (config_.allow_http || config_.allow_grpc || torchserve_ != nullptr) {
       HEADRACE_ASSIGN_OR_RETURN(
           services_, net::HttpServer::Create({.loop_count = LoopCount(config_),
                                               .pin_threads = config_.http_thread_pinning},
@@ -142,15 +105,21 @@ class Listeners::Impl {
         }));
       }
     }
-    if (config_.allow_metrics) {
+    if (config_.allow_metrics || torchserve_ != nullptr) {
       HEADRACE_ASSIGN_OR_RETURN(metrics_server_,
                                 net::HttpServer::Create({.loop_count = 1}, pool_, clock_));
+    }
+    if (torchserve_ != nullptr) {
+      HEADRACE_RETURN_IF_ERROR(torchserve_->Open(*services_, *metrics_server_));
+    }
+    if (config_.allow_metrics) {
       HEADRACE_RETURN_IF_ERROR(Bind(metrics_, [&](const net::ListenerOptions& options) {
         return metrics_server_->AddListener(options, handlers_.metrics);
       }));
     }
     std::vector<std::shared_ptr<net::TlsContext>> contexts;
-    for (const auto& context : {http_.tls, grpc_.tls}) {
+    for (const auto& context :
+         {http_.tls, grpc_.tls, torchserve_ == nullptr ? nullptr : torchserve_->tls()}) {
       if (context != nullptr) {
         contexts.push_back(context);
       }
@@ -165,8 +134,11 @@ class Listeners::Impl {
     if (config_.allow_http) {
       LogOne("HTTPService", http_);
     }
-    if (metrics_server_ != nullptr) {
+    if (config_.allow_metrics) {
       LogOne("Metrics Service", metrics_);
+    }
+    if (torchserve_ != nullptr) {
+      torchserve_->LogStarted();
     }
   }
 
@@ -193,6 +165,7 @@ class Listeners::Impl {
   Service http_{.name = "http", .addresses = {}};
   Service grpc_{.name = "grpc", .addresses = {}};
   Service metrics_{.name = "metrics", .addresses = {}};
+  std::unique_ptr<TorchServeListeners> torchserve_;  // null: there are none
   std::unique_ptr<net::HttpServer> services_;
   std::unique_ptr<net::HttpServer> metrics_server_;
   HttpMetrics counters_{services_};
@@ -225,8 +198,8 @@ class Listeners::Impl {
       options.address = address.text;
       options.port = service.port;
       options.reuse_port = service.reuse_port;
-      options.limits = Limits(config_);
-      options.http2 = Limits2(config_);
+      options.limits = HttpLimitsOf(config_);
+      options.http2 = Http2LimitsOf(config_);
       options.grpc.message_byte_size_max = config_.grpc_message_byte_size_max;
       options.tls = service.tls;
       const Result<std::uint16_t> result = add(options);

@@ -13,17 +13,25 @@
 #include "telemetry/prometheus.h"
 #include "tensor/block_pool.h"
 
+namespace headrace::torchserve {
+class Apis;
+class LogLines;
+}  // namespace headrace::torchserve
+
 namespace headrace::server {
 
 // The HTTP port speaks HTTP/1.1, HTTP/2 and, where gRPC is allowed, gRPC; the gRPC port speaks gRPC
-// alone. One port for both (--grpc-port equal to --http-port) is opened once. Methods are called
-// from the thread that made it.
+// alone. One port for both (--grpc-port equal to --http-port) is opened once. TorchServe's
+// listeners are served by the same loops (torchserve_listeners.h). Methods are called from the
+// thread that made it.
 class Listeners {
  public:
   struct Handlers {
     net::HttpHandler& v2;
     net::GrpcHandler& grpc;
     net::HttpHandler& metrics;
+    torchserve::Apis* torchserve = nullptr;      // null: TorchServe's services do not listen
+    torchserve::LogLines* access_log = nullptr;  // of those; null: none
   };
 
   // Binds and serves. Everything is borrowed. The failure names the option or the address.

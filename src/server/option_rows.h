@@ -45,6 +45,9 @@ void AppendAccessOptions(std::vector<Option>& options);
 // options_transport.cc: gRPC's port and connections, HTTP/2, TLS.
 void AppendTransportOptions(std::vector<Option>& options);
 
+// options_torchserve.cc: a TorchServe beside the rest.
+void AppendTorchServeOptions(std::vector<Option>& options);
+
 }  // namespace headrace::server
 
 #endif  // HEADRACE_SERVER_OPTION_ROWS_H_

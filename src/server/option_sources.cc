@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "server/option_text.h"
+#include "server/torchserve_settings.h"
 
 namespace headrace::server {
 namespace {
@@ -219,6 +220,10 @@ Result<ResolvedConfig> ResolveConfig(const std::vector<std::string>& arguments,
   HEADRACE_RETURN_IF_ERROR(ApplyTestHooks(resolver, environment));
   for (const auto& [entry, text] : flags.values) {
     HEADRACE_RETURN_IF_ERROR(resolver.Apply(*entry, text, "flag"));
+  }
+  if (!flags.help && !flags.print_reference) {
+    HEADRACE_RETURN_IF_ERROR(CompleteTorchServe(resolver.resolved().config, environment,
+                                                resolver.resolved().warnings));
   }
   resolver.resolved().help = flags.help;
   resolver.resolved().print_config = flags.print_config;

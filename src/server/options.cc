@@ -484,6 +484,7 @@ std::vector<Option> MakeOptions() {
   AppendModelOptions(options);
   AppendPythonOptions(options);
   AppendArchiveOptions(options);
+  AppendTorchServeOptions(options);
   AppendPlacementOptions(options);
   AppendHttpOptions(options);
   AppendTransportOptions(options);

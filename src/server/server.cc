@@ -29,6 +29,8 @@
 #include "server/model_services.h"
 #include "server/process.h"
 #include "server/startup_report.h"
+#include "server/torchserve_side.h"
+#include "store/model_store.h"
 #include "telemetry/gpu_metrics.h"
 #include "telemetry/process_metrics.h"
 #include "tracing/tracer.h"
@@ -84,6 +86,18 @@ repository::ModelManagerOptions ManagerOptions(
   options.archives.entry_byte_size_max = config.archive_entry_byte_size_max;
   options.archives.entry_count_max = config.archive_entry_count_max;
   options.unload_timeout = static_cast<Nanos>(config.exit_timeout_s) * kSecond;
+  return options;
+}
+
+// What the model store has of the model manager's options.
+store::ModelStoreOptions StoreOptions(const repository::ModelManagerOptions& manager) {
+  store::ModelStoreOptions options;
+  options.archives = manager.archives;
+  options.queue_limits = manager.queue_limits;
+  options.thread_count = manager.load_thread_count;
+  options.gpu_ids = manager.gpu_ids;
+  options.placer = manager.placer;
+  options.thread_counts = manager.thread_counts;
   return options;
 }
 
@@ -159,6 +173,8 @@ frontend::FrontEndOptions FrontOptions(const ServerConfig& config) {
   options.http_stream_unsent_byte_size_max = config.http_stream_unsent_byte_size_max;
   options.grpc_response_compression = GrpcCompressionLevelOf(config.grpc_response_compression)
                                           .value_or(net::GrpcCompressionLevel::kNone);
+  options.sequence_id_header = config.torchserve.ts_header_key_sequence_id;
+  options.sequence_start_header = config.torchserve.ts_header_key_sequence_start;
   options.shared_memory.allowed = config.allow_client_shm;
   options.shared_memory.key_prefix = config.client_shm_key_prefix;
   options.shared_memory.region_count_max = config.client_shm_region_count_max;
@@ -178,8 +194,10 @@ frontend::AccessPolicy PolicyOf(const std::vector<std::string>& rules) {
 // Members in the order in which they are made; they end in the reverse order.
 class Server::Impl {
  public:
-  Impl(const ServerConfig& config, ModelServices services, std::unique_ptr<tracing::Tracer> tracer)
+  Impl(const ServerConfig& config, ModelServices services, std::unique_ptr<tracing::Tracer> tracer,
+       torchserve::LogLines* log)
       : config_(config),
+        log_(log),
         services_(std::move(services)),
         tracer_(std::move(tracer)),
         device_memory_(FindGpus(config)),
@@ -209,18 +227,35 @@ class Server::Impl {
   }
 
   Status Listen() {
-    HEADRACE_ASSIGN_OR_RETURN(listeners_, Listeners::Open(config_,
-                                                          {.v2 = GatedHttp(),
-                                                           .grpc = GatedGrpc(),
-                                                           .metrics = front_end_.metrics_handler()},
-                                                          pool_, clock_));
+    if (config_.torchserve.enabled) {
+      HEADRACE_ASSIGN_OR_RETURN(
+          torchserve_,
+          TorchServeSide::Create(
+              config_, StoreOptions(ManagerOptions(config_, device_memory_, pool_, services_)),
+              {backends_, registry_, front_end_, pool_, log_, clock_}));
+      worker_services_.SetMetricLines(torchserve_->metric_lines());
+    }
+    HEADRACE_ASSIGN_OR_RETURN(
+        listeners_,
+        Listeners::Open(config_,
+                        {.v2 = GatedHttp(),
+                         .grpc = GatedGrpc(),
+                         .metrics = front_end_.metrics_handler(),
+                         .torchserve = torchserve_ == nullptr ? nullptr : &torchserve_->apis(),
+                         .access_log = log_},
+                        pool_, clock_));
     front_end_.AddMetricSource(listeners_->metrics());
     return OkStatus();
   }
 
   Status LoadModels() {
     HEADRACE_RETURN_IF_ERROR(models_.LoadAtStart());
-    ReportStart(config_, {*services_.agents, backends_, models_});
+    if (!config_.torchserve.program) {
+      ReportStart(config_, {*services_.agents, backends_, models_});
+    }
+    if (torchserve_ != nullptr) {
+      HEADRACE_RETURN_IF_ERROR(torchserve_->LoadModels());
+    }
     if (!models_.AllLoaded() && config_.exit_on_error) {
       return Internal(
           "failed to load all models; see the log, or use --exit-on-error=false to serve the "
@@ -235,6 +270,9 @@ class Server::Impl {
     const auto left = [&] { return std::max<Nanos>(0, end - clock_.Now()); };
     front_end_.SetDraining();
     bool clean = listeners_->Drain(left());
+    if (torchserve_ != nullptr) {
+      clean = torchserve_->Stop(left()) && clean;
+    }
     clean = models_.Shutdown(left()) && clean;
     listeners_->StopMetrics();
     return clean;
@@ -264,6 +302,7 @@ class Server::Impl {
   }
 
   const ServerConfig config_;
+  torchserve::LogLines* const log_;
   const ModelServices services_;
   const Clock& clock_ = Clock::Real();
   const std::unique_ptr<tracing::Tracer> tracer_;
@@ -281,15 +320,17 @@ class Server::Impl {
       MakeGpuMetrics(config_, device_memory_, clock_);
   std::unique_ptr<frontend::HttpAccessGate> http_gate_;  // null: everything is open
   std::unique_ptr<frontend::GrpcAccessGate> grpc_gate_;  // the same
+  std::unique_ptr<TorchServeSide> torchserve_;           // null: this is none
   std::unique_ptr<Listeners> listeners_;
 };
 
-Result<std::unique_ptr<Server>> Server::Create(const ServerConfig& config) {
+Result<std::unique_ptr<Server>> Server::Create(const ServerConfig& config,
+                                               torchserve::LogLines* log) {
   HEADRACE_RETURN_IF_ERROR(engine::CheckHostPolicies(config.host_policies, Topology::Read()));
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<tracing::Tracer> tracer,
                             tracing::Tracer::Create(config.trace, config.trace_target));
   HEADRACE_ASSIGN_OR_RETURN(ModelServices services, MakeModelServices(config));
-  auto impl = std::make_unique<Impl>(config, std::move(services), std::move(tracer));
+  auto impl = std::make_unique<Impl>(config, std::move(services), std::move(tracer), log);
   HEADRACE_RETURN_IF_ERROR(impl->Listen());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

@@ -9,6 +9,10 @@
 #include "plugin/server_control.h"
 #include "server/server_config.h"
 
+namespace headrace::torchserve {
+class LogLines;
+}
+
 namespace headrace::server {
 
 // One serving program. Start and Stop are called from one thread; the parts run on threads of their
@@ -16,8 +20,10 @@ namespace headrace::server {
 class Server {
  public:
   // Binds the listeners. From here on the process answers: live, not ready.
-  // The failure says which address or option is at fault.
-  static Result<std::unique_ptr<Server>> Create(const ServerConfig& config);
+  // The failure says which address or option is at fault. `log`: where TorchServe's lines of
+  // requests and metrics go, which outlives the server; null: nowhere.
+  static Result<std::unique_ptr<Server>> Create(const ServerConfig& config,
+                                                torchserve::LogLines* log = nullptr);
   ~Server();
 
   // Loads the models (blocking) and logs the start-up tables. Fails when a repository cannot be

@@ -11,6 +11,7 @@
 #include "engine/instance_placer.h"
 #include "engine/resource_pool.h"
 #include "repository/model_manager.h"
+#include "server/torchserve_config.h"
 #include "tracing/trace_settings.h"
 
 namespace headrace::server {
@@ -161,6 +162,8 @@ struct ServerConfig {
   tracing::TraceSettings trace;
   tracing::TraceTarget trace_target;
   std::vector<std::string> trace_config;  // as given, to be shown
+
+  TorchServeConfig torchserve;
 };
 
 }  // namespace headrace::server

@@ -28,6 +28,17 @@ namespace headrace::store {
 
 class ArchiveFetcher;  // store/archive_fetcher.h
 
+// What a model's settings are where somebody said so; nothing: the archive's, then the options'.
+struct WantedSettings {
+  std::optional<std::int64_t> batch_size;
+  std::optional<std::int64_t> batch_delay_ms;
+  std::optional<std::int64_t> worker_count_min, worker_count_max;
+  std::optional<std::int64_t> response_timeout_s, startup_timeout_s;
+};
+
+// By name and version, exactly as the version is called.
+using ConfiguredModels = std::map<std::string, std::map<std::string, WantedSettings>>;
+
 struct ModelStoreOptions {
   std::string directory;            // model_store, an existing directory; empty: there is none
   std::string temporary_directory;  // for what is unpacked; empty: the system's
@@ -44,23 +55,21 @@ struct ModelStoreOptions {
   std::string service_handler;                        // where a manifest names none
   bool decode_input_request = true;
   bool limit_max_image_pixels = true;
-  std::size_t thread_count = 4;  // that load and unload
+  std::int64_t worker_count_max = 1024;    // that one model may be asked to have
+  std::int64_t worker_id_first = 9000;     // initial_worker_port
+  std::size_t version_count_max = 10'000;  // of all models together
+  ConfiguredModels configured;             // the `models` key
+  std::size_t thread_count = 4;            // that load and unload
   std::vector<int> gpu_ids = {};
   std::shared_ptr<const engine::InstancePlacer> placer = {};  // null: no instance is bound
   std::map<std::string, int> thread_counts = {};              // see repository::ModelManagerOptions
 };
 
-// What a model's settings are where somebody said so; nothing: the archive's, then the options'.
-struct WantedSettings {
-  std::optional<std::int64_t> batch_size;
-  std::optional<std::int64_t> batch_delay_ms;
-  std::optional<std::int64_t> worker_count_min, worker_count_max;
-  std::optional<std::int64_t> response_timeout_s, startup_timeout_s;
-};
-
 struct Registration {
   std::string url;      // of the archive: a name in the store, a path below it, an URL
   std::string name;     // empty: the manifest's
+  std::string folder;   // of an archive that is unpacked already and stays while the version
+                        // does; `url` is then only what is told of it. Empty: `url` is looked for
   std::string handler;  // empty: the manifest's
   std::string runtime;  // empty: the manifest's
   WantedSettings settings;
@@ -79,8 +88,8 @@ enum class Progress : std::uint8_t {
 struct StoreReply {
   StoreError error;
   Progress progress = Progress::kDone;
-  std::string text;           // for `status`, in TorchServe's words; empty on failure
-  std::string name, version;  // of the model, where it is known by then
+  std::string text = {};                // for `status`, in TorchServe's words; empty on failure
+  std::string name = {}, version = {};  // of the model, where it is known by then
 };
 using StoreDone = std::function<void(StoreReply)>;
 
@@ -154,6 +163,9 @@ class ModelStore {
     bool synchronous = false;
   };
   void Scale(Scaling scaling, StoreDone done);
+  // The same, to exactly `worker_count`, which lies between the two: the two stay what they are.
+  // For store/autoscaler.h. kBadRequest if it lies elsewhere.
+  void Resize(std::string name, std::string version, std::int64_t worker_count, StoreDone done);
   // Takes no more requests at once; done when those that it had are answered.
   void Unregister(std::string name, std::string version, StoreDone done);
   void SetDefault(std::string name, std::string version, StoreDone done);

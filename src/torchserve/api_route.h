@@ -47,6 +47,7 @@ struct ApiCall {
   std::vector<std::string> path;
   // The query's fields, decoded, in their order; a field without '=' has an empty value.
   std::vector<std::pair<std::string, std::string>> query;
+  std::uint8_t listener = 0;  // the surfaces that it came by, an or of their values
 
   std::string_view body() const { return exchange->body().view(); }
 };
@@ -63,13 +64,17 @@ struct ApiRoute {
   Surface surface = Surface::kInference;
   bool takes_prediction = false;  // the body may be as large as max_request_size; else small JSON
   ApiHandler handler = nullptr;
+  // The third segment is a model's name: what asks for one that is no handler is the v2 handler's.
+  bool handlers_only = false;
 };
 
-// One table for each endpoint family, in the file of its name.
-std::span<const ApiRoute> DescriptionRoutes();    // description_routes.cc: before tokens
+// One table for each endpoint family, in the file of its name. The first two are asked before the
+// tokens.
+std::span<const ApiRoute> DescriptionRoutes();    // description_routes.cc
+std::span<const ApiRoute> TokenRoutes();          // token_routes.cc: it has a key of its own
 std::span<const ApiRoute> InferenceRoutes();      // inference_routes.cc
 std::span<const ApiRoute> ManagementRoutes();     // management_routes.cc
-std::span<const ApiRoute> TokenRoutes();          // token_routes.cc
+std::span<const ApiRoute> TokenRoutes();          // token_routes.cc: each checks its own key
 std::span<const ApiRoute> WorkflowRoutes();       // workflow_routes.cc: both listeners'
 std::span<const ApiRoute> MetricsRoutes();        // metrics_routes.cc
 std::span<const ApiRoute> OpenInferenceRoutes();  // open_inference_routes.cc: if it is enabled

@@ -36,8 +36,8 @@ class Apis {
   ~Apis();
 
   // The HTTP handler of a listener that is one or several of the three; each combination is one
-  // object. What no route of theirs takes goes to the front end's v2 handler if inference is one of
-  // them, else it is 404.
+  // object, and lives as long as this. What no route of theirs takes goes to the front end's v2
+  // handler if inference is one of them, else it is 404. What comes first is in surface_handler.h.
   net::HttpHandler& Http(bool inference, bool management, bool metrics);
   // org.pytorch.serve.grpc.inference and, where it is enabled, .openinference; what is none of them
   // goes to the front end's gRPC handler.

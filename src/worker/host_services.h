@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,6 +39,15 @@ class WorkerMetrics {
   virtual Result<double> Value(std::uint64_t id) const = 0;
 };
 
+// Takes metrics as TorchServe's workers print them: "[METRICS]Name.Unit:value|#Dim:value|...".
+// Thread-safe; must not block.
+class MetricLineSink {
+ public:
+  virtual ~MetricLineSink() = default;
+  // One line, which nobody has checked.
+  virtual void OnMetricLine(std::string_view line) = 0;
+};
+
 // Thread-safe; outlives all workers.
 class HostServices {
  public:
@@ -52,6 +62,8 @@ class HostServices {
   virtual Status Unload(const std::string& name, bool unload_dependents) = 0;
 
   virtual std::unique_ptr<WorkerMetrics> NewMetrics() = 0;
+  // Where handlers' metrics go, update by update, in place of NewMetrics'. Null: to NewMetrics'.
+  virtual MetricLineSink* metric_lines() { return nullptr; }
 };
 
 }  // namespace headrace::worker

@@ -162,7 +162,13 @@ LifeAction Keeper::EndWorker() {
 }
 
 void Keeper::ReadOutput(bool last) {
-  const auto log = [this](std::string_view line) {
+  MetricLineSink* const metrics =
+      options_.side.services == nullptr ? nullptr : options_.side.services->metric_lines();
+  const auto log = [this, metrics](std::string_view line) {
+    if (metrics != nullptr && line.starts_with("[METRICS]")) {
+      metrics->OnMetricLine(line);
+      return;
+    }
     HEADRACE_LOG_INFO("{}: {}", options_.label, line);
   };
   std::array<char, 16 * 1024> bytes;

@@ -158,7 +158,7 @@ Status LifeCycle::health() const {
       return Unavailable("is being started again, {} start{} in a row failed; the last: {}",
                          failures_, failures_ == 1 ? "" : "s", why_);
     case LifeState::kFailed:
-      return Unavailable("has failed for good after {} failed start{} in {} s; the last: {}",
+      return Unavailable("{} after {} failed start{} in {} s; the last: {}", kFailedForGood,
                          failures_, failures_ == 1 ? "" : "s", tried_for_ / kSecond, why_);
     case LifeState::kEnding:
       return Unavailable("is ending");

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -51,6 +52,8 @@ enum class LifeState : std::uint8_t {
   kFailed,      // gave up
   kEnding,      // asked to end; the process may still run
 };
+// What health() says in kFailed begins so.
+inline constexpr std::string_view kFailedForGood = "has failed for good";
 // "STARTING", for logs and the index.
 const char* LifeStateName(LifeState state);
 

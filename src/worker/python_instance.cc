@@ -240,6 +240,7 @@ Status PythonInstance::ReadAnswer(Session& session, std::size_t packet_size) {
     Answered& answered = answered_.emplace_back();
     answered.request = session.open.TakeExecuting(response.key);
     answered.rescheduled = response.rescheduled;
+    answered.ends_sequence = response.ends_sequence;
     if (answered.request == nullptr) {
       answered_.pop_back();
       if (std::any_of(opened_.begin(), opened_.end(),
@@ -275,6 +276,9 @@ void PythonInstance::GiveAnswers(engine::ModelStatistics& statistics) {
   }
   for (Answered& answered : answered_) {
     engine::SequenceStep* const step = answered.request->step.get();
+    if (answered.ends_sequence && step != nullptr) {
+      step->EndSequence();
+    }
     if (!answered.rescheduled) {
       answered.answer.response.final = true;
       Give(std::move(answered.answer), *answered.request);

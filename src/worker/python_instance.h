@@ -82,6 +82,7 @@ class PythonInstance final : public engine::Instance, public engine::SelfReport 
     std::unique_ptr<engine::InferRequest> request;
     Answer answer;
     bool rescheduled = false;
+    bool ends_sequence = false;
   };
   std::vector<Answered> answered_;
 };

@@ -89,8 +89,11 @@ KeeperOptions PythonModel::Worker(const engine::InstancePlacement& placement,
   options.process.confinement = common.confinement;
   options.data_byte_size = common.data_byte_size;
   options.question = question;
-  options.make_question = [contract = common_->contract, spec = spec_, facts,
-                           placement](const DataRegion& region) {
+  const bool metric_lines =
+      common_->services != nullptr && common_->services->metric_lines() != nullptr;
+  const std::string_view handler_json = metric_lines ? R"({"metric_lines":true})" : "";
+  options.make_question = [contract = common_->contract, spec = spec_, facts, placement,
+                           handler_json](const DataRegion& region) {
     return EncodeLoad({.contract = contract,
                        .model_name = spec.model_name,
                        .model_directory = spec.model_directory,
@@ -105,7 +108,7 @@ KeeperOptions PythonModel::Worker(const engine::InstancePlacement& placement,
                        .decoupled = facts.decoupled,
                        .data_byte_size = region.byte_size(),
                        .data_middle = region.middle(),
-                       .handler_json = {}});
+                       .handler_json = handler_json});
   };
   options.life = common.life;
   options.life.start_timeout =

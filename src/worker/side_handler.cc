@@ -7,6 +7,7 @@
 #include "base/checked_math.h"
 #include "base/log.h"
 #include "base/wake_batch.h"
+#include "engine/sequence_step.h"
 #include "worker/delivery.h"
 
 namespace headrace::worker {
@@ -124,6 +125,9 @@ Status SideHandler::Respond(std::span<const std::byte> body) {
           request, answer.ok(),
           {.exec_start = begin, .compute_start = begin, .compute_end = now, .exec_end = now});
     }
+    if (response.ends_sequence && request.step != nullptr) {
+      request.step->EndSequence();
+    }
     Give(std::move(answer), request);
     if (ends) {
       (void)session_->open.Remove(response.key);
@@ -181,7 +185,25 @@ Status SideHandler::Log(std::span<const std::byte> body) {
   return OkStatus();
 }
 
+// Of a handler: lines, in `description`.
+Status SideHandler::TakeMetricLines(std::string_view lines) {
+  MetricLineSink* const sink =
+      options_.services == nullptr ? nullptr : options_.services->metric_lines();
+  if (sink == nullptr) {
+    return Unimplemented("nobody takes metrics as lines");
+  }
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    sink->OnMetricLine(lines.substr(0, end));
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+  return OkStatus();
+}
+
 Status SideHandler::ApplyMetric(MetricMessage& metric, std::string& value_json) {
+  if (metric.op == "lines") {
+    return TakeMetricLines(metric.description);
+  }
   if (metrics_ == nullptr) {
     return Unimplemented("this worker may have no metrics");
   }

@@ -47,6 +47,7 @@ class SideHandler {
   bool MayLog();
   Status Measure(std::span<const std::byte> body);
   Status Control(std::span<const std::byte> body);
+  Status TakeMetricLines(std::string_view lines);
   Status ApplyMetric(MetricMessage& metric, std::string& value_json);
   // Tells the worker which of its blocks are free; failures end with the session.
   void GiveBack(std::span<const std::uint64_t> offsets);

@@ -86,6 +86,7 @@ struct WireResponse {
   std::uint64_t key = 0;
   bool final = false, error = false;
   bool rescheduled = false;  // of an iterative sequence: to be executed once more
+  bool ends_sequence = false;
   std::span<const WireTensor> tensors{};
   std::string_view extras{};
 };

@@ -152,13 +152,15 @@ Result<std::span<const WireResponse>> WireDecoder::Responses(std::span<const std
   for (std::uint32_t i = 0; i < head.count; ++i) {
     ResponseFormat format;
     if (!reader.Read(format) || format.zero != 0 ||
-        (format.flags & ~(kResponseFinal | kResponseError | kResponseRescheduled)) != 0) {
+        (format.flags &
+         ~(kResponseFinal | kResponseError | kResponseRescheduled | kResponseEndsSequence)) != 0) {
       return InvalidArgument("response {} of {} is cut short or has unknown flags", i, head.count);
     }
     WireResponse response{.key = format.key,
                           .final = (format.flags & kResponseFinal) != 0,
                           .error = (format.flags & kResponseError) != 0,
-                          .rescheduled = (format.flags & kResponseRescheduled) != 0};
+                          .rescheduled = (format.flags & kResponseRescheduled) != 0,
+                          .ends_sequence = (format.flags & kResponseEndsSequence) != 0};
     tensors_of_.push_back({.first = tensors_.size(), .count = format.tensor_count});
     HEADRACE_RETURN_IF_ERROR(ReadTensors(reader, format.tensor_count, rules));
     if (!reader.ReadPadded(format.extras_size, response.extras)) {

@@ -14,6 +14,7 @@ inline constexpr std::uint32_t kMagic = 0x31575248;  // "HRW1"
 inline constexpr std::uint32_t kResponseFinal = 1;
 inline constexpr std::uint32_t kResponseError = 2;
 inline constexpr std::uint32_t kResponseRescheduled = 4;
+inline constexpr std::uint32_t kResponseEndsSequence = 8;
 
 struct HeadFormat {
   std::uint32_t magic;

@@ -30,6 +30,8 @@ class ModelFolder:
         ).lower() == "true"
         self.limit_pixels = parameters.get("limit_max_image_pixels", "true").lower() == "true"
         self.batch_size = max(1, int(_config(load).get("max_batch_size", 1) or 1))
+        # Requests are executed until their stopping criteria say that it is enough.
+        self.continuous = bool((_config(load).get("sequence_batching") or {}).get("iterative_sequence"))
         self.gpu = int(load.get("device_id", 0)) if load.get("kind") == "GPU" else None
 
     def _manifest(self, parameters, version):

@@ -6,7 +6,7 @@ import sys
 import time
 
 from headrace_worker import contracts, errors, wire
-from headrace_worker.handler_contract import answers, archive, entry, metrics, rows
+from headrace_worker.handler_contract import answers, archive, entry, metrics, rows, sequences
 
 logger = logging.getLogger("headrace.handler")
 _BODY = 0  # the number of the output
@@ -41,10 +41,12 @@ class HandlerContract(contracts.Contract):
         self._metrics = None
         self._prediction_time = None
         self._processor = None
+        self._running = None  # sequences.Running of a model that batches continuously
 
     def load(self):
         folder = archive.ModelFolder(self._load)
         self._rows = rows.RowMaker(folder.decode)
+        self._running = sequences.Running() if folder.continuous else None
         archive.keep_compiled_code()
         root = logging.getLogger()
         root.addHandler(LogRelay(self._runtime.side))
@@ -57,7 +59,9 @@ class HandlerContract(contracts.Contract):
         from ts.metrics.metrics_store import MetricsStore
 
         self._processor = RowProcessor
-        self._metrics = metrics.MetricRelay(self._runtime.side, self._runtime.side.log)
+        lines = (self._load.get("handler") or {}).get("metric_lines")
+        relay = metrics.MetricLineRelay if lines else metrics.MetricRelay
+        self._metrics = relay(self._runtime.side, self._runtime.side.log)
         self._prediction_time = (
             "gauge",
             "PredictionTime",
@@ -79,9 +83,10 @@ class HandlerContract(contracts.Contract):
     def execute(self, batch):
         """Rows are handed over as they came, in one call; those that handlers look at alone, in calls of their own."""
         together = []
+        running = self._running or ()
         for request in batch.requests:
             _, _, _, offset, size = request.tensors[0]
-            row = self._rows.make(request, batch.read(offset, size))
+            row = self._rows.make(request, batch.read(offset, size), running)
             if row.alone:
                 self._predict(batch, [row])
             else:
@@ -101,20 +106,33 @@ class HandlerContract(contracts.Contract):
         try:
             result = self._handle([row.content for row in taken], context)
             bodies = [answers.encoded(value) for value in answers.checked(result, len(taken))]
+            goes_on = sequences.unfinished(context, result) if self._running is not None and not taken[0].alone else ()
         except Exception as error:
             self._fail(batch, taken, stream, error)
             return
         finally:
             context.streamer = None
-        self._metrics.set_gauge(self._prediction_time, (time.perf_counter() - started) * 1000)
+        self._metrics.set_gauge(self._prediction_time, (time.perf_counter() - started) * 1000, context.request_ids)
+        ended = sequences.ended(context, taken)
+        streamed = stream.used
         for index, row in enumerate(taken):
             found = answers.parameters(context, index) if index not in stream.begun else {}
-            if stream.used:
-                stream.send(index, bodies[index], found, wire.FINAL)
+            if index in goes_on:
+                stream.send(index, bodies[index], found, 0)
+                batch.respond(row.key, flags=wire.RESCHEDULED)
+                continue
+            flags = wire.FINAL | (wire.ENDS_SEQUENCE if index in ended else 0)
+            if streamed:
+                stream.send(index, bodies[index], found, flags)
                 continue
             offset, size = batch.write(bodies[index])
             tensor = wire.pack_tensor(_BODY, b"", wire.UINT8, (1, size), offset, size)
-            batch.respond(row.key, (tensor,), answers.extras(found))
+            batch.respond(row.key, (tensor,), answers.extras(found), flags)
+        if self._running is not None:
+            self._running.update(taken, goes_on)
+        if goes_on:
+            # EXECUTED must not be faster than the pieces.
+            self._runtime.side.sync()
 
     def _begin(self, context, taken, stream):
         context.request_ids = {index: row.request_id for index, row in enumerate(taken)}

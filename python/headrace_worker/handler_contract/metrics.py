@@ -2,7 +2,9 @@
 times a second."""
 
 import re
+import socket
 import threading
+import time
 
 from headrace_worker import errors, wire
 
@@ -10,6 +12,8 @@ _DELAY_S = 0.25
 _SERIES_LIMIT = 1000  # of one worker; further ones are dropped, and said once
 _OBSERVATION_LIMIT = 10_000  # of one histogram's series between two sendings
 _BUCKETS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000]
+_LINE_LIMIT = 10_000  # between two sendings; further ones are dropped, and counted
+_LINES_SIZE = 32 * 1024  # of one message
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_:]")
 
 
@@ -19,40 +23,17 @@ def metric_name(name):
     return name if not name[:1].isdigit() else "_" + name
 
 
-class MetricRelay:
-    """What a ts.metrics store calls with each update. Thread-safe; never waits for the server."""
+class _Relay:
+    """What a ts.metrics store calls with each update, and the thread that sends. Thread-safe; never waits for the
+    server."""
 
     def __init__(self, side, log):
         self._side = side
         self._log = log
         self._lock = threading.Lock()
-        self._pending = {}
-        self._families = {}  # name -> (id, kind), or None for one that the server has refused
-        self._series = {}  # (name, labels) -> id
-        self._full = False
         self._dirty = threading.Event()
         self._stop = threading.Event()
         self._thread = None
-
-    def __call__(self, metric, labels, value, request_id):
-        kind = metric.metric_type.value
-        key = (kind, metric.metric_name, metric.unit, tuple(labels))
-        with self._lock:
-            if kind == "counter":
-                self._pending[key] = self._pending.get(key, 0.0) + value
-            elif kind == "gauge":
-                self._pending[key] = value
-            else:
-                observed = self._pending.setdefault(key, [])
-                if len(observed) < _OBSERVATION_LIMIT:
-                    observed.append(value)
-        self._wake()
-
-    def set_gauge(self, key, value):
-        """The same for a gauge whose key is at hand: (kind, name, unit, labels)."""
-        with self._lock:
-            self._pending[key] = value
-        self._wake()
 
     def _wake(self):
         if not self._dirty.is_set():
@@ -81,6 +62,93 @@ class MetricRelay:
             pass
 
     def flush(self):
+        raise NotImplementedError
+
+    def _tell(self, message):
+        self._side.tell(wire.METRIC, message)
+
+
+class MetricLineRelay(_Relay):
+    """Sends each update by itself, as the line that TorchServe's workers print."""
+
+    def __init__(self, side, log):
+        super().__init__(side, log)
+        self._lines = []
+        self._dropped = 0
+        self._host = socket.gethostname()
+
+    def __call__(self, metric, labels, value, request_id):
+        self._add(metric.metric_type.value, metric.metric_name, metric.unit, labels, value, request_id)
+
+    def set_gauge(self, key, value, request_ids):
+        kind, name, unit, labels = key
+        self._add(kind, name, unit, labels, round(value, 3), ",".join(str(one) for one in request_ids.values()))
+
+    def _add(self, kind, name, unit, labels, value, request_id):
+        dimensions = ",".join(f"{key}:{text}" for key, text in labels)
+        line = (
+            f"[METRICS]{name}.{unit}:{value!r}|#{dimensions}|#type:{kind.upper()}"
+            f"|#hostname:{self._host},{int(time.time())}"
+        )
+        if request_id:
+            line += f",{request_id}"
+        with self._lock:
+            if len(self._lines) < _LINE_LIMIT:
+                self._lines.append(line.replace("\n", " "))
+            else:
+                self._dropped += 1
+        self._wake()
+
+    def flush(self):
+        with self._lock:
+            lines, self._lines = self._lines, []
+            dropped, self._dropped = self._dropped, 0
+        if dropped:
+            self._log("WARNING", f"{dropped} updates of metrics were dropped: too many at once")
+        begin = size = 0
+        for end, line in enumerate(lines):
+            if size + len(line) > _LINES_SIZE and end > begin:
+                self._send(lines[begin:end])
+                begin, size = end, 0
+            size += len(line)
+        if begin < len(lines):
+            self._send(lines[begin:])
+
+    def _send(self, lines):
+        self._tell({"op": "lines", "id": 0, "description": "\n".join(lines)})
+
+
+class MetricRelay(_Relay):
+    """Sends what updates have come to, as families of the server's registry."""
+
+    def __init__(self, side, log):
+        super().__init__(side, log)
+        self._pending = {}
+        self._families = {}  # name -> (id, kind), or None for one that the server has refused
+        self._series = {}  # (name, labels) -> id
+        self._full = False
+
+    def __call__(self, metric, labels, value, request_id):
+        kind = metric.metric_type.value
+        key = (kind, metric.metric_name, metric.unit, tuple(labels))
+        with self._lock:
+            if kind == "counter":
+                self._pending[key] = self._pending.get(key, 0.0) + value
+            elif kind == "gauge":
+                self._pending[key] = value
+            else:
+                observed = self._pending.setdefault(key, [])
+                if len(observed) < _OBSERVATION_LIMIT:
+                    observed.append(value)
+        self._wake()
+
+    def set_gauge(self, key, value, request_ids):
+        """The same for a gauge whose key is at hand: (kind, name, unit, labels)."""
+        with self._lock:
+            self._pending[key] = value
+        self._wake()
+
+    def flush(self):
         with self._lock:
             pending, self._pending = self._pending, {}
         for (kind, name, unit, labels), value in pending.items():
@@ -94,9 +162,6 @@ class MetricRelay:
             else:
                 for one in value:
                     self._tell({"op": "observe", "id": number, "value": one})
-
-    def _tell(self, message):
-        self._side.tell(wire.METRIC, message)
 
     def _series_of(self, kind, name, unit, labels):
         key = (name, labels)

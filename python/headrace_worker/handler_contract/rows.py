@@ -3,6 +3,8 @@
 import json
 import logging
 
+from headrace_worker import wire
+
 logger = logging.getLogger(__name__)
 
 # The plain way into the decoder: what comes is the server's own JSON, without blanks around it.
@@ -49,17 +51,19 @@ class RowMaker:
         self._decode = decode
         self._known_parts = {}
 
-    def make(self, request, data):
-        """`request` is a wire.Request, `data` the bytes of its tensor."""
+    def make(self, request, data, running=()):
+        """`request` is a wire.Request, `data` the bytes of its tensor. One that is executed once more and whose id is in
+        `running` has no content: the handler has seen it."""
         extras = _decode_json(str(request.extras, "utf-8"))[0] if request.extras else {}
         parameters = extras.get("parameters") or {}
-        parts = self._parts(parameters.get("parts"), len(data))
+        request_id = parameters.get("request_id") or extras.get("id") or str(request.key)
+        again = running and not request.flags & wire.START and request_id in running
+        parts = () if again else self._parts(parameters.get("parts"), len(data))
         content = {}
         for name, kind, offset, end in parts:
             value = bytearray(data[offset:end])
             content[name] = decoded(value, kind) if kind and self._decode else value
         alone = bool(parameters.get("explain")) or '"describe"' in parameters.get("headers", "")
-        request_id = parameters.get("request_id") or extras.get("id") or str(request.key)
         return Row(request.key, request_id, content, alone, parts, parameters)
 
     def _parts(self, text, size):
