@@ -13,6 +13,7 @@
 #include "engine/instance_thread.h"
 #include "engine/rate_limiter.h"
 #include "engine/request_queue.h"
+#include "engine/request_stages.h"
 #include "engine/runner.h"
 #include "engine/sequence_scheduler.h"
 #include "engine/validate.h"
@@ -285,11 +286,7 @@ void Model::Accept(std::unique_ptr<InferRequest> request,
   }
   const auto go_on = [this](std::unique_ptr<InferRequest> accepted,
                             std::shared_ptr<const EnsemblePins> pins) {
-    if (options_.ensemble != nullptr) {
-      options_.ensemble->Start(std::move(accepted), std::move(pins));
-    } else {
-      queue_->Push(std::move(accepted));
-    }
+    Dispatch(std::move(accepted), std::move(pins));
   };
   if (options_.cache == nullptr) {
     go_on(std::move(request), std::move(parts));
@@ -308,6 +305,33 @@ void Model::Accept(std::unique_ptr<InferRequest> request,
   AnswerFromCacheElsewhere(
       options_.cache, *this, clock_, std::move(request),
       [go_on, parts](std::unique_ptr<InferRequest> missed) { go_on(std::move(missed), parts); });
+}
+
+void Model::Dispatch(std::unique_ptr<InferRequest> request,
+                     std::shared_ptr<const EnsemblePins> parts) {
+  if (options_.ensemble != nullptr) {
+    options_.ensemble->Start(std::move(request), std::move(parts));
+  } else if (options_.stages != nullptr) {
+    // A drain waits with the end of the queue for those that may still come to it.
+    gate_.EnterBeside();
+    pins_.EnterBeside();
+    options_.stages->Prepare(std::move(request), QueuePassage(shared_from_this()));
+  } else {
+    queue_->Push(std::move(request));
+  }
+}
+
+void Model::QueuePrepared(std::unique_ptr<InferRequest> request) {
+  if (Status status = ValidateRequest(execution_signature(), options_.name, *request);
+      !status.ok()) {
+    request->Finish(std::move(status));
+    return;
+  }
+  queue_->Push(std::move(request));
+}
+
+const ModelSignature& Model::execution_signature() const {
+  return options_.stages != nullptr ? options_.stages->execution_signature() : options_.signature;
 }
 
 Status Model::Health() const { return health_->Health(); }

@@ -484,6 +484,7 @@ std::vector<Option> MakeOptions() {
   AppendModelOptions(options);
   AppendPythonOptions(options);
   AppendArchiveOptions(options);
+  AppendNativeOptions(options);
   AppendPlacementOptions(options);
   AppendHttpOptions(options);
   AppendTransportOptions(options);
