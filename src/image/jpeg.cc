@@ -1,9 +1,11 @@
-#include <jerror.h>
+// The library's header needs what <cstdio> declares.
+// clang-format off
+#include <cstdio>
 #include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
 
 #include <csetjmp>
-#include <cstdio>
-#include <cstring>
 #include <vector>
 
 #include "image/formats.h"
