@@ -89,7 +89,7 @@ def _answers(running, model, pictures):
 
 
 def test_the_archives_that_need_no_python_get_none(running):
-    output = running.output()
+    output = "\n".join(running.lines)
     assert "model 'native' version 1: image_classifier is native, 'weights.pt' runs in the pytorch backend" in output
     assert "model 'segments' version 1: image_segmenter is native" in output
     assert "model 'python' version 1 is served by Python workers: model-config.yaml says 'native: false'" in output
