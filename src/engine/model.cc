@@ -13,6 +13,7 @@
 #include "engine/instance_thread.h"
 #include "engine/rate_limiter.h"
 #include "engine/request_queue.h"
+#include "engine/request_stages.h"
 #include "engine/runner.h"
 #include "engine/sequence_scheduler.h"
 #include "engine/validate.h"
@@ -310,22 +311,14 @@ void Model::Accept(std::unique_ptr<InferRequest> request,
     request->WrapSink(
         [this](std::unique_ptr<ResponseSink> sink) { return order_->Join(std::move(sink)); });
   }
-  const auto go_on = [this](std::unique_ptr<InferRequest> accepted,
-                            std::shared_ptr<const EnsemblePins> pins) {
-    if (options_.ensemble != nullptr) {
-      options_.ensemble->Start(std::move(accepted), std::move(pins));
-    } else {
-      queue_->Push(std::move(accepted));
-    }
-  };
   if (options_.cache == nullptr) {
-    go_on(std::move(request), std::move(parts));
+    Dispatch(std::move(request), std::move(parts));
     return;
   }
   if (options_.cache->threads() == nullptr) {
     AnswerFromCache(options_.cache, *this, clock_, request);
     if (request != nullptr) {
-      go_on(std::move(request), std::move(parts));
+      Dispatch(std::move(request), std::move(parts));
     }
     return;
   }
@@ -334,7 +327,7 @@ void Model::Accept(std::unique_ptr<InferRequest> request,
   pins_.EnterBeside();
   AnswerFromCacheElsewhere(
       options_.cache, *this, clock_, std::move(request),
-      [go_on, parts](std::unique_ptr<InferRequest> missed) { go_on(std::move(missed), parts); });
+      [this, parts](std::unique_ptr<InferRequest> missed) { Dispatch(std::move(missed), parts); });
 }
 
 bool Model::TakeTicket(InferRequest& request) {
@@ -347,6 +340,33 @@ bool Model::TakeTicket(InferRequest& request) {
     }
   }
   return false;
+}
+
+void Model::Dispatch(std::unique_ptr<InferRequest> request,
+                     std::shared_ptr<const EnsemblePins> parts) {
+  if (options_.ensemble != nullptr) {
+    options_.ensemble->Start(std::move(request), std::move(parts));
+  } else if (options_.stages != nullptr) {
+    // A drain waits with the end of the queue for those that may still come to it.
+    gate_.EnterBeside();
+    pins_.EnterBeside();
+    options_.stages->Prepare(std::move(request), QueuePassage(shared_from_this()));
+  } else {
+    queue_->Push(std::move(request));
+  }
+}
+
+void Model::QueuePrepared(std::unique_ptr<InferRequest> request) {
+  if (Status status = ValidateRequest(execution_signature(), options_.name, *request);
+      !status.ok()) {
+    request->Finish(std::move(status));
+    return;
+  }
+  queue_->Push(std::move(request));
+}
+
+const ModelSignature& Model::execution_signature() const {
+  return options_.stages != nullptr ? options_.stages->execution_signature() : options_.signature;
 }
 
 Status Model::Health() const { return health_->Health(); }

@@ -32,6 +32,7 @@ class Ensemble;
 class EnsemblePins;
 class HealthBoard;
 class RateLimiter;
+class RequestStages;
 class ResponseCache;
 class Warmup;
 
@@ -62,9 +63,10 @@ struct ModelOptions {
   std::vector<std::pair<std::string, std::string>>
       metric_tags;                       // config metric_tags: extra labels "_<tag>"
   std::shared_ptr<Ensemble> ensemble{};  // takes the requests in place of instances (no placements)
-  std::shared_ptr<ResponseCache> cache{};  // asked before the queue; null: none
-  std::shared_ptr<RateLimiter> limiter{};  // of executions; null: none
-  std::shared_ptr<const Warmup> warmup{};  // run on every instance before it serves; null: none
+  std::shared_ptr<ResponseCache> cache{};   // asked before the queue; null: none
+  std::shared_ptr<RateLimiter> limiter{};   // of executions; null: none
+  std::shared_ptr<const Warmup> warmup{};   // run on every instance before it serves; null: none
+  std::shared_ptr<RequestStages> stages{};  // null: requests are executed as they come
 };
 
 // Thread-safe. Created by Start; ends by Drain and destruction (the last ModelHandle). Owns one
@@ -86,6 +88,8 @@ class Model : public std::enable_shared_from_this<Model> {
   std::int64_t version() const { return options_.version; }
   const ModelOptions& options() const { return options_; }
   const ModelSignature& signature() const { return options_.signature; }
+  // What the backend sees: the signature, unless the model has stages.
+  const ModelSignature& execution_signature() const;
   ModelStatistics& statistics() { return statistics_; }
   const ModelStatistics& statistics() const { return statistics_; }
 
@@ -142,6 +146,7 @@ class Model : public std::enable_shared_from_this<Model> {
 
  private:
   friend class InferRequest;
+  friend class QueuePassage;
   class Runner;
   static void Destroy(Model* model);
   void TraceStart(InferRequest& request) const;
@@ -151,6 +156,10 @@ class Model : public std::enable_shared_from_this<Model> {
   bool TakeTicket(InferRequest& request);
   // The rest of Submit, inside the gate.
   void Accept(std::unique_ptr<InferRequest> request, std::shared_ptr<const EnsemblePins> parts);
+  // Behind cache and ordering: to the ensemble, the stages or the queue.
+  void Dispatch(std::unique_ptr<InferRequest> request, std::shared_ptr<const EnsemblePins> parts);
+  // Of a request that has been through the stages.
+  void QueuePrepared(std::unique_ptr<InferRequest> request);
   // Adds runners for `placements`, all of them or none. With stop_mutex_ held, or before Start
   // ends.
   Status AddRunners(const std::vector<InstancePlacement>& placements);

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kResponsesQuarantined = 4;
 
 const engine::ModelSignature* SignatureOf(const engine::InferRequest& request) {
-  return request.model() == nullptr ? nullptr : &request.model()->signature();
+  return request.model() == nullptr ? nullptr : &request.model()->execution_signature();
 }
 
 // Bytes that the output's type and shape call for; nothing for BYTES, which may have any.

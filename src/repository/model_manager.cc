@@ -176,7 +176,8 @@ VersionLoader::Parts ModelManager::Impl::version_parts() {
               },
           .pool = options_.pool != nullptr ? *options_.pool : own_pool_,
           .cache = options_.cache,
-          .limiter = options_.limiter};
+          .limiter = options_.limiter,
+          .cpu = options_.cpu};
 }
 
 // At start.

@@ -21,6 +21,7 @@
 #include "engine/registry.h"
 #include "engine/repository_agents.h"
 #include "engine/response_cache.h"
+#include "handler/cpu_pool.h"
 #include "repository/accelerator_switches.h"
 #include "repository/archive_limits.h"
 #include "repository/load_override.h"
@@ -59,6 +60,7 @@ struct ModelManagerOptions {
   std::shared_ptr<engine::ResponseCache> cache = nullptr;  // of models that ask for it; null = none
   std::shared_ptr<engine::RateLimiter> limiter = nullptr;  // of executions; null = off
   std::shared_ptr<engine::AgentProvider> agents = nullptr;  // null = no repository agents
+  std::shared_ptr<handler::CpuPool> cpu = nullptr;          // null = no native handlers
 };
 
 struct IndexEntry {

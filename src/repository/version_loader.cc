@@ -8,6 +8,7 @@
 #include "repository/config_json.h"
 #include "repository/field_verdicts.h"
 #include "repository/model_options.h"
+#include "repository/native_model.h"
 #include "repository/normalise.h"
 #include "repository/protobuf_messages.h"
 #include "repository/sequence_settings.h"
@@ -81,10 +82,22 @@ class NoBackend final : public engine::LoadedModel {
 }  // namespace
 
 Result<std::unique_ptr<engine::LoadedModel>> VersionLoader::LoadByBackend(
-    engine::LoadSpec spec, const ModelPlan& plan) const {
+    engine::LoadSpec spec, const ModelPlan& plan,
+    std::shared_ptr<engine::RequestStages>& stages) const {
   std::unique_ptr<engine::LoadedModel> loaded;
+  HEADRACE_ASSIGN_OR_RETURN(
+      NativeModel native,
+      LoadNativeModel(plan, spec.version, *plan.config,
+                      {.cpu = parts_.cpu, .backends = parts_.backends, .pool = parts_.pool}));
+  if (!native.why_not.empty()) {
+    HEADRACE_LOG_INFO("model '{}' version {} is served by Python workers: {}", plan.name(),
+                      spec.version, native.why_not);
+  }
   if (plan.config->has_ensemble_scheduling()) {
     loaded = std::make_unique<NoBackend>();
+  } else if (native.loaded != nullptr) {
+    loaded = std::move(native.loaded);
+    stages = std::move(native.stages);
   } else {
     HEADRACE_ASSIGN_OR_RETURN(const auto backend, parts_.backends.Find(spec));
     HEADRACE_ASSIGN_OR_RETURN(loaded, backend->Load(std::move(spec)));
@@ -136,8 +149,9 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
       return AcceptProposal(proposed, *config);
     };
   }
+  std::shared_ptr<engine::RequestStages> stages;
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<engine::LoadedModel> loaded,
-                            LoadByBackend(std::move(spec), plan));
+                            LoadByBackend(std::move(spec), plan, stages));
   HEADRACE_RETURN_IF_ERROR(ValidateTensors(*config));
   HEADRACE_ASSIGN_OR_RETURN(engine::ModelOptions options,
                             BuildModelOptions(*config, version, options_.queue_limits));
@@ -148,7 +162,9 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
     options.placements.clear();
   }
   options.placer = options_.placer;
-  for (const std::string& backend : {config->backend(), std::string()}) {
+  options.stages = std::move(stages);
+  const std::string executor = options.stages != nullptr ? "pytorch" : config->backend();
+  for (const std::string& backend : {executor, std::string()}) {
     const auto said = options_.thread_counts.find(backend);
     if (options.thread_count == 0 && said != options_.thread_counts.end()) {
       options.thread_count = said->second;

@@ -14,7 +14,9 @@
 #include "engine/model.h"
 #include "engine/rate_limiter.h"
 #include "engine/registry.h"
+#include "engine/request_stages.h"
 #include "engine/response_cache.h"
+#include "handler/cpu_pool.h"
 #include "repository/ensemble_options.h"
 #include "repository/model_plan.h"
 #include "tensor/block_pool.h"
@@ -38,6 +40,7 @@ class VersionLoader {
     BlockPool& pool;
     std::shared_ptr<engine::ResponseCache> cache;  // null: none
     std::shared_ptr<engine::RateLimiter> limiter;  // null: off
+    std::shared_ptr<handler::CpuPool> cpu;         // of native handlers; null: there are none
   };
   VersionLoader(Options options, Parts parts, const Clock& clock)
       : options_(options), parts_(std::move(parts)), clock_(clock) {}
@@ -50,8 +53,10 @@ class VersionLoader {
   // What the configuration asks of the engine beside instances and queue.
   Status AddServices(const ModelPlan& plan, const inference::ModelConfig& config,
                      engine::ModelOptions& options) const;
-  Result<std::unique_ptr<engine::LoadedModel>> LoadByBackend(engine::LoadSpec spec,
-                                                             const ModelPlan& plan) const;
+  // `stages`: what stands before the backend, if anything does.
+  Result<std::unique_ptr<engine::LoadedModel>> LoadByBackend(
+      engine::LoadSpec spec, const ModelPlan& plan,
+      std::shared_ptr<engine::RequestStages>& stages) const;
 
   const Options options_;
   const Parts parts_;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/topology.h"
 #include "engine/local_response_cache.h"
 #include "plugin/agent_host.h"
 #include "plugin/plugin_cache.h"
@@ -78,6 +79,15 @@ Result<ModelServices> MakeModelServices(const ServerConfig& config) {
   HEADRACE_RETURN_IF_ERROR(MakeCache(config, services));
   if (config.rate_limit) {
     services.limiter = std::make_shared<engine::RateLimiter>(config.rate_limit_resources);
+  }
+  if (config.native_handlers) {
+    services.cpu = std::make_shared<handler::CpuPool>(handler::CpuPoolOptions{
+        .thread_count = config.cpu_thread_count > 0
+                            ? config.cpu_thread_count
+                            : static_cast<std::size_t>(Topology::Read().core_count()),
+        .waiting_max = config.cpu_waiting_max,
+        .image_pixel_count_max = config.image_pixel_count_max,
+        .image_memory_byte_size_max = config.image_memory_byte_size_max});
   }
   services.agents = std::make_shared<plugin::AgentHost>(config.repoagent_directory.empty()
                                                             ? ProgramDirectory() + "/repoagents"

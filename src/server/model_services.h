@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "engine/rate_limiter.h"
 #include "engine/response_cache.h"
+#include "handler/cpu_pool.h"
 #include "plugin/agent_host.h"
 #include "server/server_config.h"
 #include "telemetry/prometheus.h"
@@ -19,6 +20,7 @@ struct ModelServices {
   std::shared_ptr<engine::ResponseCache> cache;
   std::shared_ptr<telemetry::MetricSource> cache_metrics;  // there where `cache` is
   std::shared_ptr<engine::RateLimiter> limiter;
+  std::shared_ptr<handler::CpuPool> cpu;      // of native handlers
   std::shared_ptr<plugin::AgentHost> agents;  // always there: models say whether they want it
 };
 

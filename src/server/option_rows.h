@@ -30,6 +30,9 @@ void AppendPythonOptions(std::vector<Option>& options);
 // options_archives.cc
 void AppendArchiveOptions(std::vector<Option>& options);
 
+// options_native.cc: handlers that need no Python.
+void AppendNativeOptions(std::vector<Option>& options);
+
 // options_model_services.cc: the response cache and the rate limiter, which all models share.
 void AppendModelServiceOptions(std::vector<Option>& options);
 

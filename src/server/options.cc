@@ -485,6 +485,7 @@ std::vector<Option> MakeOptions() {
   AppendPythonOptions(options);
   AppendArchiveOptions(options);
   AppendTorchServeOptions(options);
+  AppendNativeOptions(options);
   AppendPlacementOptions(options);
   AppendHttpOptions(options);
   AppendTransportOptions(options);

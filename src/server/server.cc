@@ -46,6 +46,7 @@ repository::ModelManagerOptions ManagerOptions(
   options.cache = services.cache;
   options.limiter = services.limiter;
   options.agents = services.agents;
+  options.cpu = services.cpu;
   options.repository_paths = config.model_repositories;
   options.control_mode = config.control_mode;
   options.startup_models = config.load_models;
@@ -214,6 +215,9 @@ class Server::Impl {
     front_end_.AddMetricSource(plugins_.metrics());
     if (services_.cache != nullptr) {
       front_end_.AddMetricSource(*services_.cache_metrics);
+    }
+    if (services_.cpu != nullptr) {
+      front_end_.AddMetricSource(*services_.cpu);
     }
     if (services_.limiter != nullptr) {
       front_end_.AddMetricSource(*services_.limiter);

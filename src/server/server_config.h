@@ -131,6 +131,13 @@ struct ServerConfig {
   std::uint64_t archive_entry_byte_size_max = std::uint64_t{4} << 30;
   std::uint64_t archive_entry_count_max = 10'000;
 
+  // Native handlers (handler/cpu_pool.h).
+  bool native_handlers = true;
+  std::uint64_t cpu_thread_count = 0;  // 0: one for each core
+  std::uint64_t cpu_waiting_max = 4096;
+  std::uint64_t image_pixel_count_max = 178'956'970;
+  std::uint64_t image_memory_byte_size_max = std::uint64_t{1} << 30;
+
   // What models share.
   std::string cache_name;  // empty: no --cache-config
   std::map<std::string, std::string> cache_settings;

@@ -9,7 +9,7 @@ from ts.utils.util import map_class_to_label
 
 
 class ImageClassifier(VisionHandler):
-    """Answers {label: probability} for each image, best first."""
+    """Answers {label: probability} for each image, best first: 5, or `handler: {topk: }` of model-config.yaml."""
 
     topk = 5
     image_processing = image_transforms.Compose(
@@ -20,6 +20,12 @@ class ImageClassifier(VisionHandler):
             image_transforms.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]),
         ]
     )
+
+    def initialize(self, context):
+        super().initialize(context)
+        settings = self.model_yaml_config.get("handler")
+        if isinstance(settings, dict) and isinstance(settings.get("topk"), int):
+            self.topk = settings["topk"]
 
     def set_max_result_classes(self, topk):
         self.topk = topk
