@@ -21,6 +21,8 @@ RESPONSE, RELEASE, DROPPED, LOG, METRIC, CALL, CALL_RESPONSE, CALL_CANCEL, CONTR
 
 # Flag of EXECUTED: nothing of the block of EXECUTE is referenced any more.
 BLOCK_FREE = 1
+# Flag of EXECUTE: the server has read all answers before it.
+ALL_READ = 1
 # Flags of a response.
 FINAL = 1
 ERROR = 2
