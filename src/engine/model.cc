@@ -91,7 +91,8 @@ std::uint32_t BatchRetryCredit(const ModelOptions& options) {
 // a sequence may depend on the one before, a decoupled model's execution ends before its answers
 // do, and what waits for the dynamic batcher grows meanwhile.
 RequestQueue* QueueAhead(const ModelOptions& options, Scheduler& queue) {
-  return options.sequences || options.decoupled || options.batching.dynamic
+  const bool may_grow = options.batching.dynamic && options.batching.batch_size_max > 1;
+  return options.sequences || options.decoupled || may_grow
              ? nullptr
              : static_cast<RequestQueue*>(&queue);
 }
