@@ -57,7 +57,7 @@ def _measure(options, results, scratch, stack):
     interpreter = pathlib.Path(sys.executable)
     started = [
         _torchserve(store, scratch / "torchserve"),
-        servers.headrace(repository, f"--backend-config=handler,interpreter={interpreter}"),
+        servers.headrace(repository, f"--backend-config=handler,interpreter={interpreter}", "--allow-grpc=false"),
     ]
     sides = {side.name: stack.enter_context(side) for side in started}
     for side in started:

@@ -27,6 +27,11 @@ class Arena:
         self._changed = threading.Condition(threading.Lock())
         self._closed = False
 
+    @property
+    def size(self):
+        """Bytes in use or free."""
+        return self._end - self._begin
+
     def allocate(self, size, wait=False):
         """The offset of a block of `size` bytes. Without room: waits for `release` if asked to and if it could ever fit,
         else raises RegionFull."""

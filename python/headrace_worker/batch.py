@@ -6,10 +6,12 @@ from headrace_worker import errors, wire
 class CallSpace:
     """Room in the worker's half for what an EXECUTED names: one chunk that is kept from call to call and grows.
 
-    The next packet on the call channel frees it, so that a call takes its room by an addition.
+    A later packet on the call channel frees it, so that a call takes its room by an addition.
     """
 
     _FIRST = 1 << 20
+    # The first chunk takes no more of all room than this part.
+    _PART = 8
     # A chunk up to this size is kept; what is larger is freed again after its call.
     _KEPT = 64 << 20
 
@@ -43,7 +45,7 @@ class CallSpace:
 
     def _grow(self, size):
         """A new, larger chunk; the old one is freed after the call."""
-        larger = max(self._FIRST, 2 * (self._chunk_end - (self._chunk or 0)), 2 * size)
+        larger = max(min(self._FIRST, self._arena.size // self._PART), 2 * (self._chunk_end - (self._chunk or 0)), 2 * size)
         if larger <= self._KEPT:
             try:
                 offset = self._arena.allocate(larger)

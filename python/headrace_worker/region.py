@@ -1,7 +1,7 @@
 """The data region: the shared memory that tensors cross in.
 
 One memory file, mapped whole. [0, 4096) holds a byte per cancellable request, [4096, middle) is written by the server,
-[middle, end) by the worker. A block of the server is given back when nothing here refers to it any more; the numpy arrays
+[middle, end) by the worker: first the number of EXECUTEs that it has begun, from middle + 64 on its blocks. A block of the server is given back when nothing here refers to it any more; the numpy arrays
 of this module say when.
 """
 
@@ -25,7 +25,10 @@ class Region:
         self.map = mmap.mmap(descriptor, self.size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self.memory = memoryview(self.map)
         self.middle = self.size // 2
-        self.arena = arena_module.Arena(arena_module.aligned(self.middle), self.size & -arena_module.ALIGNMENT)
+        begin = arena_module.aligned(self.middle + arena_module.ALIGNMENT)
+        self.arena = arena_module.Arena(begin, self.size & -arena_module.ALIGNMENT)
+        # begun[0]: how many EXECUTEs have been begun.
+        self.begun = self.memory[self.middle : self.middle + 8].cast("Q")
         self._numpy = None
         self._watched = {}  # offset -> weak reference to the array over the block there
 

@@ -23,7 +23,10 @@ class Runtime:
         self._call = channel_module.Channel(call, self.region)
         self.side = side_channel.SideChannel(channel_module.Channel(side, self.region), self.region)
         self.load = {}
+        # The server may send an EXECUTE before it has read the last answer, but not before the one that came before that.
         self._space = batch_module.CallSpace(self.region.arena)
+        self._last_space = batch_module.CallSpace(self.region.arena)
+        self._execute_count = 0
         self._contract = None
         self._input_names = ()
         self._forked = False
@@ -39,14 +42,16 @@ class Runtime:
             wire.FINALIZE: self._finalize,
         }
         receive = self._call.receive
-        reset = self._space.reset
         try:
             while True:
                 try:
-                    kind, _, body, _ = receive()
+                    kind, flags, body, _ = receive()
                 except KeyboardInterrupt:
                     continue
-                reset()
+                if kind == wire.EXECUTE:
+                    self._begin_execute(flags)
+                else:
+                    self._space.reset()
                 answer = answers.get(kind)
                 if answer is None:
                     raise errors.WireError(f"a packet of type {kind} came on the call channel")
@@ -113,6 +118,16 @@ class Runtime:
             answer, _ = self._failure(error)
         self._answer(wire.FINALIZED, wire.pack_json(answer))
         return 0
+
+    def _begin_execute(self, flags):
+        """Says that it has begun, and makes room for its answer."""
+        self._execute_count += 1
+        self.region.begun[0] = self._execute_count
+        if flags & wire.ALL_READ:
+            self._last_space.reset()
+        else:
+            self._space, self._last_space = self._last_space, self._space
+        self._space.reset()
 
     def _execute(self, body):
         """The hot path: about 5 us for each request of a small batch, with the model's own work."""

@@ -23,6 +23,8 @@ RESPONSE, RELEASE, DROPPED, LOG, METRIC, CALL, CALL_RESPONSE, CALL_CANCEL, CONTR
 BLOCK_FREE = 1
 # Flag of a request: the first execution of its sequence.
 START = 1
+# Flag of EXECUTE: the server has read all answers before it.
+ALL_READ = 1
 # Flags of a response.
 FINAL = 1
 ERROR = 2

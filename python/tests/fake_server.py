@@ -182,6 +182,16 @@ class FakeServer:
             body += head + tensors + extras + bytes(-len(extras) % 8)
         return body, offset
 
+    def send_execute(self, body, flags=0):
+        """Hands over what `pack_execute` made; any number before the first answer is received."""
+        self._send(self.call, wire.EXECUTE, body, flags)
+
+    def receive_executed(self):
+        """The body of the next answer."""
+        kind, _, body = self._receive(self.call)
+        assert kind == wire.EXECUTED
+        return body
+
     def parse_responses(self, body):
         count, _ = struct.unpack_from("<II", body)
         at, responses = 8, []

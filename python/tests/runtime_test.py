@@ -3,6 +3,7 @@
 import json
 import pathlib
 import signal
+import struct
 import subprocess
 import sys
 
@@ -96,6 +97,37 @@ def test_a_block_that_the_model_keeps_is_released_later(serve):
     assert flags == wire.BLOCK_FREE
     server.settle()
     assert server.released == [first]
+
+
+def test_a_second_execute_leaves_the_answer_to_the_first_alone(serve):
+    server = serve(
+        """
+        import triton_python_backend_utils as pb_utils
+
+        class TritonPythonModel:
+            def execute(self, requests):
+                return [
+                    pb_utils.InferenceResponse([pb_utils.Tensor("OUTPUT0", request.inputs()[0].as_numpy() + 1)])
+                    for request in requests
+                ]
+        """,
+        {},
+    )
+
+    def begun():
+        return struct.unpack_from("<Q", server.map, server.middle)[0]
+
+    assert begun() == 0
+    for key in (1, 3, 5):
+        # The worker has the second while nobody has read its answer to the first.
+        for number, flags in ((key, wire.ALL_READ), (key + 1, 0)):
+            body, _ = server.pack_execute([_numbers(number, [number] * 100)])
+            server.send_execute(body, flags)
+        answers = [server.receive_executed() for _ in range(2)]
+        for number, body in zip((key, key + 1), answers):
+            (response,) = server.parse_responses(body)
+            assert (response.key, response.values("OUTPUT0")) == (number, [number + 1] * 100)
+        assert begun() == key + 1
 
 
 def test_outputs_larger_than_the_packet_and_many_responses(shared):

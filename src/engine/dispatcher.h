@@ -61,6 +61,14 @@ class Dispatcher {
     return step;
   }
 
+  // A runner that still executes asks for more: it gets what is due, unless another runner is there
+  // to take it. popped.dropped may come with it or alone.
+  void PopAhead(Nanos now, QueueCore::Popped& popped) {
+    if (lot_.idle_count() == 0 && lot_.waking_count() == 0) {
+      queue_.TryPop(now, popped);
+    }
+  }
+
   // The runner calls no more, though the queue is open; `woken` as in Pop. A runner to be woken by
   // the caller, which does what this one was wanted for.
   Parked* Leave(bool woken, Nanos now) {

@@ -24,6 +24,7 @@ std::shared_ptr<HealthBoard::Seat> HealthBoard::Join(std::string instance_name) 
   {
     std::lock_guard lock(mutex_);
     seats_.push_back(seat.get());
+    seat_count_.store(seats_.size(), std::memory_order_relaxed);
     turn = Consider();
   }
   Act(turn);
@@ -58,6 +59,7 @@ void HealthBoard::Leave(Seat& seat) {
     seat.halted_.store(true);
     seat.report_ = nullptr;
     std::erase(seats_, &seat);
+    seat_count_.store(seats_.size(), std::memory_order_relaxed);
     turn = Consider();
     turn.resumes = true;
   }

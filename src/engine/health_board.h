@@ -49,6 +49,8 @@ class HealthBoard : public std::enable_shared_from_this<HealthBoard> {
   // UNAVAILABLE with the instances' reasons.
   Status Health() const;
   std::size_t ready_count() const;
+  // Whether one instance has to do with all requests.
+  bool has_one_seat() const { return seat_count_.load(std::memory_order_relaxed) == 1; }
 
  private:
   struct Turn;
@@ -71,6 +73,7 @@ class HealthBoard : public std::enable_shared_from_this<HealthBoard> {
   std::ptrdiff_t expected_ = 0;
   std::condition_variable resumed_;
   std::vector<Seat*> seats_;
+  std::atomic<std::size_t> seat_count_{0};  // written with mutex_ held
 };
 
 // Of one instance. Its runner calls WaitUntilReady; all else may come from any thread.

@@ -89,6 +89,16 @@ std::uint32_t BatchRetryCredit(const ModelOptions& options) {
   return options.decoupled || options.sequences ? 0 : options.batch_retry_credit;
 }
 
+// From where an instance may take a second batch while it executes one; null: it may not. A step of
+// a sequence may depend on the one before, a decoupled model's execution ends before its answers
+// do, and what waits for the dynamic batcher grows meanwhile.
+RequestQueue* QueueAhead(const ModelOptions& options, Scheduler& queue) {
+  const bool may_grow = options.batching.dynamic && options.batching.batch_size_max > 1;
+  return options.sequences || options.decoupled || may_grow
+             ? nullptr
+             : static_cast<RequestQueue*>(&queue);
+}
+
 std::unique_ptr<Scheduler> MakeScheduler(const ModelOptions& options, const Clock& clock) {
   if (options.sequences) {
     return std::make_unique<SequenceScheduler>(*options.sequences, options.queue_limits,
@@ -184,7 +194,8 @@ Status Model::AddRunners(const std::vector<InstancePlacement>& placements) {
                        .statistics = &statistics_,
                        .health = health_.get(),
                        .model_name = options_.name,
-                       .batch_retry_credit = BatchRetryCredit(options_)},
+                       .batch_retry_credit = BatchRetryCredit(options_),
+                       .ahead = QueueAhead(options_, *queue_)},
         std::move(seats[i])));
     if (!placements[i].passive) {
       runners_.back()->Start(fmt::format("{}_{}", options_.name.substr(0, 12), runner_number_));

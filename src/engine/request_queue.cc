@@ -150,6 +150,20 @@ class RequestQueue::Impl {
     }
   }
 
+  std::optional<Batch> PopAhead() {
+    QueueCore::Popped popped;
+    const Nanos now = clock_.Now();
+    {
+      std::lock_guard lock(mutex_);
+      dispatcher_.PopAhead(now, popped);
+    }
+    FinishDropped(popped.dropped, now);
+    if (popped.batch.empty()) {
+      return std::nullopt;
+    }
+    return Batch{.requests = Take(popped.batch), .formed = now};
+  }
+
   void RouseAll() {
     std::vector<RunnerLot::Parked*> parked;  // stay parked until they are woken
     {
@@ -259,6 +273,7 @@ void RequestQueue::Push(std::unique_ptr<InferRequest> request) { impl_->Push(std
 std::optional<Batch> RequestQueue::PopBatch(const std::atomic<bool>* retired) {
   return impl_->PopBatch(retired);
 }
+std::optional<Batch> RequestQueue::PopAhead() { return impl_->PopAhead(); }
 void RequestQueue::RouseAll() { impl_->RouseAll(); }
 void RequestQueue::Close() { impl_->Close(); }
 void RequestQueue::Abandon(const std::string& reason) { impl_->Abandon(reason); }

@@ -50,6 +50,9 @@ class RequestQueue final : public Scheduler {
     return PopBatch(retired);
   }
   std::optional<Batch> PopBatch(const std::atomic<bool>* retired = nullptr);
+  // For a thread that still executes a batch: the next one, if it is due and no other thread is
+  // there to take it. Does not block.
+  std::optional<Batch> PopAhead();
   void RouseAll() override;
 
   void Close() override;

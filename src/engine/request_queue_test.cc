@@ -50,6 +50,40 @@ TEST(RequestQueueTest, PopBatch_ReturnsAFullBatch_LongBeforeTheDelay) {
   testing::AnswerAll(*std::move(batch));
 }
 
+TEST(RequestQueueTest, PopAhead_GivesTheNextRequest_WhereThereAreNoBatches) {
+  RequestQueue queue({}, {}, Clock::Real());
+  EXPECT_FALSE(queue.PopAhead());
+  auto first = std::make_shared<Answer>(), second = std::make_shared<Answer>();
+  queue.Push(Request(first));
+  queue.Push(Request(second));
+  std::optional<Batch> batch = queue.PopAhead();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->requests.size(), 1u);
+  testing::AnswerAll(*std::move(batch));
+  EXPECT_EQ(first->ends(), 1);
+  EXPECT_EQ(queue.depth(), 1u);
+  queue.Abandon("enough");
+}
+
+TEST(RequestQueueTest, PopAhead_AnswersWhoHasGone) {
+  RequestQueue queue({}, {}, Clock::Real());
+  auto gone = std::make_shared<Answer>();
+  queue.Push(Request(gone));
+  gone->Cancel();
+  EXPECT_FALSE(queue.PopAhead());
+  EXPECT_EQ(gone->Wait().code(), StatusCode::kCancelled);
+}
+
+TEST(RequestQueueTest, PopAhead_GivesWhatIsLeft_WhenTheQueueIsClosed) {
+  RequestQueue queue({}, {}, Clock::Real());
+  queue.Push(Request(std::make_shared<Answer>()));
+  queue.Close();
+  std::optional<Batch> batch = queue.PopAhead();
+  ASSERT_TRUE(batch);
+  testing::AnswerAll(*std::move(batch));
+  EXPECT_FALSE(queue.PopAhead());
+}
+
 TEST(RequestQueueTest, RefusesWhatIsBeyondTheLimit) {
   RequestQueue queue(Dynamic(2, 0), {.request_count_max = 1}, Clock::Real());
   auto first = std::make_shared<Answer>(), second = std::make_shared<Answer>();

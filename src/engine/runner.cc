@@ -32,7 +32,11 @@ Model::Runner::Runner(Placed placed, Target target, std::unique_ptr<RateLimiter:
       lease_(std::move(placed.lease)),
       target_(std::move(target)),
       turns_(std::move(turns)),
-      retry_(target_.batch_retry_credit, *target_.statistics) {}
+      retry_(target_.batch_retry_credit, *target_.statistics) {
+  if (target_.ahead != nullptr && turns_ == nullptr) {
+    pipelined_ = dynamic_cast<PipelinedInstance*>(instance_.get());
+  }
+}
 
 Model::Runner::~Runner() {
   if (thread_.joinable()) {
@@ -105,7 +109,18 @@ void Model::Runner::Run() {
   }
 }
 
-void Model::Runner::Execute(Batch batch) {
+std::optional<Batch> Model::Runner::TryNext() {
+  if (health_->halted()->load(std::memory_order_relaxed) || !target_.health->has_one_seat()) {
+    return std::nullopt;
+  }
+  std::optional<Batch> batch = target_.ahead->PopAhead();
+  if (batch) {
+    Announce(*batch);
+  }
+  return batch;
+}
+
+void Model::Runner::Announce(const Batch& batch) {
   std::uint64_t batch_size = 0;
   for (const auto& request : batch.requests) {
     request->times.executing = batch.formed;
@@ -117,13 +132,23 @@ void Model::Runner::Execute(Batch batch) {
   }
   target_.statistics->RecordBatchFormed(batch_size,
                                         batch.formed - batch.requests.front()->times.queued);
+}
+
+void Model::Runner::Execute(Batch batch) {
+  Announce(batch);
   if (turns_ != nullptr) {
     turns_->Acquire();
   }
   // The root of the thread: a backend that throws loses its batch, whose requests end with INTERNAL
   // as they are destroyed.
   try {
-    retry_.Run(std::move(batch), [this](Batch part) { instance_->Execute(std::move(part)); });
+    retry_.Run(std::move(batch), [this](Batch part) {
+      if (pipelined_ != nullptr) {
+        pipelined_->ExecuteRow(std::move(part), *this);
+      } else {
+        instance_->Execute(std::move(part));
+      }
+    });
   } catch (const std::exception& error) {
     HEADRACE_LOG_ERROR("an instance of model '{}' threw while it executed a batch: {}",
                        target_.model_name, error.what());

@@ -4,14 +4,17 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "engine/backend.h"
+#include "engine/batch_source.h"
 #include "engine/health_board.h"
 #include "engine/instance_placer.h"
 #include "engine/model.h"
 #include "engine/rate_limiter.h"
+#include "engine/request_queue.h"
 #include "engine/scheduler.h"
 #include "engine/split_retry.h"
 #include "engine/statistics.h"
@@ -22,7 +25,12 @@ namespace headrace::engine {
 // thread pops a batch, executes it, and so on until the queue is closed and empty; it ends by
 // itself then, or when it is retired; the destructor joins it. While the instance is not ready the
 // thread waits, and leaves the queue to others.
-class Model::Runner {
+//
+// An instance that can have a second batch on its way (batch_source.h) is offered what comes after
+// the one that it executes, while it is the model's only one: whatever it takes would have had to
+// wait for it anyway, so that nobody's turn changes, and no request can wait behind another that
+// waits for it. Never where a rate limiter counts executions.
+class Model::Runner : private BatchSource {
  public:
   struct Target {
     Scheduler* queue;
@@ -30,6 +38,7 @@ class Model::Runner {
     HealthBoard* health;
     std::string model_name;
     std::uint32_t batch_retry_credit = 0;  // 0: failed batches are not tried again
+    RequestQueue* ahead = nullptr;         // `queue`, where batches may be taken ahead; null: not
   };
   // The instance and the cores that it has.
   struct Placed {
@@ -40,7 +49,7 @@ class Model::Runner {
 
   // `turns`: what the rate limiter lets it execute by; null: whenever it wants.
   Runner(Placed placed, Target target, std::unique_ptr<RateLimiter::Seat> turns);
-  ~Runner();
+  ~Runner() override;
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
@@ -60,8 +69,12 @@ class Model::Runner {
  private:
   void Run();
   void Execute(Batch batch);
+  // A batch is about to be executed: counts and traces it.
+  void Announce(const Batch& batch);
+  std::optional<Batch> TryNext() override;
 
   std::unique_ptr<Instance> instance_;
+  PipelinedInstance* pipelined_ = nullptr;  // the same; null: it gets one batch at a time
   const InstancePlacement placement_;
   InstancePlacer::Lease lease_;
   const Target target_;

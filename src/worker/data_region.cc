@@ -94,4 +94,8 @@ void DataRegion::SetCancelled(std::uint32_t slot, bool cancelled) {
                    static_cast<unsigned char>(cancelled), __ATOMIC_RELEASE);
 }
 
+std::uint64_t DataRegion::BegunCount() const {
+  return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(base_ + middle_), __ATOMIC_ACQUIRE);
+}
+
 }  // namespace headrace::worker

@@ -49,6 +49,8 @@ class DataRegion {
   bool InWorkerHalf(std::uint64_t offset, std::uint64_t byte_size) const;
 
   void SetCancelled(std::uint32_t slot, bool cancelled);
+  // How many EXECUTEs the worker says that it has begun: the first word of its half.
+  std::uint64_t BegunCount() const;
 
  private:
   DataRegion(UniqueFd fd, std::byte* base, std::uint64_t byte_size);

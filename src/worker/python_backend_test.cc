@@ -4,112 +4,21 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <future>
-#include <memory>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
-#include "engine/model.h"
-#include "engine/testing/fake_backend.h"
-#include "tensor/heap_buffer.h"
+#include "worker/testing/backend_fixture.h"
 
 namespace headrace::worker {
 namespace {
 
-struct Outcome {
-  Status status;
-  std::vector<std::string> outputs;  // bytes of the last response
-};
+using testing::Outcome;
 
-class PromiseSink final : public engine::ResponseSink {
- public:
-  explicit PromiseSink(std::promise<Outcome> promise) : promise_(std::move(promise)) {}
-  Result<MutableBuffer> AllocateOutput(std::string_view, std::size_t byte_size) override {
-    return NewHeapBuffer(byte_size);
-  }
-  void Send(engine::InferResponse response) override {
-    outcome_.outputs.clear();
-    for (const NamedTensor& output : response.outputs) {
-      outcome_.outputs.emplace_back(output.tensor.data.view());
-    }
-  }
-  void Finish(Status status) override {
-    outcome_.status = std::move(status);
-    promise_.set_value(std::move(outcome_));
-  }
-  bool Cancelled() const override { return false; }
-
- private:
-  std::promise<Outcome> promise_;
-  Outcome outcome_;
-};
-
-class PythonBackendTest : public testing::Test {
- protected:
-  void SetUp() override {
-    directory_ = std::filesystem::path(testing::TempDir()) /
-                 ("worker_" + std::to_string(getpid()) + "_" +
-                  testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::create_directories(directory_);
-  }
-  void TearDown() override {
-    model_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-
-  Status Load(const std::string& mode, std::map<std::string, std::string> settings = {}) {
-    settings.try_emplace("data-byte-size", "4194304");
-    auto backend = PythonBackend::Create(
-        {.runtime_directory = HEADRACE_TEST_ROGUE_WORKER, .settings = std::move(settings)});
-    HEADRACE_RETURN_IF_ERROR(backend.status());
-    backend_ = *std::move(backend);
-    engine::LoadSpec spec;
-    spec.model_name = mode;
-    spec.backend = "python";
-    spec.model_directory = directory_.string();
-    spec.config_json = R"({"name":"m","input":[{"name":"INPUT0"}],"output":[{"name":"OUTPUT0"}]})";
-    HEADRACE_ASSIGN_OR_RETURN(auto loaded, backend_->Load(std::move(spec)));
-    engine::ModelOptions options;
-    options.name = mode;
-    options.signature.inputs = {{.name = "INPUT0", .dtype = DataType::kInt32, .dims = Shape{-1}}};
-    options.signature.outputs = {{.name = "OUTPUT0", .dtype = DataType::kInt32, .dims = Shape{-1}}};
-    options.placements = {{.name = "m_0_0"}};
-    HEADRACE_ASSIGN_OR_RETURN(
-        model_, engine::Model::Start(std::move(options), std::move(loaded), Clock::Real()));
-    return OkStatus();
-  }
-
-  std::future<Outcome> Submit(std::string bytes) {
-    std::promise<Outcome> promise;
-    auto future = promise.get_future();
-    auto request = std::make_unique<engine::InferRequest>(
-        model_, std::make_unique<PromiseSink>(std::move(promise)));
-    NamedTensor input{.name = "INPUT0", .tensor = {}};
-    input.tensor.dtype = DataType::kInt32;
-    input.tensor.shape = Shape{static_cast<std::int64_t>(bytes.size() / 4)};
-    input.tensor.data = Buffer::FromString(std::move(bytes));
-    request->inputs.push_back(std::move(input));
-    model_->Submit(std::move(request));
-    return future;
-  }
-  Outcome Ask(std::string bytes = "12345678") { return Submit(std::move(bytes)).get(); }
-
-  void ExpectEcho() {
-    const Outcome outcome = Ask("abcdefgh");
-    EXPECT_TRUE(outcome.status.ok()) << outcome.status.ToString();
-    EXPECT_EQ(outcome.outputs, std::vector<std::string>{"abcdefgh"});
-  }
-
-  std::filesystem::path directory_;
-  std::shared_ptr<PythonBackend> backend_;
-  std::shared_ptr<engine::Model> model_;
-};
+class PythonBackendTest : public testing::BackendFixture {};
 
 TEST_F(PythonBackendTest, RequestsAreAnswered) {
   ASSERT_TRUE(Load("echo").ok());
@@ -145,10 +54,11 @@ TEST_F(PythonBackendTest, ARequestThatFillsTheRegionIsAnswered) {
 }
 
 // The request gets an error, and the next worker serves.
-class RogueWorkerTest : public PythonBackendTest, public testing::WithParamInterface<const char*> {
+class RogueWorkerTest : public PythonBackendTest,
+                        public ::testing::WithParamInterface<const char*> {
  protected:
   void SetUp() override {
-    directory_ = std::filesystem::path(testing::TempDir()) /
+    directory_ = std::filesystem::path(::testing::TempDir()) /
                  ("worker_" + std::to_string(getpid()) + "_" + GetParam());
     std::filesystem::create_directories(directory_);
   }
@@ -164,10 +74,10 @@ TEST_P(RogueWorkerTest, IsReplaced) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, RogueWorkerTest,
-                         testing::Values("foreign_key", "twice", "outside", "cancel_bytes",
-                                         "wrong_size", "garbage", "empty", "body_outside",
-                                         "out_of_turn", "bad_release", "side_garbage",
-                                         "foreign_response"),
+                         ::testing::Values("foreign_key", "twice", "outside", "cancel_bytes",
+                                           "wrong_size", "garbage", "empty", "body_outside",
+                                           "out_of_turn", "bad_release", "side_garbage",
+                                           "foreign_response"),
                          [](const auto& mode) { return std::string(mode.param); });
 
 // The first answer stands; what follows it ends the worker, and is nobody's answer.

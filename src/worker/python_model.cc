@@ -160,7 +160,9 @@ Result<std::unique_ptr<engine::Instance>> PythonModel::CreateInstance(
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<Keeper> keeper, Keeper::Start(std::move(options)));
   return std::unique_ptr<engine::Instance>(std::make_unique<PythonInstance>(
       std::move(keeper), std::move(label), std::move(facts.input_names),
-      std::move(facts.output_names), ExecutionLimits{.response_timeout = response_timeout}));
+      std::move(facts.output_names),
+      ExecutionOptions{.response_timeout = response_timeout,
+                       .second_batch = common_->options.second_batch}));
 }
 
 }  // namespace headrace::worker

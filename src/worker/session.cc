@@ -19,28 +19,38 @@ Result<std::shared_ptr<Session>> Session::Create(std::uint64_t data_byte_size,
       TheirEnds{.call = std::move(call.theirs), .side = std::move(side.theirs)}, std::move(wake));
 }
 
-Status Session::Ask(MessageType type, std::string_view body) {
-  Head head{.type = type, .body_size = body.size()};
+Status Session::Ask(MessageType type, std::string_view body, std::uint16_t flags) {
+  Head head{.type = type, .flags = flags, .body_size = body.size()};
   if (body.size() > kPacketBodyByteSizeMax) {
     if (body.size() > kBodyByteSizeMax) {
       return InvalidArgument("a message of {} bytes for a worker; at most {} are allowed",
                              body.size(), kBodyByteSizeMax);
     }
-    HEADRACE_ASSIGN_OR_RETURN(asked_block_, region->Allocate(body.size()));
-    std::memcpy(region->At(asked_block_), body.data(), body.size());
-    head.flags = kFlagBodyInRegion;
-    head.body_offset = asked_block_;
+    HEADRACE_ASSIGN_OR_RETURN(head.body_offset, region->Allocate(body.size()));
+    std::memcpy(region->At(head.body_offset), body.data(), body.size());
+    head.flags |= kFlagBodyInRegion;
     body = {};
   }
-  HEADRACE_ASSIGN_OR_RETURN(const bool sent, call.Send(head, body));
-  // One question at a time always finds room, unless nobody takes them.
-  return sent ? OkStatus() : Unavailable("the worker does not read its channel");
+  const Result<bool> sent = call.Send(head, body);
+  if (sent.ok() && *sent) {
+    asked_blocks_.push_back(head.body_offset);
+    return OkStatus();
+  }
+  if (head.body_offset != 0) {
+    region->Free(head.body_offset);
+  }
+  // So few questions at a time always find room, unless nobody takes them.
+  return sent.ok() ? Unavailable("the worker does not read its channel") : sent.status();
 }
 
 void Session::Answered() {
-  if (asked_block_ != 0) {
-    region->Free(std::exchange(asked_block_, 0));
+  if (asked_blocks_.empty()) {
+    return;
   }
+  if (asked_blocks_.front() != 0) {
+    region->Free(asked_blocks_.front());
+  }
+  asked_blocks_.pop_front();
 }
 
 Result<std::span<const std::byte>> BodyOf(const Head& head, std::span<const std::byte> packet,

@@ -3,6 +3,8 @@
 #define HEADRACE_WORKER_SESSION_H_
 
 #include <atomic>
+#include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -37,9 +39,10 @@ class Session {
   TheirEnds theirs;  // until the process has started
 
   // Sends a question on the call channel; a long body goes through the data region. For whoever has
-  // the call channel, one question at a time; Answered when its answer has come.
-  Status Ask(MessageType type, std::string_view body);
+  // the call channel; Answered when the answer to the oldest question has come.
+  Status Ask(MessageType type, std::string_view body, std::uint16_t flags = 0);
   void Answered();
+  std::uint64_t execute_count = 0;  // of the EXECUTEs that were sent; theirs too
 
   // Whether the process is gone, or will be at once; any thread.
   bool ended() const { return ended_.load(std::memory_order_acquire); }
@@ -56,7 +59,7 @@ class Session {
 
  private:
   std::atomic<bool> ended_{false};
-  std::uint64_t asked_block_ = 0;  // of a long question's body; 0: none
+  std::deque<std::uint64_t> asked_blocks_;  // of long questions' bodies, oldest first; 0: none
 };
 
 // The body of a packet that lies in `buffer`: there, or a copy in `storage` of what the head says

@@ -50,6 +50,7 @@ inline constexpr std::size_t kPacketBodyByteSizeMax = 65'536;
 inline constexpr std::uint64_t kBodyByteSizeMax = std::uint64_t{64} << 20;
 inline constexpr std::uint16_t kFlagBodyInRegion = 0x8000;
 inline constexpr std::uint16_t kFlagBlockFree = 1;  // of EXECUTED
+inline constexpr std::uint16_t kFlagAllRead = 1;    // of EXECUTE: whatever the worker has answered
 inline constexpr std::uint32_t kNoCancelSlot = 0xFFFFFFFF;
 inline constexpr std::uint16_t kNameFollows = 0xFFFF;
 

@@ -108,6 +108,16 @@ const std::map<std::string, Setter, std::less<>>& Setters() {
        Seconds([](WorkerOptions& options, Nanos time) { options.life.give_up = time; }, 0)},
       {"response-timeout-seconds",
        Seconds([](WorkerOptions& options, Nanos time) { options.response_timeout = time; }, 0)},
+      {"second-batch",
+       [](WorkerOptions& options, std::string_view key, const std::string& value) {
+         if (value != "auto" && value != "on" && value != "off") {
+           return Bad(key, value, "must be 'auto', 'on' or 'off'");
+         }
+         options.second_batch = value == "auto" ? SecondBatch::kAuto
+                                : value == "on" ? SecondBatch::kOn
+                                                : SecondBatch::kOff;
+         return OkStatus();
+       }},
       {"memory-byte-size-max", Number(
                                    [](WorkerOptions& options) -> std::uint64_t& {
                                      return options.limits.address_space_bytes_max;

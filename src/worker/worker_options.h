@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "worker/life_cycle.h"
 #include "worker/process.h"
+#include "worker/second_batch.h"
 
 namespace headrace::worker {
 
@@ -22,6 +23,7 @@ struct WorkerOptions {
   LifeCycleOptions life{};
   // `response-timeout-seconds`; 0: none. Nothing: the contract's own (TorchServe's has 120 s).
   std::optional<Nanos> response_timeout{};
+  SecondBatch second_batch = SecondBatch::kAuto;  // `second-batch`: auto, on, off
   // `memory-byte-size-max`, `file-byte-size-max`, `open-files-max`, `processes-max`.
   ProcessLimits limits{.open_files_max = 65536};
   // `sandbox` (on, off) and `network` (on, off).

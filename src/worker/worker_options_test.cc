@@ -66,6 +66,7 @@ TEST(WorkerOptions, BadValuesAreRefusedByName) {
                                           {"sandbox", "maybe"},
                                           {"environment", "A=B"},
                                           {"interpreter", ""},
+                                          {"second-batch", "yes"},
                                           {"response-timeout-seconds", "1.5"}}) {
     EXPECT_THAT(ErrorOf(key, value), HasSubstr("--backend-config=python," + key + "=" + value));
   }

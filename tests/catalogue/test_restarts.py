@@ -1,4 +1,8 @@
-"""Rows 200 to 203: ends without warning, ports that are taken, servers that take each other's place, stopped processes."""
+"""Rows 200 to 203: ends without warning, ports that are taken, servers that take each other's place, stopped processes.
+
+The long form of the kills (100 of them) runs with --full:
+    python -m pytest tests/catalogue/test_restarts.py --full -s
+"""
 
 import json
 import os
@@ -18,6 +22,7 @@ from harness import server as server_module
 BODY = json.dumps({"inputs": [{"name": "INPUT0", "shape": [4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}).encode()
 INFER = raw_http.request("POST", "/v2/models/fixed/infer", BODY)
 KILLS = 12 if not server_module.is_sanitized() else 4
+KILLS_FULL = 100
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def _answers_right(server):
 
 
 @pytest.mark.row(200)
-def test_a_kill_at_any_moment_leaves_nothing_that_disturbs_the_next_server(repository, tmp_path):
+def test_a_kill_at_any_moment_leaves_nothing_that_disturbs_the_next_server(repository, tmp_path, full):
     """While it starts, serves, loads models whose files come with the request, and unloads them."""
     rng = random.Random(200)
     temporary = tmp_path / "temporary"
@@ -54,7 +59,7 @@ def test_a_kill_at_any_moment_leaves_nothing_that_disturbs_the_next_server(repos
         except (OSError, ConnectionError, ValueError):
             pass  # it was killed
 
-    for kill in range(KILLS):
+    for kill in range(KILLS_FULL if full else KILLS):
         starting = kill % 4 == 3
         with server_module.Server(repository, *options, wait=not starting, environment=environment) as server:
             worker = threading.Thread(target=work, args=[server]) if not starting else None

@@ -3,12 +3,15 @@
 Answers each request with its first input as output 0.
 """
 
+import fcntl
 import json
 import mmap
 import os
 import pathlib
+import select
 import socket
 import struct
+import termios
 import time
 
 _MAGIC = 0x31575248
@@ -61,10 +64,84 @@ def executed(responses, flags=1):
     send(call, _EXECUTED, struct.pack("<II", len(responses), 0) + b"".join(responses), flags)
 
 
+def unread():
+    """Bytes of packets that wait on the call channel."""
+    size = bytearray(4)
+    fcntl.ioctl(call, termios.FIONREAD, size)
+    return int.from_bytes(size, "little")
+
+
+def await_packet():
+    select.select([call], [], [])
+
+
+def await_two_packets():
+    """Until more waits than the first packet, which stays unread."""
+    first = len(call.recv(1 << 17, socket.MSG_PEEK))
+    while unread() <= first:
+        time.sleep(0.001)
+
+
+def await_cancellation():
+    with mmap.mmap(5, 0, access=mmap.ACCESS_READ) as region:
+        while not any(region[:4096]):
+            time.sleep(0.001)
+
+
+def begin(count):
+    """Says how many EXECUTEs have begun."""
+    with mmap.mmap(5, 0) as region:
+        struct.pack_into("<Q", region, len(region) // 2, count)
+
+
+def counted(key):
+    """A response whose output says how many packets wait; the bytes lie in this worker's half."""
+    text = b"some" if unread() else b"none"
+    with mmap.mmap(5, 0) as region:
+        offset = len(region) // 2 + 64
+        region[offset : offset + len(text)] = text
+    return response(key, offset, len(text), 8, (1,))
+
+
+def misbehave_beside_another(mode, right):
+    """The same, of modes that want a second packet on its way."""
+    if mode == "waits_for_another_exits":
+        await_packet()
+        os._exit(3)
+    elif mode == "waits_for_another_hangs":
+        await_packet()
+        time.sleep(1000)
+    elif mode == "answers_exits_with_another":
+        await_packet()
+        executed(right)
+        os._exit(3)
+    elif mode == "stops_receiving_with_another":
+        await_packet()
+        call.shutdown(socket.SHUT_RD)
+        executed(right)
+        os._exit(3)
+    elif mode == "answers_the_one_behind":
+        await_packet()
+        _, behind = receive()
+        executed([response(*requests(behind)[0])])
+        time.sleep(1000)
+    elif mode == "waits_for_another":
+        await_packet()
+        executed(right)
+    elif mode == "waits_for_a_cancellation":
+        await_cancellation()
+        executed(right)
+    else:
+        return False
+    return True
+
+
 def misbehave(mode, asked):
     """True if the execution is answered by that."""
     key, offset, size, dtype, dims = asked[0]
     right = [response(*request) for request in asked]
+    if misbehave_beside_another(mode, right):
+        return True
     if mode == "foreign_key":
         executed([response(key + 4096, offset, size, dtype, dims)])
     elif mode == "twice":
@@ -130,12 +207,25 @@ def main():
         os._exit(5)
     marker = pathlib.Path(load["model_directory"]) / "misbehaved"
     send(call, _LOADED, b"{}")
+    begun = 0
     while True:
+        if mode == "exits_with_two_unread" and not marker.exists():
+            marker.touch()
+            await_two_packets()
+            os._exit(3)
         kind, body = receive()
         if kind == _FINALIZE:
             send(call, _FINALIZED, b"{}")
             os._exit(0)
+        begun += 1
+        begin(begun)
         asked = requests(body)
+        if mode == "slow_twice":
+            time.sleep(1.1)
+        if mode == "counts_what_waits":
+            time.sleep(0.01)
+            executed([counted(request[0]) for request in asked])
+            continue
         if not marker.exists():
             marker.touch()
             if misbehave(mode, asked):
