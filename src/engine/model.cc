@@ -310,7 +310,9 @@ void Model::Accept(std::unique_ptr<InferRequest> request,
       [go_on, parts](std::unique_ptr<InferRequest> missed) { go_on(std::move(missed), parts); });
 }
 
-Status Model::Health() const { return health_->Health(); }
+Status Model::Health() const {
+  return options_.ensemble != nullptr ? options_.ensemble->Health() : health_->Health();
+}
 bool Model::CanServe() const { return !health_->refuses(); }
 std::size_t Model::ready_instance_count() const { return health_->ready_count(); }
 
