@@ -34,8 +34,9 @@ _CONTROLS_BY_INDEX = ["x", *_BY_INDEX[1:7], "SUM", "FLAGS", "ID", "TOTAL__3", "S
 _BY_ORDER = ["IN", "A", "B", "C", "D", "E", "F", "SUM", "FLAGS", "ID", "G", "H"]
 
 
-def _state(names, kind, dims):
-    return f'state {{ input_name: "{names[0]}" output_name: "{names[1]}" data_type: TYPE_{kind} dims: [ {dims} ] }}\n'
+def _state(names, kind, dims, extra=""):
+    names = f'input_name: "{names[0]}" output_name: "{names[1]}"'
+    return f"state {{ {names} data_type: TYPE_{kind} dims: [ {dims} ] {extra} }}\n"
 
 
 def _sums_config(names, strategy="direct { }", flags="INT32", max_batch_size=4, seen="-1"):
@@ -49,7 +50,8 @@ def _sums_config(names, strategy="direct { }", flags="INT32", max_batch_size=4, 
     text += f'control_input {{ name: "{names[4]}" control {{ kind: CONTROL_SEQUENCE_CORRID data_type: TYPE_INT64 }} }}\n'
     text += _state((names[5], names[10]), "FP32", 1)
     if seen:
-        text += _state((names[6], names[11]), "FP32", seen)
+        growable = "use_same_buffer_for_input_output: true use_growable_memory: true"
+        text += _state((names[6], names[11]), "FP32", seen, growable)
     return text + "}\ninstance_group { count: 2 kind: KIND_CPU }\n"
 
 
