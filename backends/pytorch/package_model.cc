@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "pytorch/call_spec.h"
+#include "pytorch/call_tensors.h"
 #include "pytorch/process_settings.h"
 #include "pytorch/tensor_naming.h"
 #include "pytorch/tensors.h"
@@ -82,10 +83,11 @@ TensorInfo InfoOf(const TensorConfig& tensor, bool batches) {
 }
 
 // Gives tensors the names of the configuration, and those that the file tells nothing of its types.
-Error TakeNames(const CallPlaces& places, const std::vector<TensorConfig>& configured, bool batches,
+Error TakeNames(const CallPlaces& places, const CallTensors& tensors, bool batches,
                 std::span<const bool> told, std::vector<TensorInfo>* infos) {
   std::vector<std::size_t> assigned;
-  HEADRACE_BACKEND_RETURN_IF_ERROR(AssignPlaces(places, configured, &assigned));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(tensors.Assign(places, &assigned));
+  const std::vector<TensorConfig> configured = tensors.All();
   for (std::size_t i = 0; i < configured.size(); ++i) {
     TensorInfo& info = (*infos)[assigned[i]];
     if (told[assigned[i]]) {
@@ -214,8 +216,10 @@ Error PackageModel::DescribeInputs(const std::vector<std::string>& paths,
     told[i] = input.dtype != TRITONSERVER_TYPE_INVALID && input.rank_known;
     tensors_.inputs.push_back({IndexedName("INPUT", i), input.dtype, ShapeOf(input)});
   }
-  HEADRACE_BACKEND_RETURN_IF_ERROR(TakeNames(places, config.CallInputs(), config.max_batch_size > 0,
-                                             {told.get(), count}, &tensors_.inputs));
+  CallTensors inputs;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CallTensors::InputsOf(config, &inputs));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(
+      TakeNames(places, inputs, config.max_batch_size > 0, {told.get(), count}, &tensors_.inputs));
   for (const TensorInfo& info : tensors_.inputs) {
     if (info.dtype == TRITONSERVER_TYPE_INVALID) {
       return InvalidArgument(
@@ -249,8 +253,9 @@ Error PackageModel::DescribeOutputs(const std::vector<std::string>& paths,
   tensors_.outputs = std::move(probed);
   auto all_told = std::make_unique<bool[]>(count);
   std::fill_n(all_told.get(), count, told);
-  HEADRACE_BACKEND_RETURN_IF_ERROR(TakeNames(places, config.outputs, config.max_batch_size > 0,
-                                             {all_told.get(), count}, &tensors_.outputs));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(TakeNames(places, CallTensors::OutputsOf(config),
+                                             config.max_batch_size > 0, {all_told.get(), count},
+                                             &tensors_.outputs));
   if (config.outputs.empty() && !told) {
     return InvalidArgument(
         "model configuration must list the outputs {}: the package does not tell their types",

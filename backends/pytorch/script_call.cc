@@ -108,14 +108,16 @@ Error ScriptCall::Plan(const c10::FunctionSchema& forward, const ModelConfig& co
         Describe(forward));
   }
   ScriptCall planned;
-  HEADRACE_BACKEND_RETURN_IF_ERROR(planned.PlanInputs(forward, config.CallInputs()));
-  HEADRACE_BACKEND_RETURN_IF_ERROR(planned.PlanOutputs(forward, config));
+  CallTensors inputs;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(CallTensors::InputsOf(config, &inputs));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(planned.PlanInputs(forward, inputs));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(planned.PlanOutputs(forward, CallTensors::OutputsOf(config)));
   *call = std::move(planned);
   return {};
 }
 
-Error ScriptCall::PlanInputs(const c10::FunctionSchema& forward,
-                             const std::vector<TensorConfig>& inputs) {
+Error ScriptCall::PlanInputs(const c10::FunctionSchema& forward, const CallTensors& tensors) {
+  const std::vector<TensorConfig> inputs = tensors.All();
   for (const TensorConfig& input : inputs) {
     input_names_.push_back(input.name);
   }
@@ -128,20 +130,19 @@ Error ScriptCall::PlanInputs(const c10::FunctionSchema& forward,
   if (only == Feed::kTensorList) {
     style_ = Style::kList;
     HEADRACE_BACKEND_RETURN_IF_ERROR(RefuseText(inputs));
-    return AssignPlaces({.what = "input", .names = {}, .count = inputs.size()}, inputs,
-                        &input_places_);
+    return tensors.Assign({.what = "input", .names = {}, .count = inputs.size()}, &input_places_);
   }
-  return PlanPositions(forward, inputs);
+  return PlanPositions(forward, tensors);
 }
 
-Error ScriptCall::PlanPositions(const c10::FunctionSchema& forward,
-                                const std::vector<TensorConfig>& inputs) {
+Error ScriptCall::PlanPositions(const c10::FunctionSchema& forward, const CallTensors& tensors) {
+  const std::vector<TensorConfig> inputs = tensors.All();
   const std::span<const c10::Argument> arguments = ArgumentsOf(forward);
   CallPlaces places{.what = "input", .names = {}, .count = arguments.size()};
   for (const c10::Argument& argument : arguments) {
     places.names.push_back(argument.name());
   }
-  HEADRACE_BACKEND_RETURN_IF_ERROR(AssignPlaces(places, inputs, &input_places_));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(tensors.Assign(places, &input_places_));
   std::vector<bool> fed(arguments.size(), false);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     fed[input_places_[i]] = true;
@@ -164,8 +165,8 @@ Error ScriptCall::PlanPositions(const c10::FunctionSchema& forward,
   return {};
 }
 
-Error ScriptCall::PlanOutputs(const c10::FunctionSchema& forward, const ModelConfig& config) {
-  for (const TensorConfig& output : config.outputs) {
+Error ScriptCall::PlanOutputs(const c10::FunctionSchema& forward, const CallTensors& tensors) {
+  for (const TensorConfig& output : tensors.All()) {
     output_names_.push_back(output.name);
   }
   if (forward.returns().empty()) {
@@ -183,7 +184,7 @@ Error ScriptCall::PlanOutputs(const c10::FunctionSchema& forward, const ModelCon
   } else if (FeedOf(returned) == Feed::kNothing) {
     return InvalidArgument("the model returns {}, which is no tensor", returned->annotation_str());
   }
-  return AssignPlaces(places, config.outputs, &output_places_);
+  return tensors.Assign(places, &output_places_);
 }
 
 Error ScriptCall::CheckOmitted(std::size_t input) const {

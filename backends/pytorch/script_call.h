@@ -11,6 +11,7 @@
 
 #include "common/error.h"
 #include "common/model_config.h"
+#include "pytorch/call_tensors.h"
 
 namespace headrace::backend {
 
@@ -20,9 +21,9 @@ namespace headrace::backend {
 // each takes one input. A method whose only argument is a dictionary of tensors takes all inputs by
 // name; one whose only argument is a list of tensors takes them in order. Arguments that have a
 // default may be left out of the configuration; inputs that are optional there may be left out of a
-// request where the argument has a default or is an Optional, and everywhere in a dictionary. The
-// answer is a tensor, a list of strings, a tuple or list of these, or
-// a dictionary by output name.
+// request where the argument has a default or is an Optional, and everywhere in a dictionary.
+// Controls and states of a sequence are inputs, and states are outputs, like any other. The answer
+// is a tensor, a list of strings, a tuple or list of these, or a dictionary by output name.
 class ScriptCall {
  public:
   // INVALID_ARG names the input or output that does not fit, and what `forward` takes.
@@ -40,9 +41,9 @@ class ScriptCall {
  private:
   enum class Style { kPositions, kDictionary, kList };
 
-  Error PlanInputs(const c10::FunctionSchema& forward, const std::vector<TensorConfig>& inputs);
-  Error PlanPositions(const c10::FunctionSchema& forward, const std::vector<TensorConfig>& inputs);
-  Error PlanOutputs(const c10::FunctionSchema& forward, const ModelConfig& config);
+  Error PlanInputs(const c10::FunctionSchema& forward, const CallTensors& tensors);
+  Error PlanPositions(const c10::FunctionSchema& forward, const CallTensors& tensors);
+  Error PlanOutputs(const c10::FunctionSchema& forward, const CallTensors& tensors);
 
   Style style_ = Style::kPositions;
   std::vector<std::string> input_names_;

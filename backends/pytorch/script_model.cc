@@ -146,10 +146,12 @@ Error ScriptModel::Load(const std::string& path, const ModelConfig& config,
     }
     HEADRACE_BACKEND_RETURN_IF_ERROR(
         ScriptCall::Plan(method->function().getSchema(), config, &loaded->call_));
-    for (const TensorConfig& input : config.CallInputs()) {
+    CallTensors inputs;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(CallTensors::InputsOf(config, &inputs));
+    for (const TensorConfig& input : inputs.All()) {
       loaded->tensors_.inputs.push_back(InfoOf(input, config.max_batch_size > 0));
     }
-    for (const TensorConfig& output : config.outputs) {
+    for (const TensorConfig& output : CallTensors::OutputsOf(config).All()) {
       loaded->tensors_.outputs.push_back(InfoOf(output, config.max_batch_size > 0));
     }
     loaded->keeps_inputs_ = KeepsInputs(module);

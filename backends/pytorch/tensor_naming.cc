@@ -32,6 +32,12 @@ std::optional<std::size_t> PlaceNamed(const CallPlaces& call, const std::string&
   return static_cast<std::size_t>(found - call.names.begin());
 }
 
+// What the name says by itself.
+std::optional<std::size_t> PlaceMeant(const CallPlaces& call, const std::string& name) {
+  const std::optional<std::size_t> named = PlaceNamed(call, name);
+  return named ? named : IndexIn(name);
+}
+
 Error Unexpected(const CallPlaces& call, const std::string& name) {
   return InvalidArgument("unexpected inference {} '{}', allowed {}s are: {}", call.what, name,
                          call.what, AllowedNames(call));
@@ -41,15 +47,40 @@ Error Unexpected(const CallPlaces& call, const std::string& name) {
 Error CheckOrder(const CallPlaces& call, const std::vector<TensorConfig>& tensors) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const std::string& name = tensors[i].name;
-    std::optional<std::size_t> meant = PlaceNamed(call, name);
-    if (!meant) {
-      meant = IndexIn(name);
-    }
+    const std::optional<std::size_t> meant = PlaceMeant(call, name);
     if (meant && *meant != i) {
       return InvalidArgument(
           "{0} '{1}' means place {2} of the model's call, but stands at place {3}, and not every "
           "{0} is named that way: name all of them {4}, or none of them",
           call.what, name, *meant, i, AllowedNames(call));
+    }
+  }
+  return {};
+}
+
+bool AllNamed(const CallPlaces& call, const std::vector<TensorConfig>& tensors) {
+  return std::all_of(tensors.begin(), tensors.end(), [&](const TensorConfig& tensor) {
+    return PlaceNamed(call, tensor.name).has_value();
+  });
+}
+
+bool AllIndexed(const std::vector<TensorConfig>& tensors) {
+  return std::all_of(tensors.begin(), tensors.end(),
+                     [](const TensorConfig& tensor) { return IndexIn(tensor.name).has_value(); });
+}
+
+// Refuses places that do not exist, and those that are given twice.
+Error CheckPlaces(const CallPlaces& call, const std::vector<TensorConfig>& tensors,
+                  const std::vector<std::size_t>& places) {
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (call.count && places[i] >= *call.count) {
+      return Unexpected(call, tensors[i].name);
+    }
+    const auto end = places.begin() + static_cast<std::ptrdiff_t>(i);
+    if (const auto taken = std::find(places.begin(), end, places[i]); taken != end) {
+      return InvalidArgument("{}s '{}' and '{}' are both place {} of the model's call", call.what,
+                             tensors[static_cast<std::size_t>(taken - places.begin())].name,
+                             tensors[i].name, places[i]);
     }
   }
   return {};
@@ -73,32 +104,34 @@ std::string AllowedNames(const CallPlaces& call) {
 
 Error AssignPlaces(const CallPlaces& call, const std::vector<TensorConfig>& tensors,
                    std::vector<std::size_t>* places) {
-  const auto all = [&](auto&& place_of) {
-    return std::all_of(tensors.begin(), tensors.end(),
-                       [&](const TensorConfig& tensor) { return place_of(tensor.name); });
-  };
-  const bool named =
-      all([&](const std::string& name) { return PlaceNamed(call, name).has_value(); });
-  const bool indexed = all([](const std::string& name) { return IndexIn(name).has_value(); });
+  const bool named = AllNamed(call, tensors);
+  const bool indexed = AllIndexed(tensors);
   if (!named && !indexed) {
     HEADRACE_BACKEND_RETURN_IF_ERROR(CheckOrder(call, tensors));
   }
   places->clear();
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const std::string& name = tensors[i].name;
-    const std::size_t place = named ? *PlaceNamed(call, name) : indexed ? *IndexIn(name) : i;
-    if (call.count && place >= *call.count) {
-      return Unexpected(call, name);
-    }
-    if (const auto taken = std::find(places->begin(), places->end(), place);
-        taken != places->end()) {
-      return InvalidArgument("{}s '{}' and '{}' are both place {} of the model's call", call.what,
-                             tensors[static_cast<std::size_t>(taken - places->begin())].name, name,
-                             place);
-    }
-    places->push_back(place);
+    places->push_back(named ? *PlaceNamed(call, name) : indexed ? *IndexIn(name) : i);
   }
-  return {};
+  return CheckPlaces(call, tensors, *places);
+}
+
+Error AssignPlaces(const CallPlaces& call, const std::vector<TensorConfig>& tensors,
+                   const std::vector<TensorConfig>& sequence, std::vector<std::size_t>* places) {
+  std::vector<TensorConfig> all = tensors;
+  all.insert(all.end(), sequence.begin(), sequence.end());
+  const bool own = std::all_of(sequence.begin(), sequence.end(), [&](const TensorConfig& tensor) {
+    return PlaceMeant(call, tensor.name).has_value();
+  });
+  if (sequence.empty() || !own || AllNamed(call, all) || AllIndexed(all)) {
+    return AssignPlaces(call, all, places);
+  }
+  HEADRACE_BACKEND_RETURN_IF_ERROR(AssignPlaces(call, tensors, places));
+  for (const TensorConfig& tensor : sequence) {
+    places->push_back(*PlaceMeant(call, tensor.name));
+  }
+  return CheckPlaces(call, all, *places);
 }
 
 }  // namespace headrace::backend

@@ -27,6 +27,13 @@ struct CallPlaces {
 Error AssignPlaces(const CallPlaces& call, const std::vector<TensorConfig>& tensors,
                    std::vector<std::size_t>* places);
 
+// The same for a call whose tensors are of two kinds: those of the configuration's `input` or
+// `output`, and those of its sequence_batching (controls, states). Where they are not all named in
+// one way, each of a sequence may be named by place or by name on its own, or they stand behind the
+// others in order. `places`: of `tensors`, then of `sequence`.
+Error AssignPlaces(const CallPlaces& call, const std::vector<TensorConfig>& tensors,
+                   const std::vector<TensorConfig>& sequence, std::vector<std::size_t>* places);
+
 // "x, mask" or "INPUT__0, INPUT__1": the names that may be used, for messages.
 std::string AllowedNames(const CallPlaces& call);
 

@@ -74,5 +74,43 @@ TEST(AssignPlaces, AnIndexThatOverflowsIsNoIndex) {
   EXPECT_THAT(Places(kForward, {"a__99999999999999999999999"}), ElementsAre(0));
 }
 
+std::vector<std::size_t> Places(const CallPlaces& call, const std::vector<std::string>& names,
+                                const std::vector<std::string>& sequence) {
+  std::vector<std::size_t> places;
+  const Error error = AssignPlaces(call, Named(names), Named(sequence), &places);
+  EXPECT_TRUE(error.ok()) << error.message();
+  return places;
+}
+
+std::string Refusal(const CallPlaces& call, const std::vector<std::string>& names,
+                    const std::vector<std::string>& sequence) {
+  std::vector<std::size_t> places;
+  const Error error = AssignPlaces(call, Named(names), Named(sequence), &places);
+  return error.ok() ? "" : error.message();
+}
+
+TEST(AssignPlacesOfSequences, AllAlike) {
+  EXPECT_THAT(Places(kForward, {"scale"}, {"x", "mask"}), ElementsAre(2, 0, 1));
+  EXPECT_THAT(Places(kForward, {"INPUT__1"}, {"START__2", "STATE__0"}), ElementsAre(1, 2, 0));
+  EXPECT_THAT(Places(kForward, {"image"}, {"start", "state"}), ElementsAre(0, 1, 2));
+}
+
+TEST(AssignPlacesOfSequences, ControlsByIndexBesideInputsByNameOrByOrder) {
+  EXPECT_THAT(Places(kForward, {"mask"}, {"START__2", "STATE__0"}), ElementsAre(1, 2, 0));
+  EXPECT_THAT(Places(kForward, {"image"}, {"START__2", "STATE__1"}), ElementsAre(0, 2, 1));
+}
+
+TEST(AssignPlacesOfSequences, ControlsByNameBesideInputsByIndex) {
+  EXPECT_THAT(Places(kForward, {"INPUT__1"}, {"scale", "STATE__0"}), ElementsAre(1, 2, 0));
+}
+
+TEST(AssignPlacesOfSequences, RefusesPlacesTakenTwiceAndThoseBeyondTheCall) {
+  EXPECT_THAT(Refusal(kForward, {"image"}, {"START__0"}),
+              HasSubstr("inputs 'image' and 'START__0' are both place 0"));
+  EXPECT_THAT(Refusal(kForward, {"image"}, {"START__3"}), HasSubstr("unexpected inference input"));
+  EXPECT_THAT(Refusal(kForward, {"image"}, {"start", "scale__1"}),
+              HasSubstr("'scale__1' means place 1"));
+}
+
 }  // namespace
 }  // namespace headrace::backend

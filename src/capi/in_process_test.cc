@@ -114,12 +114,13 @@ struct Call {
   TRITONSERVER_InferenceResponse* response = nullptr;
 };
 
-std::vector<int32_t> Infer(TRITONSERVER_Server* server, const std::vector<int32_t>& values) {
+std::vector<int32_t> Infer(TRITONSERVER_Server* server, const std::vector<int32_t>& values,
+                           const char* model = "echo") {
   TRITONSERVER_ResponseAllocator* allocator = nullptr;
   Must(TRITONSERVER_ResponseAllocatorNew(&allocator, &Call::Allocate, &Call::Release, nullptr));
   Call call;
   TRITONSERVER_InferenceRequest* request = nullptr;
-  Must(TRITONSERVER_InferenceRequestNew(&request, server, "echo", -1));
+  Must(TRITONSERVER_InferenceRequestNew(&request, server, model, -1));
   const int64_t shape[] = {1, static_cast<int64_t>(values.size())};
   Must(TRITONSERVER_InferenceRequestAddInput(request, "INPUT0", TRITONSERVER_TYPE_INT32, shape, 2));
   Must(TRITONSERVER_InferenceRequestAppendInputData(request, "INPUT0", values.data(),
@@ -197,6 +198,34 @@ TEST_F(InProcessTest, Server_LoadsAndUnloads) {
   Must(TRITONSERVER_ServerModelIsReady(server_, "later", -1, &ready));
   EXPECT_FALSE(ready);
   EXPECT_THAT(Take(TRITONSERVER_ServerLoadModel(server_, "nobody")), HasSubstr("nobody"));
+}
+
+TEST_F(InProcessTest, Server_TakesRepositoriesAndGivesThemUp) {
+  const std::filesystem::path other = repository_.string() + "-other";
+  std::filesystem::create_directories(other);
+  std::filesystem::copy(repository_ / "echo", other / "echo",
+                        std::filesystem::copy_options::recursive);
+  Start();
+  TRITONSERVER_Parameter* const mapping =
+      TRITONSERVER_ParameterNew("echo", TRITONSERVER_PARAMETER_STRING, "renamed");
+  const int64_t number = 3;
+  TRITONSERVER_Parameter* const wrong =
+      TRITONSERVER_ParameterNew("echo", TRITONSERVER_PARAMETER_INT, &number);
+  const TRITONSERVER_Parameter* mappings[] = {mapping, mapping};
+  const TRITONSERVER_Parameter* wrongs[] = {wrong};
+  EXPECT_EQ("Invalid argument: Mapped model name must be a string, found another type for echo",
+            Take(TRITONSERVER_ServerRegisterModelRepository(server_, other.c_str(), wrongs, 1)));
+  EXPECT_THAT(Take(TRITONSERVER_ServerRegisterModelRepository(server_, other.c_str(), mappings, 2)),
+              HasSubstr("there is a conflicting mapping for 'renamed'"));
+  Must(TRITONSERVER_ServerRegisterModelRepository(server_, other.c_str(), mappings, 1));
+  Must(TRITONSERVER_ServerLoadModel(server_, "renamed"));
+  EXPECT_EQ((std::vector<int32_t>{4}), Infer(server_, {4}, "renamed"));
+  Must(TRITONSERVER_ServerUnregisterModelRepository(server_, other.c_str()));
+  EXPECT_THAT(Take(TRITONSERVER_ServerUnregisterModelRepository(server_, other.c_str())),
+              HasSubstr("repository not found"));
+  TRITONSERVER_ParameterDelete(mapping);
+  TRITONSERVER_ParameterDelete(wrong);
+  std::filesystem::remove_all(other);
 }
 
 TEST_F(InProcessTest, Server_IsNotMadeOfFaultyOptions) {

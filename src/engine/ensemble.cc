@@ -51,6 +51,28 @@ Result<std::shared_ptr<const EnsemblePins>> Ensemble::Pin(std::size_t depth) con
   return std::shared_ptr<const EnsemblePins>(std::move(pins));
 }
 
+Status Ensemble::Health(std::size_t depth) const {
+  const auto not_ready = [this](const Status& status) {
+    return Unavailable("ensemble '{}' cannot serve: {}", plan_.name, status.message());
+  };
+  if (depth > kPinDepthMax) {
+    return not_ready(Internal("it is nested more than {} levels deep", kPinDepthMax));
+  }
+  const auto models = registry_.Load();
+  for (const EnsemblePlan::Step& step : plan_.steps) {
+    const auto model = models->Lookup(step.model, WantedVersion(step));
+    if (!model.ok()) {
+      return not_ready(model.status());
+    }
+    const auto& inner = (*model)->options().ensemble;
+    if (const Status health = inner != nullptr ? inner->Health(depth + 1) : (*model)->Health();
+        !health.ok()) {
+      return not_ready(health);
+    }
+  }
+  return OkStatus();
+}
+
 void Ensemble::Start(std::unique_ptr<InferRequest> request,
                      std::shared_ptr<const EnsemblePins> pins) const {
   if (pins == nullptr) {

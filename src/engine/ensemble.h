@@ -51,11 +51,16 @@ class Ensemble {
   // there.
   Result<std::shared_ptr<const EnsemblePins>> Pin() const { return Pin(0); }
 
+  // OK if every step's version is there and ready (Model::Health); else UNAVAILABLE with what the
+  // first one that is not says.
+  Status Health() const { return Health(0); }
+
   // Runs the request, which has been validated. `pins` null: Pin() is asked. Does not block.
   void Start(std::unique_ptr<InferRequest> request, std::shared_ptr<const EnsemblePins> pins) const;
 
  private:
   Result<std::shared_ptr<const EnsemblePins>> Pin(std::size_t depth) const;
+  Status Health(std::size_t depth) const;
 
   const EnsemblePlan plan_;
   const Registry& registry_;

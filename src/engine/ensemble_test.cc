@@ -66,6 +66,29 @@ ModelOptions Options(const std::string& name, std::int64_t version = 1) {
   return options;
 }
 
+// Says how it is whenever the test wants.
+class WatchedInstance final : public Instance {
+ public:
+  explicit WatchedInstance(HealthListener& listener) : listener_(listener) {}
+  void Execute(Batch batch) override { Echo(std::move(batch)); }
+  void WatchHealth(HealthListener listener) override { listener_ = std::move(listener); }
+
+ private:
+  HealthListener& listener_;
+};
+
+class WatchedModel final : public LoadedModel {
+ public:
+  explicit WatchedModel(HealthListener& listener) : listener_(listener) {}
+  void SetFinalConfig(std::string) override {}
+  Result<std::unique_ptr<Instance>> CreateInstance(const InstancePlacement&) override {
+    return std::unique_ptr<Instance>(std::make_unique<WatchedInstance>(listener_));
+  }
+
+ private:
+  HealthListener& listener_;
+};
+
 class EnsembleTest : public ::testing::Test {
  protected:
   ~EnsembleTest() override {
@@ -76,9 +99,11 @@ class EnsembleTest : public ::testing::Test {
   }
 
   ModelHandle Add(ModelOptions options, std::function<void(Batch)> execute = &Echo) {
-    auto model = Model::Start(std::move(options), std::make_unique<FakeModel>(std::move(execute)),
-                              Clock::Real())
-                     .value();
+    return Add(std::move(options), std::make_unique<FakeModel>(std::move(execute)));
+  }
+
+  ModelHandle Add(ModelOptions options, std::unique_ptr<LoadedModel> loaded) {
+    auto model = Model::Start(std::move(options), std::move(loaded), Clock::Real()).value();
     registry_.SetVersion(model->name(), model->version(),
                          {.state = ModelState::kReady, .reason = "", .model = model});
     started_.push_back(model);
@@ -212,6 +237,28 @@ TEST_F(EnsembleTest, ConvertsABatchDimensionOfOne) {
   EXPECT_TRUE(batched->answer.Wait().ok());
   EXPECT_EQ(batched->responses[0].outputs[0].tensor.shape, (Shape{1, 5}));
   EXPECT_THAT(Ask(other, {2, 5})->answer.Wait().message(), HasSubstr("in ensemble 'other', "));
+}
+
+TEST_F(EnsembleTest, IsAsReadyAsItsSteps_AlsoWithinAnotherOne) {
+  HealthListener tell;
+  Add(Options("sick"), std::make_unique<WatchedModel>(tell));
+  Add(Options("well"));
+  const ModelHandle inner = AddEnsemble("inner", {{"well", "X", "t"}, {"sick", "t", "Y"}});
+  const ModelHandle outer = AddEnsemble("outer", {{"inner", "X", "Y"}});
+  EXPECT_TRUE(inner->Health().ok());
+  EXPECT_TRUE(outer->Health().ok());
+  for (const auto state : {InstanceHealth::State::kRecovering, InstanceHealth::State::kDown}) {
+    tell({.state = state, .reason = "has died"});
+    EXPECT_THAT(inner->Health().message(),
+                HasSubstr("ensemble 'inner' cannot serve: model 'sick' version 1 cannot serve"));
+    EXPECT_THAT(outer->Health().message(),
+                HasSubstr("ensemble 'outer' cannot serve: ensemble 'inner'"));
+  }
+  tell({});
+  EXPECT_TRUE(outer->Health().ok());
+  registry_.SetVersion("well", 1,
+                       {.state = ModelState::kUnavailable, .reason = "unloaded", .model = nullptr});
+  EXPECT_THAT(outer->Health().message(), HasSubstr("'well' has no available versions"));
 }
 
 TEST_F(EnsembleTest, AStepsFailure_EndsTheRequest_WithItsName) {

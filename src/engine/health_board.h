@@ -45,7 +45,7 @@ class HealthBoard : public std::enable_shared_from_this<HealthBoard> {
 
   // True while all instances are down, or missing: the queue refuses requests.
   bool refuses() const;
-  // OK if an instance is ready and its model says so too (or if there are none: an ensemble); else
+  // OK if an instance is ready and its model says so too (or if there are none); else
   // UNAVAILABLE with the instances' reasons.
   Status Health() const;
   std::size_t ready_count() const;

@@ -380,7 +380,9 @@ const ModelSignature& Model::execution_signature() const {
   return options_.stages != nullptr ? options_.stages->execution_signature() : options_.signature;
 }
 
-Status Model::Health() const { return health_->Health(); }
+Status Model::Health() const {
+  return options_.ensemble != nullptr ? options_.ensemble->Health() : health_->Health();
+}
 bool Model::CanServe() const { return !health_->refuses(); }
 std::size_t Model::ready_instance_count() const { return health_->ready_count(); }
 

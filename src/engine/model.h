@@ -120,7 +120,7 @@ class Model : public std::enable_shared_from_this<Model> {
   std::string config_json() const;
   void SetConfigJson(std::string config_json);
 
-  // OK while an instance can execute (and of an ensemble); else UNAVAILABLE with the reasons.
+  // OK while an instance, or every step of an ensemble, can execute; else UNAVAILABLE with reasons.
   Status Health() const;
   // False while all instances are down and nobody knows when they will be back: requests are
   // refused then. (An instance that restarts makes them wait.)

@@ -109,16 +109,15 @@ void ModelStatistics::RecordResponse(std::uint64_t index, const ResponseTimes& t
     add(response.cancel, times.start, times.end);
     return;
   }
-  if (outcome == ResponseOutcome::kSuccess && !has_outputs) {
-    add(response.empty_response, times.start, times.end);
-    return;
-  }
+  // As a stock Triton has it, one without outputs took its time to compute, too.
   add(response.compute_infer, times.start, has_outputs ? times.output_start : times.end);
   if (has_outputs) {
     add(response.compute_output, times.output_start, times.end);
   }
-  add(outcome == ResponseOutcome::kSuccess ? response.success : response.fail, times.start,
-      times.end);
+  add(outcome == ResponseOutcome::kFailure ? response.fail
+      : has_outputs                        ? response.success
+                                           : response.empty_response,
+      times.start, times.end);
 }
 
 void ModelStatistics::RecordBatchFormed(std::uint64_t batch_size, Nanos oldest_wait) {

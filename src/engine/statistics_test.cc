@@ -98,6 +98,7 @@ TEST(ModelStatisticsTest, CountsResponsesByTheirIndexAndOutcome) {
   EXPECT_EQ(first.fail.ns, 50u);
   EXPECT_EQ(responses.at(1).empty_response.count, 1u);
   EXPECT_EQ(responses.at(1).empty_response.ns, 7u);
+  EXPECT_EQ(responses.at(1).compute_infer.ns, 7u);
   EXPECT_EQ(responses.at(1).success.count, 0u);
   EXPECT_EQ(responses.at(2).fail.count, 1u);
   EXPECT_EQ(responses.at(2).compute_infer.ns, 7u);

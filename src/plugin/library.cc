@@ -99,6 +99,7 @@ Result<EntryPoints> OpenLibrary(const std::string& path) {
   Find(library, "TRITONBACKEND_ModelFinalize", &entries.model_finalize);
   Find(library, "TRITONBACKEND_ModelInstanceInitialize", &entries.instance_initialize);
   Find(library, "TRITONBACKEND_ModelInstanceFinalize", &entries.instance_finalize);
+  Find(library, "TRITONBACKEND_ModelInstanceReady", &entries.instance_ready);
   Find(library, "TRITONBACKEND_ModelInstanceExecute", &entries.execute);
   if (entries.execute == nullptr) {
     return InvalidArgument(

@@ -20,6 +20,7 @@ struct EntryPoints {
   decltype(&TRITONBACKEND_ModelFinalize) model_finalize = nullptr;
   decltype(&TRITONBACKEND_ModelInstanceInitialize) instance_initialize = nullptr;
   decltype(&TRITONBACKEND_ModelInstanceFinalize) instance_finalize = nullptr;
+  decltype(&TRITONBACKEND_ModelInstanceReady) instance_ready = nullptr;
   decltype(&TRITONBACKEND_ModelInstanceExecute) execute = nullptr;
 };
 

@@ -1,11 +1,14 @@
 #include "plugin/plugin_backend.h"
 
 #include <exception>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
 #include "engine/model.h"
+#include "engine/self_report.h"
+#include "plugin/instance_readiness.h"
 #include "plugin/model_handle.h"
 #include "plugin/request_handle.h"
 
@@ -33,7 +36,7 @@ void LogFailure(const char* what, const std::string& name, const Status& status)
   }
 }
 
-class PluginInstance final : public engine::Instance {
+class PluginInstance final : public engine::Instance, public engine::SelfReport {
  public:
   PluginInstance(std::shared_ptr<PluginBackend> backend, TRITONBACKEND_Model& model,
                  engine::InstancePlacement placement)
@@ -46,6 +49,7 @@ class PluginInstance final : public engine::Instance {
   }
 
   ~PluginInstance() override {
+    readiness_.reset();
     if (initialized_) {
       LogFailure("finalizing instance", handle_.placement.name,
                  Call("ModelInstanceFinalize", backend_->entries().instance_finalize, &handle_));
@@ -61,7 +65,16 @@ class PluginInstance final : public engine::Instance {
     HEADRACE_RETURN_IF_ERROR(
         Call("ModelInstanceInitialize", backend_->entries().instance_initialize, &handle_));
     initialized_ = true;
+    if (const auto ready = backend_->entries().instance_ready; ready != nullptr) {
+      readiness_ = std::make_unique<InstanceReadiness>(
+          [this, ready] { return Call("ModelInstanceReady", ready, &handle_); }, Clock::Real(),
+          InstanceReadiness::Options());
+    }
     return OkStatus();
+  }
+
+  Status Readiness() const override {
+    return readiness_ == nullptr ? OkStatus() : readiness_->report();
   }
 
   void Execute(engine::Batch batch) override {
@@ -97,6 +110,7 @@ class PluginInstance final : public engine::Instance {
   const std::shared_ptr<RequestPool> pool_;
   TRITONBACKEND_ModelInstance handle_;
   bool initialized_ = false;
+  std::unique_ptr<InstanceReadiness> readiness_;            // null: the backend does not tell
   std::vector<TRITONBACKEND_Request*> handles_, argument_;  // kept for their memory
 };
 

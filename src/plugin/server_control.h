@@ -40,6 +40,12 @@ class ServerControl {
                       std::map<std::string, std::string> files) = 0;
   virtual Status Unload(const std::string& name, bool unload_dependents) = 0;
   virtual Status Poll() = 0;
+
+  // Repositories that come and go in explicit mode. `mapping`: model's name -> directory in the
+  // repository. Block on the file system.
+  virtual Status RegisterRepository(const std::string& path,
+                                    const std::map<std::string, std::string>& mapping) = 0;
+  virtual Status UnregisterRepository(const std::string& path) = 0;
 };
 
 }  // namespace headrace::plugin

@@ -11,7 +11,7 @@ Status EnsembleParts::Check(const ModelPlan& plan) const {
     return OkStatus();
   }
   return CheckComposition(plan.key(), plan.parts, [this](const std::string& model) {
-    const auto location = FindModel(repositories_, model, layout_options());
+    const auto location = FindModel(*repositories_.Load(), model, layout_options());
     return location.ok() ? ReadParts(*location, options_) : records_.PartsOf(model);
   });
 }
@@ -60,7 +60,7 @@ Status EnsembleParts::Fault(const std::string& ensemble,
   std::string absent;
   for (const ComposingModel& part : missing) {
     if (board_.KnownVersions(part.name).empty() &&
-        !FindModel(repositories_, part.name, layout_options()).ok()) {
+        !FindModel(*repositories_.Load(), part.name, layout_options()).ok()) {
       absent += (absent.empty() ? "" : ", ") + part.name;
     }
   }

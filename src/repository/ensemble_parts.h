@@ -7,16 +7,16 @@
 
 #include "repository/model_plan.h"
 #include "repository/model_records.h"
+#include "repository/repositories.h"
 #include "repository/version_board.h"
 
 namespace headrace::repository {
 
-// Thread-safe. Borrows what it is given; the repositories' list must not change while it is used.
-// Blocks on the file system.
+// Thread-safe. Borrows what it is given. Blocks on the file system.
 class EnsembleParts {
  public:
-  EnsembleParts(const std::vector<std::string>& repositories, PlanOptions options,
-                const VersionBoard& board, const ModelRecords& records)
+  EnsembleParts(const Repositories& repositories, PlanOptions options, const VersionBoard& board,
+                const ModelRecords& records)
       : repositories_(repositories),
         options_(std::move(options)),
         board_(board),
@@ -41,7 +41,7 @@ class EnsembleParts {
     return {options_.links_may_leave, options_.namespaces != nullptr};
   }
 
-  const std::vector<std::string>& repositories_;
+  const Repositories& repositories_;
   const PlanOptions options_;
   const VersionBoard& board_;
   const ModelRecords& records_;

@@ -85,8 +85,6 @@ TEST(FieldVerdictsTest, Judge_PassesWhatIsActedOn) {
 
 TEST(FieldVerdictsTest, Judge_RefusesByName) {
   for (const auto& [text, field] : std::vector<std::pair<const char*, std::string>>{
-           {"sequence_batching { state { use_growable_memory: true } }",
-            "sequence_batching.state.use_growable_memory"},
            {"input { is_shape_tensor: true }", "input.is_shape_tensor"},
            {"instance_group { secondary_devices { } }", "instance_group.secondary_devices"}}) {
     const auto judged = Judge(text);
@@ -102,7 +100,7 @@ TEST(FieldVerdictsTest, Judge_WarnsByName_OncePerField) {
   const auto judged = Judge(R"(
     sequence_batching {
       state { input_name: "a" use_same_buffer_for_input_output: true }
-      state { input_name: "b" use_same_buffer_for_input_output: true }
+      state { input_name: "b" use_same_buffer_for_input_output: true use_growable_memory: true }
     }
     optimization { eager_batching: true priority: PRIORITY_MAX })");
   ASSERT_TRUE(judged.ok()) << judged.status().message();
@@ -110,6 +108,7 @@ TEST(FieldVerdictsTest, Judge_WarnsByName_OncePerField) {
       *judged,
       testing::UnorderedElementsAre(
           testing::StartsWith("field 'sequence_batching.state.use_same_buffer_for_input_output' "),
+          testing::StartsWith("field 'sequence_batching.state.use_growable_memory' "),
           testing::StartsWith("field 'optimization.eager_batching' "),
           testing::StartsWith("field 'optimization.priority' ")));
 }

@@ -54,9 +54,9 @@ Status CheckModelDirectory(const std::string& repository, const fs::path& direct
 }
 
 void AddFound(RepositoryScan& scan, const std::string& repository, const fs::path& path,
-              const LayoutOptions& options) {
-  const std::string name = path.filename().string();
-  ModelLocation location{name, path.string(), repository, options.namespaces ? repository : ""};
+              const std::string& name, const LayoutOptions& options) {
+  ModelLocation location{name, path.string(), repository, options.namespaces ? repository : "",
+                         name != path.filename().string()};
   const std::string key = location.key();
   Status status = CheckModelName(name);
   if (status.ok()) {
@@ -91,10 +91,9 @@ Result<std::vector<std::string>> OpenRepositories(const std::vector<std::string>
   return repositories;
 }
 
-RepositoryScan ScanRepositories(const std::vector<std::string>& repositories,
-                                const LayoutOptions& options) {
+RepositoryScan ScanRepositories(const RepositoryList& repositories, const LayoutOptions& options) {
   RepositoryScan scan;
-  for (const std::string& repository : repositories) {
+  for (const std::string& repository : repositories.paths) {
     std::error_code error;
     for (fs::directory_iterator it(repository, error), end; !error && it != end;
          it.increment(error)) {
@@ -102,7 +101,9 @@ RepositoryScan ScanRepositories(const std::vector<std::string>& repositories,
       const std::string name = it->path().filename().string();
       const bool link_to_nowhere = it->is_symlink(ignored) && !fs::exists(it->path(), ignored);
       if (name.front() != '.' && (it->is_directory(ignored) || link_to_nowhere)) {
-        AddFound(scan, repository, it->path(), options);
+        for (const std::string& known_as : repositories.NamesOf(repository, name)) {
+          AddFound(scan, repository, it->path(), known_as, options);
+        }
       }
     }
     if (error) {
@@ -112,17 +113,22 @@ RepositoryScan ScanRepositories(const std::vector<std::string>& repositories,
   return scan;
 }
 
-Result<ModelLocation> FindModel(const std::vector<std::string>& repositories,
-                                const std::string& key, const LayoutOptions& options) {
+Result<ModelLocation> FindModel(const RepositoryList& repositories, const std::string& key,
+                                const LayoutOptions& options) {
   const std::string name(options.namespaces ? engine::NameOfKey(key) : key);
   HEADRACE_RETURN_IF_ERROR(CheckModelName(name));
+  const auto mapped = repositories.mapped.find(name);
+  const bool is_mapped = mapped != repositories.mapped.end();
+  const std::string& directory_name = is_mapped ? mapped->second.directory : name;
   std::vector<ModelLocation> found;
-  for (const std::string& repository : repositories) {
-    if (options.namespaces && repository != engine::NamespaceOfKey(key)) {
+  for (const std::string& repository : repositories.paths) {
+    if ((options.namespaces && repository != engine::NamespaceOfKey(key)) ||
+        (is_mapped ? repository != mapped->second.repository
+                   : repositories.NamesOf(repository, name).front() != name)) {
       continue;
     }
     std::error_code error;
-    const fs::path directory = fs::path(repository) / name;
+    const fs::path directory = fs::path(repository) / directory_name;
     const fs::file_type type = fs::symlink_status(directory, error).type();
     if (type == fs::file_type::none) {
       return Unavailable("cannot look for the model in repository '{}': {}",
@@ -130,7 +136,7 @@ Result<ModelLocation> FindModel(const std::vector<std::string>& repositories,
     }
     if (type == fs::file_type::directory || type == fs::file_type::symlink) {
       found.push_back(ModelLocation{name, directory.string(), repository,
-                                    options.namespaces ? repository : ""});
+                                    options.namespaces ? repository : "", name != directory_name});
     }
   }
   if (found.empty()) {

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "engine/model_key.h"
+#include "repository/repositories.h"
 
 namespace headrace::repository {
 
@@ -18,6 +19,8 @@ struct ModelLocation {
   std::string directory;     // <repository>/<name>
   std::string repository;    // canonical path
   std::string name_space{};  // empty: models have none
+  bool mapped = false;       // the name is not the directory's, and what the configuration says
+                             // of it does not count
 
   std::string key() const { return engine::MakeModelKey(name_space, name); }
 };
@@ -39,16 +42,15 @@ struct LayoutOptions {
 // are named in the text.
 Result<std::vector<std::string>> OpenRepositories(const std::vector<std::string>& paths);
 
-// All directories of the repositories, except hidden ones. Problems: names that CheckModelName
-// refuses, a name that lies in two repositories that are no namespaces ("model appears in two or
-// more repositories"), a link out of the repository.
-RepositoryScan ScanRepositories(const std::vector<std::string>& repositories,
-                                const LayoutOptions& options);
+// All directories of the repositories, except hidden ones, under the names that they are mapped to.
+// Problems: names that CheckModelName refuses, a name that lies in two repositories that are no
+// namespaces ("model appears in two or more repositories"), a link out of the repository.
+RepositoryScan ScanRepositories(const RepositoryList& repositories, const LayoutOptions& options);
 
 // The same for the model of one key, without listing the rest. NOT_FOUND if no repository has it;
 // UNAVAILABLE if that cannot be told; otherwise the failure is the problem.
-Result<ModelLocation> FindModel(const std::vector<std::string>& repositories,
-                                const std::string& key, const LayoutOptions& options);
+Result<ModelLocation> FindModel(const RepositoryList& repositories, const std::string& key,
+                                const LayoutOptions& options);
 
 struct VersionList {
   std::vector<std::int64_t> versions;  // ascending

@@ -121,7 +121,7 @@ Result<ModelSource> ModelControl::Source(Operation& load) {
     return *load.source;
   }
   HEADRACE_ASSIGN_OR_RETURN(ModelLocation location,
-                            FindModel(repositories_, load.name, layout_options()));
+                            FindModel(*repositories_.Load(), load.name, layout_options()));
   return ModelSource{
       std::move(location),
       override.config_json.empty() ? std::nullopt : std::optional(override.config_json), nullptr};

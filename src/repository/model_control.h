@@ -19,6 +19,7 @@
 #include "repository/model_plan.h"
 #include "repository/model_records.h"
 #include "repository/override_store.h"
+#include "repository/repositories.h"
 #include "repository/serial_executor.h"
 #include "repository/version_board.h"
 #include "repository/worker_pool.h"
@@ -41,9 +42,9 @@ class ModelControl {
   // Of an operation that was refused because the server ends.
   static constexpr char kStopping[] = "the server is shutting down";
 
-  // All borrowed. `repositories` must not change once an operation has begun.
+  // All borrowed.
   struct Parts {
-    const std::vector<std::string>& repositories;
+    const Repositories& repositories;
     OverrideStore& overrides;
     ModelRecords& records;
     VersionBoard& board;
@@ -97,7 +98,7 @@ class ModelControl {
     return {options_.links_may_leave, options_.namespaces != nullptr};
   }
 
-  const std::vector<std::string>& repositories_;
+  const Repositories& repositories_;
   const PlanOptions options_;
   OverrideStore& overrides_;
   ModelRecords& records_;

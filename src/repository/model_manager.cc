@@ -72,7 +72,7 @@ class ModelManager::Impl {
         registry_(registry),
         overrides_({options_.temporary_directory, options_.override_byte_size_max}),
         board_(registry, options_.unload_timeout),
-        namespaces_(repositories_, options_.repository_paths, board_),
+        namespaces_(repositories_, board_),
         versions_({options_.queue_limits, options_.links_may_leave, options_.placer,
                    options_.thread_counts},
                   version_parts(), clock),
@@ -88,6 +88,8 @@ class ModelManager::Impl {
   void LoadAsync(std::string name, LoadOverride override, Done done);
   void UnloadAsync(std::string name, bool unload_dependents, Done done);
   Status PollOnce(bool settled);
+  Status RegisterRepository(const std::string& path, const std::vector<NameMapping>& mapping);
+  Status UnregisterRepository(const std::string& path);
   std::vector<IndexEntry> Index(bool ready_only) const;
   Result<std::vector<IndexEntry>> IndexOf(std::string_view repository, bool ready_only) const;
   bool Ready(bool strict) const;
@@ -113,8 +115,8 @@ class ModelManager::Impl {
   const ModelManagerOptions options_;
   engine::BackendProvider& backends_;
   engine::Registry& registry_;
-  BlockPool own_pool_;                     // used where the options name none
-  std::vector<std::string> repositories_;  // canonical; set by LoadAtStart before any operation
+  BlockPool own_pool_;  // used where the options name none
+  Repositories repositories_;
   OverrideStore overrides_;
   ModelRecords records_;
   Gate gate_;  // operations whose `done` has not been called
@@ -201,7 +203,7 @@ Result<std::set<std::string>> ModelManager::Impl::StartupModels() {
     }
     return keys;
   }
-  const RepositoryScan scan = ScanRepositories(repositories_, layout_options());
+  const RepositoryScan scan = ScanRepositories(*repositories_.Load(), layout_options());
   for (const auto& [repository, reason] : scan.unreadable) {
     return InvalidArgument("cannot list model repository '{}': {}", EscapeForLog(repository),
                            reason);
@@ -222,7 +224,7 @@ Result<std::set<std::string>> ModelManager::Impl::StartupModels() {
 }
 
 Status ModelManager::Impl::LoadAtStart() {
-  HEADRACE_ASSIGN_OR_RETURN(repositories_, OpenRepositories(options_.repository_paths));
+  HEADRACE_RETURN_IF_ERROR(repositories_.Open(options_.repository_paths));
   if (options_.control_mode == ControlMode::kExplicit) {
     overrides_.RemoveStale();
   }
@@ -346,7 +348,7 @@ void ModelManager::Impl::Poll(bool settled, std::function<void()> when_done) {
   PollTracker::Changes changes;
   {
     std::lock_guard lock(poll_mutex_);
-    const RepositoryScan scan = ScanRepositories(repositories_, layout_options());
+    const RepositoryScan scan = ScanRepositories(*repositories_.Load(), layout_options());
     const PollTracker::Look look = LookAt(scan, options_.links_may_leave);
     for (const auto& [repository, reason] : scan.unreadable) {
       if (unreadable_.count(repository) == 0) {
@@ -376,11 +378,28 @@ Status ModelManager::Impl::PollOnce(bool settled) {
   return OkStatus();
 }
 
+Status ModelManager::Impl::RegisterRepository(const std::string& path,
+                                              const std::vector<NameMapping>& mapping) {
+  if (options_.control_mode != ControlMode::kExplicit) {
+    return Unimplemented(
+        "repository registration is not allowed if model control mode is not EXPLICIT");
+  }
+  return repositories_.Register(path, mapping);
+}
+
+Status ModelManager::Impl::UnregisterRepository(const std::string& path) {
+  if (options_.control_mode != ControlMode::kExplicit) {
+    return Unimplemented(
+        "repository unregistration is not allowed if model control mode is not EXPLICIT");
+  }
+  return repositories_.Unregister(path);
+}
+
 std::vector<IndexEntry> ModelManager::Impl::Index(bool ready_only) const {
   RepositoryScan scan;
   if (!ready_only) {
     if (options_.control_mode == ControlMode::kExplicit) {
-      scan = ScanRepositories(repositories_, layout_options());
+      scan = ScanRepositories(*repositories_.Load(), layout_options());
     }
     const auto faults = records_.Faults();
     scan.problems.insert(faults.begin(), faults.end());
@@ -445,6 +464,13 @@ void ModelManager::UnloadAsync(std::string name, bool unload_dependents,
   impl_->UnloadAsync(std::move(name), unload_dependents, std::move(done));
 }
 Status ModelManager::PollOnce(bool settled) { return impl_->PollOnce(settled); }
+Status ModelManager::RegisterRepository(const std::string& path,
+                                        const std::vector<NameMapping>& mapping) {
+  return impl_->RegisterRepository(path, mapping);
+}
+Status ModelManager::UnregisterRepository(const std::string& path) {
+  return impl_->UnregisterRepository(path);
+}
 std::vector<IndexEntry> ModelManager::Index(bool ready_only) const {
   return impl_->Index(ready_only);
 }

@@ -25,6 +25,7 @@
 #include "repository/accelerator_switches.h"
 #include "repository/archive_limits.h"
 #include "repository/load_override.h"
+#include "repository/repositories.h"
 #include "tensor/block_pool.h"
 
 namespace headrace::repository {
@@ -109,6 +110,12 @@ class ModelManager {
   // when that is done. Without `settled` a change counts when two looks in a row have seen the
   // same, with it at once. UNAVAILABLE "polling is disabled" in the other modes. Blocks.
   Status PollOnce(bool settled);
+
+  // Adds a repository to those that are looked into, and takes one away (Repositories has the
+  // failures). Models stay as they are until they are loaded or unloaded; one whose repository has
+  // gone goes on serving. UNIMPLEMENTED in modes other than explicit. Block on the file system.
+  Status RegisterRepository(const std::string& path, const std::vector<NameMapping>& mapping);
+  Status UnregisterRepository(const std::string& path);
 
   // Every version known, by name and version; models never loaded have empty version and state. A
   // model whose configuration or directory cannot be used has one entry with an empty version,

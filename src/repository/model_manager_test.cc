@@ -251,11 +251,10 @@ TEST_F(ModelManagerTest, Backend_MayNotProposeNonsense) {
   provider_.proposal = R"({"input":[{"name":"X","data_type":"TYPE_FP32","dims":[0]}]})";
   Start(ControlMode::kNone);
   EXPECT_THAT(ReasonOf("a"), HasSubstr("dimension must be integer >= 1"));
-  provider_.proposal = R"({"sequence_batching":{"state":[{"input_name":"a",
-      "output_name":"b","data_type":"TYPE_FP32","dims":[1],"use_growable_memory":true}]}})";
+  provider_.proposal =
+      R"({"input":[{"name":"X","data_type":"TYPE_FP32","dims":[1],"is_non_linear_format_io":true}]})";
   Start(ControlMode::kNone);
-  EXPECT_THAT(ReasonOf("a"),
-              HasSubstr("field 'sequence_batching.state.use_growable_memory' is not supported"));
+  EXPECT_THAT(ReasonOf("a"), HasSubstr("field 'input.is_non_linear_format_io' "));
 }
 
 TEST_F(ModelManagerTest, Unload_LetsRequestsFinish) {

@@ -226,10 +226,12 @@ std::vector<ComposingModel> PartsOf(const inference::ModelConfig& config) {
 }
 
 Result<inference::ModelConfig> ReadConfig(const ModelSource& source, const PlanOptions& options) {
-  if (!source.config_json) {
-    return ReadConfig(source.location, options);
+  HEADRACE_ASSIGN_OR_RETURN(inference::ModelConfig config,
+                            source.config_json ? ReadOverride(*source.config_json)
+                                               : ReadConfig(source.location, options));
+  if (source.location.mapped) {
+    config.clear_name();
   }
-  HEADRACE_ASSIGN_OR_RETURN(inference::ModelConfig config, ReadOverride(*source.config_json));
   if (source.files != nullptr && !options.allow_code_override) {
     HEADRACE_RETURN_IF_ERROR(CheckOverrideConfig(config));
   }

@@ -18,22 +18,32 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kShownMax = 256;
 
-bool HasDirectory(const std::string& repository, const std::string& name) {
+// Whether the repository has a directory for the model.
+bool HasModel(const RepositoryList& list, const std::string& repository, const std::string& name) {
+  const auto mapped = list.mapped.find(name);
+  const bool is_mapped = mapped != list.mapped.end();
+  if (is_mapped ? mapped->second.repository != repository
+                : list.NamesOf(repository, name).front() != name) {
+    return false;
+  }
   std::error_code error;
-  const fs::file_type type = fs::symlink_status(fs::path(repository) / name, error).type();
+  const fs::path directory = fs::path(repository) / (is_mapped ? mapped->second.directory : name);
+  const fs::file_type type = fs::symlink_status(directory, error).type();
   return type == fs::file_type::directory || type == fs::file_type::symlink;
 }
 
 }  // namespace
 
 Result<std::string> Namespaces::Find(std::string_view named) const {
+  const auto list = repositories_.Load();
   std::set<std::string> fitting;
-  for (std::size_t i = 0; i < repositories_.size(); ++i) {
-    if (repositories_[i] == named || (i < paths_.size() && paths_[i] == named)) {
-      return repositories_[i];
+  for (std::size_t i = 0; i < list->paths.size(); ++i) {
+    const std::string& path = list->paths[i];
+    if (path == named || (i < list->given.size() && list->given[i] == named)) {
+      return path;
     }
-    if (engine::ShortNamespace(repositories_[i]) == named) {
-      fitting.insert(repositories_[i]);
+    if (engine::ShortNamespace(path) == named) {
+      fitting.insert(path);
     }
   }
   if (fitting.size() == 1) {
@@ -50,9 +60,10 @@ Result<std::string> Namespaces::Find(std::string_view named) const {
 
 std::vector<std::string> Namespaces::KeysOf(const std::string& name) const {
   std::vector<std::string> keys;
-  for (const std::string& repository : repositories_) {
+  const auto list = repositories_.Load();
+  for (const std::string& repository : list->paths) {
     std::string key = engine::MakeModelKey(repository, name);
-    if (HasDirectory(repository, name) || !board_.KnownVersions(key).empty()) {
+    if (HasModel(*list, repository, name) || !board_.KnownVersions(key).empty()) {
       keys.push_back(std::move(key));
     }
   }
@@ -67,8 +78,8 @@ Result<std::vector<std::string>> Namespaces::Targets(const std::string& named) c
     return std::vector<std::string>{engine::MakeModelKey(repository, name)};
   }
   std::vector<std::string> keys = KeysOf(name);
-  if (keys.empty() && !repositories_.empty()) {
-    keys.push_back(engine::MakeModelKey(repositories_.front(), name));
+  if (const auto list = repositories_.Load(); keys.empty() && !list->paths.empty()) {
+    keys.push_back(engine::MakeModelKey(list->paths.front(), name));
   }
   return keys;
 }

@@ -9,21 +9,20 @@
 #include "base/result.h"
 #include "repository/layout.h"
 #include "repository/model_config_fwd.h"
+#include "repository/repositories.h"
 #include "repository/version_board.h"
 
 namespace headrace::repository {
 
-// Thread-safe. Borrows what it is given; the repositories' list must not change while it is used.
-// Blocks on the file system where it says so.
+// Thread-safe. Borrows what it is given. Blocks on the file system where it says so.
 //
 // A namespace is the canonical path of a repository; a model is known by its key
 // "<namespace>::<name>" (engine/model_key.h). Where somebody names a namespace, the path as the
 // command line has it and the last component of the path do as well, if only one repository fits.
 class Namespaces {
  public:
-  Namespaces(const std::vector<std::string>& repositories, const std::vector<std::string>& paths,
-             const VersionBoard& board)
-      : repositories_(repositories), paths_(paths), board_(board) {}
+  Namespaces(const Repositories& repositories, const VersionBoard& board)
+      : repositories_(repositories), board_(board) {}
 
   // INVALID_ARGUMENT if no repository, or more than one, is named so.
   Result<std::string> Find(std::string_view named) const;
@@ -47,8 +46,7 @@ class Namespaces {
   Status ResolveSteps(std::string_view own, inference::ModelConfig& config) const;
 
  private:
-  const std::vector<std::string>& repositories_;  // canonical
-  const std::vector<std::string>& paths_;         // the same as the options have them
+  const Repositories& repositories_;
   const VersionBoard& board_;
 };
 

@@ -227,11 +227,12 @@ TEST_F(NamespacesTest, Polling_FollowsEachNamespace) {
 }
 
 TEST(NamespacesTest_Names, APathOrItsLastPart_NamesARepository) {
-  const std::vector<std::string> repositories = {"/one/models", "/two/models", "/three/x"};
-  const std::vector<std::string> paths = {"/one/models", "../two/models/", "x"};
+  RepositoryList list({"/one/models", "/two/models", "/three/x"});
+  list.given = {"/one/models", "../two/models/", "x"};
+  const Repositories repositories(std::move(list));
   engine::Registry registry;
   VersionBoard board(registry, kSecond);
-  const Namespaces namespaces(repositories, paths, board);
+  const Namespaces namespaces(repositories, board);
   EXPECT_EQ(namespaces.Find("/two/models").value(), "/two/models");
   EXPECT_EQ(namespaces.Find("../two/models/").value(), "/two/models");
   EXPECT_EQ(namespaces.Find("x").value(), "/three/x");

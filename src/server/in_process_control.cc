@@ -71,6 +71,19 @@ Status InProcessControl::Unload(const std::string& name, bool unload_dependents)
   return status;
 }
 
+Status InProcessControl::RegisterRepository(const std::string& path,
+                                            const std::map<std::string, std::string>& mapping) {
+  std::vector<repository::NameMapping> names;
+  for (const auto& [model, directory] : mapping) {
+    names.push_back({.directory = directory, .model = model});
+  }
+  return models_.RegisterRepository(path, names);
+}
+
+Status InProcessControl::UnregisterRepository(const std::string& path) {
+  return models_.UnregisterRepository(path);
+}
+
 Status InProcessControl::Poll() { return models_.PollOnce(/*settled=*/true); }
 
 }  // namespace headrace::server

@@ -36,6 +36,9 @@ class InProcessControl final : public plugin::ServerControl {
               std::map<std::string, std::string> files) override;
   Status Unload(const std::string& name, bool unload_dependents) override;
   Status Poll() override;
+  Status RegisterRepository(const std::string& path,
+                            const std::map<std::string, std::string>& mapping) override;
+  Status UnregisterRepository(const std::string& path) override;
 
  private:
   const frontend::FrontEndOptions options_;

@@ -7,6 +7,7 @@
 #include "base/checked_math.h"
 #include "base/log.h"
 #include "base/wake_batch.h"
+#include "engine/model.h"
 #include "engine/sequence_step.h"
 #include "worker/delivery.h"
 
@@ -285,7 +286,8 @@ Status SideHandler::Control(std::span<const std::byte> body) {
       reply(InvalidArgument("model version '{}' is no number", control.model_version), "");
       return OkStatus();
     }
-    reply(OkStatus(), services.FindModel(control.model_name, version).ok() ? "true" : "false");
+    const auto model = services.FindModel(control.model_name, version);
+    reply(OkStatus(), model.ok() && (*model)->Health().ok() ? "true" : "false");
     return OkStatus();
   }
   if (control.op != "load" && control.op != "unload") {

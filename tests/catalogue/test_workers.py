@@ -318,6 +318,45 @@ def test_a_model_that_was_given_up_is_loaded_anew(tmp_path):
         assert server.stop() == 0, server.output()
 
 
+_ENSEMBLE = (
+    'platform: "ensemble"\ninput { name: "IN" data_type: TYPE_STRING dims: [ 1 ] }\n'
+    'output { name: "OUT" data_type: TYPE_STRING dims: [ 1 ] }\nensemble_scheduling { step { model_name: "STEP" model_version: -1 '
+    'input_map { key: "INPUT0" value: "IN" } output_map { key: "OUTPUT0" value: "OUT" } } }\n'
+)
+
+
+@pytest.mark.row(175)
+@pytest.mark.parametrize("strict", [True, False], ids=["strict", "lenient"])
+def test_an_ensemble_is_as_ready_as_its_steps(tmp_path, strict):
+    repository = models.standard(tmp_path / "models")
+    folder = workers.add(repository, "step")
+    models.add(repository, "whole", _ENSEMBLE.replace("STEP", "step"))
+    outer = _ENSEMBLE.replace("STEP", "whole").replace('"INPUT0"', '"IN"').replace('"OUTPUT0"', '"OUT"')
+    models.add(repository, "outer", outer)
+    options = ["--model-control-mode=explicit", "--load-model=outer", workers.INTERPRETER]
+    options += ["--backend-config=python,restart-give-up-seconds=0", f"--strict-readiness={str(strict).lower()}"]
+    with server_module.Server(repository, *options) as server:
+        assert workers.is_ready(server, "outer") and workers.is_ready(server, "whole") and control.is_ready(server)
+        (folder / "broken").touch()
+        os.kill(workers.pid_of(server, "step"), signal.SIGKILL)
+        server.wait_line("has failed for good after 1 failed start")
+        assert control.is_ready(server) == (not strict)
+        with grpc_client.InferenceServerClient(server.grpc_url) as client:
+            for name in ("step", "whole", "outer"):
+                assert not workers.is_ready(server, name) and not client.is_model_ready(name)
+                state, reason = control.index(server)[name]["1"]
+                assert state == "UNAVAILABLE" and "model 'step' version 1 cannot serve" in reason, (state, reason)
+        page = prometheus.scrape(server)
+        assert page.value("headrace_model_ready", model="outer") == 0
+        (folder / "broken").unlink()
+        control.must_load(server, "step")
+        for name in ("step", "whole", "outer"):
+            assert workers.is_ready(server, name)
+            assert control.states(server, name) == {"1": "READY"}
+        assert control.is_ready(server)
+        assert server.stop() == 0, server.output()
+
+
 _UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 _WAYS = {"load", "loads", "Unpickler", "open"}
 

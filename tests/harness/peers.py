@@ -44,6 +44,12 @@ def environment(links):
     }
 
 
+def library():
+    """The stock libtritonserver, under the name that the package gives it."""
+    (path,) = next(_packages().glob("nvidia_pytriton.libs")).glob("libtritonserver-*.so")
+    return path
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -133,3 +133,43 @@ class Described(nn.Module):
     def forward(self, x, pair, *, bias):
         first, second = pair
         return {"sum": x + first + second, "low": (x * bias).to(torch.bfloat16)}
+
+
+class Sums(nn.Module):
+    """The numbers of a sequence added up in a state that grows by each of them, and what it is told about itself."""
+
+    def forward(
+        self, x: Tensor, start: Tensor, ready: Tensor, end: Tensor, corrid: Tensor, total: Tensor, seen: Tensor
+    ) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        total = total + x
+        seen = torch.cat([seen, x], dim=-1)
+        flags = torch.cat([start.float(), ready.float(), end.float()], dim=-1)
+        return total, flags, corrid, total, seen
+
+
+class KeyedSums(nn.Module):
+    """The same of a dictionary; the sum is an output and the state at once."""
+
+    def forward(self, tensors: Dict[str, Tensor]) -> Dict[str, Tensor]:
+        flags = torch.cat([tensors["START"].float(), tensors["READY"].float(), tensors["END"].float()], dim=-1)
+        return {"SUM": tensors["SUM_IN"] + tensors["X"], "FLAGS": flags, "ID": tensors["CORRID"]}
+
+
+class NamedSequence(nn.Module):
+    """Knows its sequence by a text."""
+
+    def forward(self, x: Tensor, name: List[str], total: Tensor) -> Tuple[Tensor, List[str], Tensor]:
+        return total + x, name, total + x
+
+
+class Recurrent(nn.Module):
+    """A recurrent cell: the answer of a step follows from all steps before."""
+
+    def __init__(self, columns=4, hidden=8):
+        super().__init__()
+        torch.manual_seed(5)
+        self.cell = nn.GRUCell(columns, hidden)
+
+    def forward(self, x: Tensor, hidden: Tensor) -> Tuple[Tensor, Tensor]:
+        hidden = self.cell(x, hidden)
+        return hidden.sum(dim=-1, keepdim=True), hidden

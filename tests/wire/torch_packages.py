@@ -22,7 +22,12 @@ def _described(path):
     torch_models.compile_package(path, torch_modules.Described(), arguments, shapes, {"bias": torch.zeros(2, 1)})
 
 
-KINDS = {"dynamic": _dynamic, "static": _static, "described": _described}
+def _recurrent(path):
+    arguments = (torch.zeros(2, 4), torch.zeros(2, 8))
+    torch_models.compile_package(path, torch_modules.Recurrent(), arguments, (_BATCH, _BATCH))
+
+
+KINDS = {"dynamic": _dynamic, "static": _static, "described": _described, "recurrent": _recurrent}
 
 
 def put(kind, path):

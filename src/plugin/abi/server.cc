@@ -85,7 +85,9 @@ TRITONSERVER_Error* TRITONSERVER_ServerModelIsReady(TRITONSERVER_Server* server,
                                                     const int64_t model_version, bool* ready) {
   *ready = false;
   return Ask(server, [&](ServerControl& control) -> TRITONSERVER_Error* {
-    *ready = control.registry().Load()->Lookup(model_name, VersionOf(model_version)).ok();
+    const Result<ModelHandle> model =
+        control.registry().Load()->Lookup(model_name, VersionOf(model_version));
+    *ready = model.ok() && (*model)->Health().ok();
     return nullptr;
   });
 }
@@ -217,6 +219,35 @@ TRITONSERVER_Error* TRITONSERVER_ServerUnloadModelAndDependents(TRITONSERVER_Ser
                                                                 const char* model_name) {
   return Ask(server, [&](ServerControl& control) {
     return ToTriton(control.Unload(model_name, /*unload_dependents=*/true));
+  });
+}
+
+TRITONSERVER_Error* TRITONSERVER_ServerRegisterModelRepository(
+    TRITONSERVER_Server* server, const char* repository_path,
+    const TRITONSERVER_Parameter** name_mapping, const uint32_t mapping_count) {
+  return Ask(server, [&](ServerControl& control) {
+    std::map<std::string, std::string> mapping;
+    for (std::uint32_t i = 0; i < mapping_count; ++i) {
+      const TRITONSERVER_Parameter& parameter = *name_mapping[i];
+      const auto* const model = std::get_if<std::string>(&parameter.value);
+      if (parameter.type != TRITONSERVER_PARAMETER_STRING || model == nullptr) {
+        return ToTriton(InvalidArgument(
+            "Mapped model name must be a string, found another type for {}", parameter.name));
+      }
+      if (!mapping.try_emplace(*model, parameter.name).second) {
+        return ToTriton(
+            InvalidArgument("failed to register '{}', there is a conflicting mapping for '{}'",
+                            repository_path, *model));
+      }
+    }
+    return ToTriton(control.RegisterRepository(repository_path, mapping));
+  });
+}
+
+TRITONSERVER_Error* TRITONSERVER_ServerUnregisterModelRepository(TRITONSERVER_Server* server,
+                                                                 const char* repository_path) {
+  return Ask(server, [&](ServerControl& control) {
+    return ToTriton(control.UnregisterRepository(repository_path));
   });
 }
 

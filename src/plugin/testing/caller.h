@@ -41,6 +41,18 @@ class FakeServer final : public ServerControl {
     return OkStatus();
   }
   Status Poll() override { return Unavailable("polling is disabled"); }
+  Status RegisterRepository(const std::string& path,
+                            const std::map<std::string, std::string>& mapping) override {
+    calls.push_back("register " + path);
+    for (const auto& [model, directory] : mapping) {
+      calls.back() += " " + directory + "->" + model;
+    }
+    return OkStatus();
+  }
+  Status UnregisterRepository(const std::string& path) override {
+    calls.push_back("unregister " + path);
+    return OkStatus();
+  }
 
   engine::Registry models;
   std::vector<std::string> calls;

@@ -330,6 +330,12 @@ TRITONSERVER_Error* TRITONBACKEND_ModelInstanceInitialize(TRITONBACKEND_ModelIns
   return ConfigHas(model, "instance_error") ? Fail("no memory for an instance") : nullptr;
 }
 
+TRITONSERVER_Error* TRITONBACKEND_ModelInstanceReady(TRITONBACKEND_ModelInstance* instance) {
+  TRITONBACKEND_Model* model = nullptr;
+  Must(TRITONBACKEND_ModelInstanceModel(instance, &model));
+  return ConfigHas(model, "not_ready") ? Fail("the device is away") : nullptr;
+}
+
 TRITONSERVER_Error* TRITONBACKEND_ModelInstanceExecute(TRITONBACKEND_ModelInstance* instance,
                                                        TRITONBACKEND_Request** requests,
                                                        const uint32_t request_count) {
