@@ -7,7 +7,10 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
+#include "frontend/call.h"
+#include "store/configured_models.h"
 #include "store/model_store.h"
+#include "store/snapshot.h"
 #include "torchserve/access.h"
 #include "torchserve/apis.h"
 #include "torchserve/host_metrics.h"
@@ -24,7 +27,9 @@ namespace headrace::server {
 namespace {
 
 store::ModelStoreOptions StoreOptions(const TorchServeConfig& config,
-                                      store::ModelStoreOptions options) {
+                                      store::ModelStoreOptions options,
+                                      frontend::FrontEnd& front_end) {
+  options.registry_changed = [&front_end] { front_end.services().loops.RefreshAll(); };
   options.directory = config.model_store;
   options.temporary_directory = config.temporary_directory;
   options.response_timeout_s = config.default_response_timeout;
@@ -36,6 +41,7 @@ store::ModelStoreOptions StoreOptions(const TorchServeConfig& config,
   if (config.default_workers_per_model.value_or(0) > 0) {
     options.worker_count_at_start = config.default_workers_per_model;
   }
+  options.worker_id_first = config.initial_worker_port;
   options.service_envelope = config.service_envelope;
   options.service_handler = config.default_service_handler;
   options.decode_input_request = config.decode_input_request;
@@ -114,8 +120,10 @@ class TorchServeSide::Impl {
       : config_(config.torchserve),
         access_(std::move(access)),
         metrics_(std::move(metrics), parts.registry, parts.log, parts.clock),
-        store_(StoreOptions(config_, std::move(options)), parts.backends, parts.registry,
-               parts.pool, nullptr, parts.clock),
+        snapshots_(config_.log_location + "/config",
+                   {config_.properties.begin(), config_.properties.end()}),
+        store_(StoreOptions(config_, std::move(options), parts.front_end), parts.backends,
+               parts.registry, parts.pool, nullptr, parts.clock),
         apis_(ApiOptions(config_), parts.front_end, store_, workflows_, *access_, metrics_) {
     metrics_.SetOwnPage([&front_end = parts.front_end] { return front_end.MetricsPage(); });
     metrics_.SetWorkers([this] { return torchserve::LoadedWorkersOf(store_); });
@@ -129,7 +137,33 @@ class TorchServeSide::Impl {
   worker::MetricLineSink& metric_lines() { return metrics_; }
 
   Status LoadModels() {
+    store_.OnChange([this] { WriteSnapshot(store::SnapshotOccasion::kChange); });
+    HEADRACE_ASSIGN_OR_RETURN(const std::vector<store::ModelStore::StartModel> models,
+                              StartModels());
+    store_.LoadAtStart(models);
+    WriteSnapshot(store::SnapshotOccasion::kStartup);
+    return OkStatus();
+  }
+
+  bool Stop(Nanos timeout) {
+    WriteSnapshot(store::SnapshotOccasion::kShutdown);
+    return store_.Shutdown(timeout);
+  }
+
+ private:
+  Result<std::vector<store::ModelStore::StartModel>> StartModels() const {
     std::vector<store::ModelStore::StartModel> models;
+    if (!config_.model_snapshot.empty()) {
+      HEADRACE_ASSIGN_OR_RETURN(models, store::ParseSnapshot(config_.model_snapshot));
+      const std::vector<std::string> missing = store::MissingArchives(models, config_.model_store);
+      if (!missing.empty()) {
+        return InvalidArgument(
+            "model_snapshot: the archive '{}' is not in the model store '{}'; put it there, or "
+            "start without the snapshot",
+            EscapeForLog(missing.front()), EscapeForLog(config_.model_store));
+      }
+      return models;
+    }
     const bool all =
         std::any_of(config_.load_models.begin(), config_.load_models.end(),
                     [](const std::string& model) { return EqualsIgnoringCase(model, "all"); });
@@ -144,16 +178,22 @@ class TorchServeSide::Impl {
       std::transform(config_.load_models.begin(), config_.load_models.end(),
                      std::back_inserter(models), StartModelOf);
     }
-    store_.LoadAtStart(models);
-    return OkStatus();
+    return models;
   }
 
-  bool Stop(Nanos timeout) { return store_.Shutdown(timeout); }
+  void WriteSnapshot(store::SnapshotOccasion occasion) {
+    if (!config_.snapshots) {
+      return;
+    }
+    if (const Status status = snapshots_.Write(occasion, store_); !status.ok()) {
+      HEADRACE_LOG_WARNING("{}", status.message());
+    }
+  }
 
- private:
   const TorchServeConfig& config_;
   const std::unique_ptr<torchserve::Access> access_;
   torchserve::Metrics metrics_;
+  store::SnapshotWriter snapshots_;
   store::ModelStore store_;
   store::Workflows workflows_;
   torchserve::Apis apis_;
@@ -166,6 +206,10 @@ Result<std::unique_ptr<TorchServeSide>> TorchServeSide::Create(const ServerConfi
   HEADRACE_ASSIGN_OR_RETURN(
       auto access, torchserve::Access::Create(AccessOptions(config.torchserve), parts.clock));
   HEADRACE_ASSIGN_OR_RETURN(torchserve::MetricsOptions metrics, MetricsOptions(config.torchserve));
+  if (!config.torchserve.models.empty()) {
+    HEADRACE_ASSIGN_OR_RETURN(store.configured,
+                              store::ParseConfiguredModels(config.torchserve.models));
+  }
   auto impl = std::make_unique<Impl>(config, std::move(store), parts, std::move(access),
                                      std::move(metrics));
   return std::unique_ptr<TorchServeSide>(new TorchServeSide(std::move(impl)));
