@@ -233,8 +233,8 @@ StoreError Preparer::Plan(const Registration& registration, const ModelSettings&
   merged.retry_timeout_s = settings.retry_timeout_s;
   merged.job_queue_size = settings.queue_capacity;
   // Its workers share the cores by this number; how many there are is said later.
-  merged.worker_count_min = merged.worker_count_max =
-      std::max<std::int64_t>(1, settings.worker_count_min);
+  merged.worker_count_min = std::max<std::int64_t>(1, settings.worker_count_min);
+  merged.worker_count_max = std::max(*merged.worker_count_min, settings.worker_count_max);
   merged.device_type = settings.gpus.empty() ? "cpu" : "gpu";
   merged.device_ids = settings.gpus;
   inference::ModelConfig config;
