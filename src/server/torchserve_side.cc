@@ -8,6 +8,8 @@
 #include "base/ascii.h"
 #include "base/log.h"
 #include "store/model_store.h"
+#include "store/url_fetcher.h"
+#include "store/workflows.h"
 #include "torchserve/access.h"
 #include "torchserve/apis.h"
 #include "torchserve/host_metrics.h"
@@ -15,10 +17,6 @@
 #include "torchserve/log_lines.h"
 #include "torchserve/metrics.h"
 #include "torchserve/metrics_catalog.h"
-
-namespace headrace::store {
-class Workflows {};
-}  // namespace headrace::store
 
 namespace headrace::server {
 namespace {
@@ -45,6 +43,19 @@ store::ModelStoreOptions StoreOptions(const TorchServeConfig& config,
     options.gpu_ids.resize(static_cast<std::size_t>(*config.number_of_gpu));
   }
   return options;
+}
+
+store::UrlFetcherOptions FetcherOptions() {
+  store::UrlFetcherOptions options;
+  options.s3 = store::S3Access::FromEnvironment();
+  return options;
+}
+
+store::WorkflowsOptions WorkflowsOptions(const TorchServeConfig& config,
+                                         const store::ModelStoreOptions& store) {
+  return {.directory = config.workflow_store,
+          .temporary_directory = config.temporary_directory,
+          .archives = store.archives};
 }
 
 torchserve::ApiOptions ApiOptions(const TorchServeConfig& config) {
@@ -110,12 +121,16 @@ store::ModelStore::StartModel StartModelOf(const std::string& text) {
 class TorchServeSide::Impl {
  public:
   Impl(const ServerConfig& config, store::ModelStoreOptions options, const Parts& parts,
-       std::unique_ptr<torchserve::Access> access, torchserve::MetricsOptions metrics)
+       std::unique_ptr<torchserve::Access> access, torchserve::MetricsOptions metrics,
+       store::UrlPolicy allowed_urls)
       : config_(config.torchserve),
         access_(std::move(access)),
         metrics_(std::move(metrics), parts.registry, parts.log, parts.clock),
+        fetcher_(std::move(allowed_urls), FetcherOptions()),
         store_(StoreOptions(config_, std::move(options)), parts.backends, parts.registry,
-               parts.pool, nullptr, parts.clock),
+               parts.pool, &fetcher_, parts.clock),
+        workflows_(WorkflowsOptions(config_, store_.options()), store_, parts.registry, parts.pool,
+                   &fetcher_, parts.clock),
         apis_(ApiOptions(config_), parts.front_end, store_, workflows_, *access_, metrics_) {
     metrics_.SetOwnPage([&front_end = parts.front_end] { return front_end.MetricsPage(); });
     metrics_.SetWorkers([this] { return torchserve::LoadedWorkersOf(store_); });
@@ -148,12 +163,18 @@ class TorchServeSide::Impl {
     return OkStatus();
   }
 
-  bool Stop(Nanos timeout) { return store_.Shutdown(timeout); }
+  bool Stop(Nanos timeout) {
+    fetcher_.Stop();
+    // Both have the whole time: what the first waits for are requests to models of the second.
+    const bool workflows_ended = workflows_.Shutdown(timeout);
+    return store_.Shutdown(timeout) && workflows_ended;
+  }
 
  private:
   const TorchServeConfig& config_;
   const std::unique_ptr<torchserve::Access> access_;
   torchserve::Metrics metrics_;
+  store::UrlFetcher fetcher_;
   store::ModelStore store_;
   store::Workflows workflows_;
   torchserve::Apis apis_;
@@ -166,8 +187,10 @@ Result<std::unique_ptr<TorchServeSide>> TorchServeSide::Create(const ServerConfi
   HEADRACE_ASSIGN_OR_RETURN(
       auto access, torchserve::Access::Create(AccessOptions(config.torchserve), parts.clock));
   HEADRACE_ASSIGN_OR_RETURN(torchserve::MetricsOptions metrics, MetricsOptions(config.torchserve));
+  HEADRACE_ASSIGN_OR_RETURN(store::UrlPolicy allowed_urls,
+                            store::UrlPolicy::Make(config.torchserve.allowed_urls));
   auto impl = std::make_unique<Impl>(config, std::move(store), parts, std::move(access),
-                                     std::move(metrics));
+                                     std::move(metrics), std::move(allowed_urls));
   return std::unique_ptr<TorchServeSide>(new TorchServeSide(std::move(impl)));
 }
 
