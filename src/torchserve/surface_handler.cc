@@ -70,8 +70,6 @@ SurfaceHandler::SurfaceHandler(Surfaces surfaces, std::span<const std::span<cons
       v2_(v2),
       cors_headers_(CorsHeaders(api.access.cors())) {
   public_routes_.Add(DescriptionRoutes(), surfaces);
-  // Which check a key of their own.
-  public_routes_.Add(TokenRoutes(), surfaces);
   public_routes_.Add(TokenRoutes(), surfaces);
   for (const std::span<const ApiRoute> table : tables) {
     routes_.Add(table, surfaces);
