@@ -77,7 +77,7 @@ class WorkflowRunTest : public ::testing::Test {
     options.signature.outputs.push_back(
         {.name = "body", .dtype = DataType::kUint8, .dims = Shape{-1}});
     options.queue_limits.request_count_max = queue_size;
-    options.placements.resize(1);
+    options.placements.push_back({.name = "one"});
     auto execute = [this, name, behave = std::move(behave)](engine::Batch batch) {
       for (auto& request : batch.requests) {
         Execute(name, behave, *request);
@@ -85,7 +85,7 @@ class WorkflowRunTest : public ::testing::Test {
     };
     auto model = engine::Model::Start(
         options, std::make_unique<engine::testing::FakeModel>(execute), Clock::Real());
-    ASSERT_TRUE(model.ok());
+    ASSERT_TRUE(model.ok()) << model.status().message();
     models_.push_back(*model);
     registry_.SetVersion(options.name, 1, {engine::ModelState::kReady, "", *model});
   }
