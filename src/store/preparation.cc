@@ -80,15 +80,21 @@ void AddParameter(const std::string& key, const std::string& value,
 
 }  // namespace
 
-Preparation::~Preparation() {
+void Preparation::Discard() {
+  source = {};
   if (!fetched_file.empty()) {
     std::error_code ignored;
-    fs::remove(fetched_file, ignored);
+    fs::remove(std::exchange(fetched_file, {}), ignored);
   }
 }
 
 StoreError Preparer::Locate(const Registration& registration, Preparation& preparation,
                             StoreDirectory::Found& found) const {
+  if (!registration.folder.empty()) {
+    std::error_code error;
+    found = {fs::canonical(registration.folder, error).string(), true};
+    return error ? NotSaved(registration.url, Internal("{}", error.message())) : StoreError();
+  }
   if (registration.url.empty()) {
     return {StoreFault::kModelNotFound, "empty url"};
   }
@@ -113,8 +119,9 @@ StoreError Preparer::Locate(const Registration& registration, Preparation& prepa
   return {};
 }
 
-StoreError Preparer::Unpack(const StoreDirectory::Found& found, const std::string& url,
+StoreError Preparer::Unpack(const StoreDirectory::Found& found, const Registration& registration,
                             Preparation& preparation) const {
+  const std::string& url = registration.url;
   auto source = unpacked_.CreateEmpty("model");
   if (!source.ok()) {
     return NotSaved(url, source.status());
@@ -124,8 +131,9 @@ StoreError Preparer::Unpack(const StoreDirectory::Found& found, const std::strin
   std::error_code error;
   if (found.is_folder) {
     // Served where it lies; what it holds may not lead out of the store either.
-    const auto inspected =
-        repository::InspectDirectory(directory_.path(), found.path, /*links_may_leave=*/false);
+    const auto inspected = repository::InspectDirectory(
+        registration.folder.empty() ? directory_.path() : found.path, found.path,
+        /*links_may_leave=*/false);
     if (!inspected.ok()) {
       return Invalid(inspected.status());
     }
@@ -200,7 +208,7 @@ StoreError Preparer::Prepare(const Registration& registration, Preparation& prep
   if (StoreError error = Locate(registration, preparation, found); !error.ok()) {
     return error;
   }
-  if (StoreError error = Unpack(found, registration.url, preparation); !error.ok()) {
+  if (StoreError error = Unpack(found, registration, preparation); !error.ok()) {
     return error;
   }
   return ReadContent(registration, preparation);
@@ -226,8 +234,8 @@ StoreError Preparer::Plan(const Registration& registration, const ModelSettings&
   merged.retry_timeout_s = settings.retry_timeout_s;
   merged.job_queue_size = settings.queue_capacity;
   // Its workers share the cores by this number; how many there are is said later.
-  merged.worker_count_min = merged.worker_count_max =
-      std::max<std::int64_t>(1, settings.worker_count_min);
+  merged.worker_count_min = std::max<std::int64_t>(1, settings.worker_count_min);
+  merged.worker_count_max = std::max(*merged.worker_count_min, settings.worker_count_max);
   merged.device_type = settings.gpus.empty() ? "cpu" : "gpu";
   merged.device_ids = settings.gpus;
   inference::ModelConfig config;
