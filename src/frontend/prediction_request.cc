@@ -73,12 +73,13 @@ std::string PartsJson(const std::vector<FormPart>& parts) {
 
 // Of headers that came several times the last one counts, as in TorchServe: it comes last here,
 // too.
-std::string HeadersJson(const net::HttpRequestHead& head, const PredictionPlan& plan) {
+using Headers = std::vector<std::pair<std::string_view, std::string_view>>;
+std::string HeadersJson(const Headers& headers, const PredictionPlan& plan) {
   std::string text;
   text.reserve(256);
   JsonWriter json(text);
   json.BeginObject();
-  for (const auto& [name, value] : head.headers) {
+  for (const auto& [name, value] : headers) {
     json.Key(name).String(value);
   }
   for (const auto& [name, value] : plan.headers) {
@@ -86,6 +87,23 @@ std::string HeadersJson(const net::HttpRequestHead& head, const PredictionPlan& 
   }
   json.EndObject();
   return text;
+}
+
+protocol::V2InferRequest RequestOf(PredictionContent content, const Headers& headers,
+                                   PredictionPlan plan, std::string request_id) {
+  protocol::V2InferRequest request;
+  request.id = std::move(request_id);
+  request.priority = plan.priority;
+  NamedTensor& input = request.inputs.emplace_back();
+  input.name = "data";
+  input.tensor = std::move(content.data);
+  input.tensor.dtype = DataType::kUint8;
+  input.tensor.shape = Shape({1, static_cast<std::int64_t>(input.tensor.byte_size())});
+  request.parameters.push_back({"parts", PartsJson(content.parts)});
+  request.parameters.push_back({"headers", HeadersJson(headers, plan)});
+  request.correlation_id_text = std::move(plan.sequence_id);
+  request.parameters.push_back({"request_id", std::move(plan.handler_id)});
+  return request;
 }
 
 }  // namespace
@@ -97,18 +115,9 @@ Result<protocol::V2InferRequest> BuildPrediction(const net::HttpExchange& exchan
   if (!target.query_inputs.empty()) {
     AddInputs(target.query_inputs, content);
   }
-  protocol::V2InferRequest request;
-  request.id = std::move(request_id);
-  request.priority = plan.priority;
-  NamedTensor& input = request.inputs.emplace_back();
-  input.name = "data";
-  input.tensor.dtype = DataType::kUint8;
-  input.tensor.shape = Shape({1, static_cast<std::int64_t>(content.data.size())});
-  input.tensor.data = std::move(content.data);
-  request.parameters.push_back({"parts", PartsJson(content.parts)});
-  request.parameters.push_back({"headers", HeadersJson(exchange.head(), plan)});
-  request.correlation_id_text = std::move(plan.sequence_id);
-  request.parameters.push_back({"request_id", std::move(plan.handler_id)});
+  protocol::V2InferRequest request =
+      RequestOf({{.data = std::move(content.data)}, std::move(content.parts)},
+                exchange.head().headers, std::move(plan), std::move(request_id));
   if (target.url_path) {
     request.parameters.push_back({"path", *target.url_path});
   }
@@ -116,6 +125,11 @@ Result<protocol::V2InferRequest> BuildPrediction(const net::HttpExchange& exchan
     request.parameters.push_back({"explain", *target.explain});
   }
   return request;
+}
+
+protocol::V2InferRequest BuildPrediction(PredictionContent content, PredictionPlan plan,
+                                         std::string request_id) {
+  return RequestOf(std::move(content), {}, std::move(plan), std::move(request_id));
 }
 
 std::string RequestIdOf(const net::HttpRequestHead& head) {

@@ -11,7 +11,9 @@
 
 #include "base/result.h"
 #include "net/http.h"
+#include "protocol/form_part.h"
 #include "protocol/v2_message.h"
+#include "tensor/tensor.h"
 
 namespace headrace::frontend {
 
@@ -39,6 +41,15 @@ struct PredictionPlan {
 Result<protocol::V2InferRequest> BuildPrediction(const net::HttpExchange& exchange,
                                                  const PredictionTarget& target,
                                                  PredictionPlan plan, std::string request_id);
+
+// What came by another protocol than HTTP: the parts, and the tensor that has their bytes.
+struct PredictionContent {
+  Tensor data;
+  std::vector<protocol::FormPart> parts;
+};
+// The same request of it; the handler sees the headers of `plan`.
+protocol::V2InferRequest BuildPrediction(PredictionContent content, PredictionPlan plan,
+                                         std::string request_id);
 
 // The client's x-request-id if it is one that can be told on, else one that nobody has had.
 // Thread-safe.

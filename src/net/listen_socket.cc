@@ -1,9 +1,9 @@
 #include "net/listen_socket.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -98,8 +98,7 @@ Result<ListenSockets> OpenUnixSockets(const ListenAddress& listen, int count) {
   RemoveStaleSocket(address);
   ListenSockets result;
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd ||
-      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+  if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
       ::listen(fd.get(), kBacklog) != 0) {
     return Unavailable("cannot listen on {}: {}", listen.address, std::strerror(errno));
   }

@@ -23,8 +23,8 @@ struct ListenSockets {
 };
 
 // `count` non-blocking sockets that share one address; the kernel spreads connections over them.
-// All are bound before any listens. A Unix socket that nobody listens at any more is taken over. INVALID_ARGUMENT: the address is none of these. UNAVAILABLE: it
-// is in use, forbidden or not ours.
+// All are bound before any listens. A Unix socket that nobody listens at any more is taken over.
+// INVALID_ARGUMENT: the address is none of these. UNAVAILABLE: it is in use, forbidden or not ours.
 Result<ListenSockets> OpenListenSockets(const ListenAddress& address, int count);
 
 }  // namespace headrace::net

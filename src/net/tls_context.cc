@@ -190,10 +190,10 @@ Result<std::shared_ptr<const TlsContext::Loaded>> TlsContext::Load() const {
   SSL_CTX_set_default_read_buffer_len(context, 64 * 1024);
   SSL_CTX_set_alpn_select_cb(context, SelectProtocol,
                              const_cast<std::vector<std::string>*>(&options_.protocols));
-  HEADRACE_RETURN_IF_ERROR(options_.keystore_file.empty()
-                               ? UsePemFiles(context, options_)
-                               : UseKeystore(context, options_.keystore_file,
-                                             options_.keystore_password));
+  HEADRACE_RETURN_IF_ERROR(
+      options_.keystore_file.empty()
+          ? UsePemFiles(context, options_)
+          : UseKeystore(context, options_.keystore_file, options_.keystore_password));
   if (!options_.client_root_file.empty()) {
     STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(options_.client_root_file.c_str());
     if (names == nullptr ||

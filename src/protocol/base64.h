@@ -14,6 +14,9 @@ namespace headrace::protocol {
 // exactly one accepted form. Blanks are refused.
 Result<std::string> DecodeBase64(std::string_view text);
 
+// With padding.
+std::string EncodeBase64(std::string_view bytes);
+
 }  // namespace headrace::protocol
 
 #endif  // HEADRACE_PROTOCOL_BASE64_H_

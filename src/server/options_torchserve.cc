@@ -7,8 +7,7 @@ namespace {
 
 Option TorchServeText(std::string_view name, std::string TorchServeConfig::*field,
                       std::string_view value, std::string_view help) {
-  Option option{
-      .name = name, .alias = {}, .group = "TorchServe", .value = value, .help = help};
+  Option option{.name = name, .alias = {}, .group = "TorchServe", .value = value, .help = help};
   option.set = [field](ServerConfig& config, std::string_view text) {
     config.torchserve.*field = std::string(text);
     return OkStatus();

@@ -173,6 +173,8 @@ frontend::FrontEndOptions FrontOptions(const ServerConfig& config) {
   options.http_stream_unsent_byte_size_max = config.http_stream_unsent_byte_size_max;
   options.grpc_response_compression = GrpcCompressionLevelOf(config.grpc_response_compression)
                                           .value_or(net::GrpcCompressionLevel::kNone);
+  options.sequence_id_header = config.torchserve.ts_header_key_sequence_id;
+  options.sequence_start_header = config.torchserve.ts_header_key_sequence_start;
   options.shared_memory.allowed = config.allow_client_shm;
   options.shared_memory.key_prefix = config.client_shm_key_prefix;
   options.shared_memory.region_count_max = config.client_shm_region_count_max;

@@ -38,7 +38,8 @@ Result<std::shared_ptr<net::TlsContext>> MakeTls(const TorchServeConfig& config,
   }
   auto context = net::TlsContext::Create(std::move(options));
   if (!context.ok()) {
-    return context.status().WithPrefix(config.certificate_file.empty() && config.private_key_file.empty()
+    return context.status().WithPrefix(config.certificate_file.empty() &&
+                                               config.private_key_file.empty()
                                            ? "keystore, keystore_pass: "
                                            : "certificate_file, private_key_file: ");
   }

@@ -38,8 +38,7 @@ TEST(TorchServePlacesTest, EqualAddresses_AreOnePlace_WithMetrics) {
   TorchServeConfig config;
   config.inference_address = Address("http://localhost:8085/");
   config.management_address = Address("http://127.0.0.1:8085");
-  EXPECT_THAT(Shown(config),
-              ElementsAre("http://127.0.0.1:8085 imx", "http://127.0.0.1:8082 x"));
+  EXPECT_THAT(Shown(config), ElementsAre("http://127.0.0.1:8085 imx", "http://127.0.0.1:8082 x"));
   config.metrics_address = Address("http://127.0.0.1:8085");
   EXPECT_THAT(Shown(config), ElementsAre("http://127.0.0.1:8085 imx"));
   config.enable_metrics_api = false;
@@ -95,8 +94,8 @@ TEST_F(ExposureTest, WithoutTokens_WhatTheUserWrote_IsServedAndWarnedAbout) {
   torchserve_.inference_address = Address("http://0.0.0.0:8080");
   torchserve_.management_address = Address("http://0.0.0.0:8081");
   EXPECT_TRUE(Check().ok());
-  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("management_address"),
-                                     HasSubstr("inference_address")));
+  EXPECT_THAT(warnings_,
+              ElementsAre(HasSubstr("management_address"), HasSubstr("inference_address")));
 }
 
 TEST_F(ExposureTest, WithoutTokens_AnOpenModelApi_IsRefused_UnlessConfirmed) {

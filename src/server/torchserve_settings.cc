@@ -11,6 +11,7 @@
 
 #include "base/ascii.h"
 #include "server/java_properties.h"
+#include "server/sagemaker_properties.h"
 #include "server/torchserve_keys.h"
 
 namespace headrace::server {
@@ -61,6 +62,11 @@ class Resolver {
     torchserve.metrics_location = ValueOr(environment_, "METRICS_LOCATION", "logs");
     HEADRACE_RETURN_IF_ERROR(CheckFlags());
     HEADRACE_RETURN_IF_ERROR(FindFile());
+    if (resolved_.file.empty()) {
+      for (auto& [key, value] : SageMakerProperties(environment_)) {
+        Set(key, value, "SageMaker's variables: " + key);
+      }
+    }
     HEADRACE_RETURN_IF_ERROR(ApplySources());
     ListenAlone();
     return std::move(resolved_);

@@ -221,6 +221,24 @@ TEST_F(TorchServeSettingsTest, ModelStore_MayComeFromTheFile) {
   EXPECT_EQ(Config().model_store, "store");
 }
 
+TEST_F(TorchServeSettingsTest, SageMakersVariables_CountWithoutAFile) {
+  variables_ = {{"SAGEMAKER_BIND_TO_PORT", "8080"},
+                {"SAGEMAKER_MODEL_STORE", "store"},
+                {"SAGEMAKER_NUM_MODEL_WORKERS", "3"}};
+  flags_.model_store.clear();
+  const TorchServeConfig config = Config();
+  EXPECT_EQ(config.inference_address.Shown(8080), "http://0.0.0.0:8080");
+  EXPECT_TRUE(config.inference_address.SameAs(config.management_address));
+  EXPECT_EQ(config.default_workers_per_model, 3);
+  EXPECT_TRUE(config.disable_token_authorization);
+  EXPECT_FALSE(config.decode_input_request);
+  Write("config.properties", "model_store=store\n");
+  EXPECT_EQ(Config().inference_address.Shown(8080), "http://127.0.0.1:8080");
+  variables_["SAGEMAKER_BIND_TO_PORT"] = "many";
+  std::filesystem::remove("config.properties");
+  EXPECT_THAT(Refused(), HasSubstr("SageMaker's variables: inference_address"));
+}
+
 TEST_F(TorchServeSettingsTest, BesideTheRest_TheServersOwnListenersStay) {
   Write("own.properties", "model_store=store\njob_queue_size=6\nvmargs=x\n");
   ServerConfig config;
@@ -267,10 +285,17 @@ TEST(TorchServeFlagsTest, Parse_TakesWhatPythonsProgramTakes) {
 }
 
 TEST(TorchServeFlagsTest, Parse_RefusesTheRest) {
-  for (const std::vector<std::string>& arguments :
-       {std::vector<std::string>{"--start", "--stop"}, {"--model-store"}, {"--models"},
-        {"--models", "--ncs"}, {"--model"}, {"--unknown"}, {"-x"}, {"--"}, {"stray"},
-        {"--ncs=true"}, {""}}) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--start", "--stop"},
+                                                    {"--model-store"},
+                                                    {"--models"},
+                                                    {"--models", "--ncs"},
+                                                    {"--model"},
+                                                    {"--unknown"},
+                                                    {"-x"},
+                                                    {"--"},
+                                                    {"stray"},
+                                                    {"--ncs=true"},
+                                                    {""}}) {
     EXPECT_FALSE(ParseTorchServeFlags(arguments).ok()) << testing::PrintToString(arguments);
   }
 }
