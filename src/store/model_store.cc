@@ -168,6 +168,27 @@ std::vector<ModelFacts> ModelStore::List() const {
   return models;
 }
 
+std::vector<ModelStore::ScalableVersion> ModelStore::ScalableVersions() const {
+  std::vector<ScalableVersion> versions;
+  for (const VersionPtr& version : impl_->catalog().Versions()) {
+    Catalog::Entry entry;
+    if (!impl_->catalog().Find(version->name, version->version, entry).ok() ||
+        entry.version != version) {
+      continue;
+    }
+    if (engine::ModelHandle model = impl_->Find(*version)) {
+      versions.push_back({.name = version->name,
+                          .version = version->version,
+                          .worker_count = static_cast<std::int64_t>(entry.state.workers.size()),
+                          .worker_count_min = entry.state.worker_count_min,
+                          .worker_count_max = entry.state.worker_count_max,
+                          .batch_size = version->settings.batch_size,
+                          .model = std::move(model)});
+    }
+  }
+  return versions;
+}
+
 bool ModelStore::Healthy() const {
   const std::vector<Catalog::Entry> entries = impl_->catalog().Defaults();
   return std::all_of(entries.begin(), entries.end(), [&](const Catalog::Entry& entry) {

@@ -166,6 +166,15 @@ class ModelStore {
   // The same, to exactly `worker_count`, which lies between the two: the two stay what they are.
   // For store/autoscaler.h. kBadRequest if it lies elsewhere.
   void Resize(std::string name, std::string version, std::int64_t worker_count, StoreDone done);
+  // What store/autoscaler.h has to know of all versions. Does not block.
+  struct ScalableVersion {
+    std::string name, version;
+    std::int64_t worker_count = 0;  // that it was given
+    std::int64_t worker_count_min = 0, worker_count_max = 0;
+    std::int64_t batch_size = 1;
+    engine::ModelHandle model;
+  };
+  std::vector<ScalableVersion> ScalableVersions() const;
   // Takes no more requests at once; done when those that it had are answered.
   void Unregister(std::string name, std::string version, StoreDone done);
   void SetDefault(std::string name, std::string version, StoreDone done);
