@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "engine/testing/fake_backend.h"
 
 namespace headrace::store {
@@ -67,6 +69,12 @@ class OneModel final : public Autoscaler::Target {
     version_.worker_count_max = max;
   }
   engine::Model& model() { return *version_.model; }
+  // A request has its answer a moment before it has left the model.
+  void WaitUntilIdle() {
+    while (model().in_flight() != 0) {
+      std::this_thread::yield();
+    }
+  }
 
   bool fails = false, present = true;
   std::vector<std::int64_t> asked;
@@ -133,6 +141,7 @@ TEST_F(AutoscalerTest, LetsTheLastWorkerGo_AndHasTheNextRequestWait) {
   LookAfter(kSecond);
   target.Do();
   EXPECT_TRUE(first->Wait().ok());
+  target.WaitUntilIdle();
   LookAfter(kSecond);
   LookAfter(1000 * kSecond);
   EXPECT_THAT(target.asked, ElementsAre(1, 0));
