@@ -115,9 +115,11 @@ Result<protocol::V2InferRequest> BuildPrediction(const net::HttpExchange& exchan
   if (!target.query_inputs.empty()) {
     AddInputs(target.query_inputs, content);
   }
+  Tensor data;
+  data.data = std::move(content.data);
   protocol::V2InferRequest request =
-      RequestOf({{.data = std::move(content.data)}, std::move(content.parts)},
-                exchange.head().headers, std::move(plan), std::move(request_id));
+      RequestOf({std::move(data), std::move(content.parts)}, exchange.head().headers,
+                std::move(plan), std::move(request_id));
   if (target.url_path) {
     request.parameters.push_back({"path", *target.url_path});
   }

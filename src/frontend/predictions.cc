@@ -13,6 +13,7 @@
 #include "frontend/prediction_answer.h"
 #include "frontend/prediction_reply.h"
 #include "frontend/prediction_schedule.h"
+#include "frontend/prediction_watcher.h"
 #include "frontend/torchserve_error.h"
 #include "frontend/v2_infer.h"
 #include "protocol/urlencoded.h"

@@ -122,7 +122,7 @@ void Autoscaler::Resize(Nanos now, const Target::Version& version, ScalingDecisi
   HEADRACE_LOG_INFO("model {} version {}: {} workers become {}: {}", version.name, version.version,
                     version.worker_count, decision.worker_count,
                     ScalingReasonText(decision.reason));
-  target_.Resize(version, decision.worker_count,
+  target_.Resize(version, decision.worker_count, ScalingReasonText(decision.reason),
                  [managed, grows, is_first, now, &clock = clock_](const StoreReply& reply) {
                    {
                      const std::lock_guard lock(managed->mutex);
@@ -162,8 +162,9 @@ std::vector<Autoscaler::Target::Version> ModelStoreScaling::Versions() const {
   return store_.ScalableVersions();
 }
 
-void ModelStoreScaling::Resize(const Version& version, std::int64_t worker_count, StoreDone done) {
-  store_.Resize(version.name, version.version, worker_count, std::move(done));
+void ModelStoreScaling::Resize(const Version& version, std::int64_t worker_count,
+                               std::string_view reason, StoreDone done) {
+  store_.Resize(version.name, version.version, worker_count, std::move(done), std::string(reason));
 }
 
 }  // namespace headrace::store

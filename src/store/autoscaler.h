@@ -44,7 +44,9 @@ class Autoscaler {
     using Version = ModelStore::ScalableVersion;
     virtual ~Target() = default;
     virtual std::vector<Version> Versions() const = 0;
-    virtual void Resize(const Version& version, std::int64_t worker_count, StoreDone done) = 0;
+    // `reason` is static text.
+    virtual void Resize(const Version& version, std::int64_t worker_count, std::string_view reason,
+                        StoreDone done) = 0;
   };
 
   // Borrowed.
@@ -85,7 +87,8 @@ class ModelStoreScaling final : public Autoscaler::Target {
  public:
   explicit ModelStoreScaling(ModelStore& store) : store_(store) {}
   std::vector<Version> Versions() const override;
-  void Resize(const Version& version, std::int64_t worker_count, StoreDone done) override;
+  void Resize(const Version& version, std::int64_t worker_count, std::string_view reason,
+              StoreDone done) override;
 
  private:
   ModelStore& store_;

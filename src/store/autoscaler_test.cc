@@ -37,7 +37,8 @@ class OneModel final : public Autoscaler::Target {
   std::vector<Version> Versions() const override {
     return present ? std::vector<Version>{version_} : std::vector<Version>();
   }
-  void Resize(const Version& version, std::int64_t worker_count, StoreDone done) override {
+  void Resize(const Version& version, std::int64_t worker_count, std::string_view,
+              StoreDone done) override {
     asked.push_back(worker_count);
     waiting_ = std::move(done);
     wanted_ = worker_count;

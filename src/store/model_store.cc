@@ -136,8 +136,9 @@ void ModelStore::Scale(Scaling scaling, StoreDone done) {
   impl_->Scale(std::move(scaling), std::move(done));
 }
 void ModelStore::Resize(std::string name, std::string version, std::int64_t worker_count,
-                        StoreDone done) {
-  impl_->Resize(std::move(name), std::move(version), worker_count, std::move(done));
+                        StoreDone done, std::string reason) {
+  impl_->Resize(std::move(name), std::move(version), worker_count, std::move(done),
+                std::move(reason));
 }
 void ModelStore::Unregister(std::string name, std::string version, StoreDone done) {
   impl_->Unregister(std::move(name), std::move(version), std::move(done));

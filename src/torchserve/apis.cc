@@ -7,6 +7,8 @@
 
 #include "torchserve/access.h"
 #include "torchserve/api_route.h"
+#include "torchserve/grpc_api_service.h"
+#include "torchserve/grpc_method.h"
 #include "torchserve/surface_handler.h"
 
 namespace headrace::torchserve {
@@ -26,17 +28,13 @@ std::vector<std::span<const ApiRoute>> Tables(const ApiOptions& options) {
   return tables;
 }
 
-// Has no methods.
-class NoService final : public net::GrpcHandler {
- public:
-  net::GrpcCallPlan OnCall(const net::GrpcRequestHead&) override {
-    return {.refusal = Unimplemented("this port serves no such method")};
+std::vector<std::span<const GrpcMethod>> GrpcTables(const ApiOptions& options) {
+  std::vector<std::span<const GrpcMethod>> tables = {GrpcInferenceMethods()};
+  if (options.open_inference_protocol) {
+    tables.push_back(GrpcOpenInferenceMethods());
   }
-  void OnMessage(const net::GrpcCallRef&, net::GrpcMessage) override {}
-  void OnHalfClose(const net::GrpcCallRef&) override {}
-  void OnCancel(const net::GrpcCallRef&) override {}
-  void OnDrained(const net::GrpcCallRef&) override {}
-};
+  return tables;
+}
 
 }  // namespace
 
@@ -46,7 +44,9 @@ class Apis::Impl {
        store::Workflows& workflows, const Access& access, Metrics& metrics)
       : options_(std::move(options)),
         api_{options_, store, workflows, access, metrics},
-        grpc_inference_(front_end.grpc_handler()) {
+        grpc_inference_(GrpcTables(options_), api_, front_end.services(),
+                        &front_end.grpc_handler()),
+        grpc_management_({GrpcManagementMethods()}, api_, front_end.services(), nullptr) {
     const auto tables = Tables(options_);
     for (Surfaces surfaces = 1; surfaces <= kAllSurfaces; ++surfaces) {
       handlers_[surfaces] = std::make_unique<SurfaceHandler>(
@@ -61,8 +61,7 @@ class Apis::Impl {
  private:
   const ApiOptions options_;
   ApiServices api_;
-  net::GrpcHandler& grpc_inference_;
-  NoService grpc_management_;
+  GrpcApiService grpc_inference_, grpc_management_;
   std::array<std::unique_ptr<SurfaceHandler>, kAllSurfaces + 1> handlers_;  // by their surfaces
 };
 

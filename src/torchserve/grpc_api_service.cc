@@ -13,7 +13,7 @@ namespace {
 using frontend::GrpcSession;
 
 constexpr std::uint64_t kControlByteSizeMax = 1024 * 1024;
-constexpr std::uint32_t kOwnMethods = 0x1000'0000;  // numbers below are the others'
+constexpr std::uint32_t kOwnMethods = 0x1000'0000;   // numbers below are the others'
 constexpr std::uint64_t kFrameByteSize = 64 * 1024;  // names and lengths around the inputs
 
 std::vector<const GrpcMethod*> Flatten(const std::vector<std::span<const GrpcMethod>>& tables) {
@@ -86,8 +86,7 @@ void GrpcApiService::OnMessage(const net::GrpcCallRef& call, net::GrpcMessage me
     others_->OnMessage(call, std::move(message));
     return;
   }
-  GrpcApiCall api_call{api_, services_, services_.loops.Of(call->loop()), call,
-                       std::move(message)};
+  GrpcApiCall api_call{api_, services_, services_.loops.Of(call->loop()), call, std::move(message)};
   method->handler(api_call);
 }
 

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "torchserve/store_errors.h"
+
 namespace headrace::torchserve {
 namespace {
-
-using store::StoreFault;
 
 constexpr std::string_view kHttp = "org.pytorch.serve.http.";
 constexpr std::string_view kArchive = "org.pytorch.serve.archive.";
@@ -28,36 +28,17 @@ Status WithClass(StatusCode code, std::string_view message, std::string_view typ
   return Status(code, fmt::format("{}\n{}{}", message, PackageOf(type), type));
 }
 
-struct StoreRow {
-  StatusCode code;
-  std::string_view type;
-};
-StoreRow RowOf(StoreFault fault) {
-  switch (fault) {
-    case StoreFault::kBadRequest:
-      return {StatusCode::kInvalidArgument, "BadRequestException"};
-    case StoreFault::kInvalidModel:
-      return {StatusCode::kInvalidArgument, "InvalidModelException"};
-    case StoreFault::kModel:
-      return {StatusCode::kInvalidArgument, "ModelException"};
-    case StoreFault::kDownload:
-      return {StatusCode::kInvalidArgument, "DownloadArchiveException"};
-    case StoreFault::kVersionInUse:
-      return {StatusCode::kInvalidArgument, "InvalidModelVersionException"};
-    case StoreFault::kModelNotFound:
-      return {StatusCode::kNotFound, "ModelNotFoundException"};
-    case StoreFault::kVersionNotFound:
-      return {StatusCode::kNotFound, "ModelVersionNotFoundException"};
-    case StoreFault::kWorkflowNotFound:
-      return {StatusCode::kNotFound, "WorkflowNotFoundException"};
-    case StoreFault::kTimeout:
-      return {StatusCode::kDeadlineExceeded, "RequestTimeoutException"};
-    case StoreFault::kConflict:
-      return {StatusCode::kInvalidArgument, "ConflictStatusException"};
-    case StoreFault::kUnavailable:
-      return {StatusCode::kUnavailable, "ServiceUnavailableException"};
+// The management service's own table: what the request did wrong is INVALID_ARGUMENT.
+StatusCode ManagementCodeOf(int http_status) {
+  switch (http_status) {
+    case 404:
+      return StatusCode::kNotFound;
+    case 408:
+      return StatusCode::kDeadlineExceeded;
+    case 503:
+      return StatusCode::kUnavailable;
     default:
-      return {StatusCode::kInternal, "InternalServerException"};
+      return http_status < 500 ? StatusCode::kInvalidArgument : StatusCode::kInternal;
   }
 }
 
@@ -108,8 +89,11 @@ Status GrpcFailure(const frontend::TorchServeError& error) {
 }
 
 Status GrpcStoreError(const store::StoreError& error) {
-  const StoreRow row = RowOf(error.fault);
-  return WithClass(row.code, error.message, row.type);
+  return GrpcManagementError(ErrorOf(error));
+}
+
+Status GrpcManagementError(const frontend::TorchServeError& error) {
+  return WithClass(ManagementCodeOf(error.code), error.message, error.type);
 }
 
 Status GrpcBadPrediction(std::string_view message) {

@@ -23,6 +23,7 @@ Status GrpcRefusal(const frontend::TorchServeError& error);
 Status GrpcFailure(const frontend::TorchServeError& error);
 // What the management service says.
 Status GrpcStoreError(const store::StoreError& error);
+Status GrpcManagementError(const frontend::TorchServeError& error);
 
 // A parameter that is missing or wrong, as each of the two services tells it.
 Status GrpcBadPrediction(std::string_view message);

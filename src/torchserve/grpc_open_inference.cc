@@ -63,8 +63,7 @@ Result<oip::ServerMetadataResponse> ServerMetadata(GrpcApiCall& call,
 Result<engine::ModelHandle> Find(GrpcApiCall& call, const std::string& name,
                                  const std::string& version) {
   engine::ModelHandle model;
-  if (const auto error =
-          frontend::FindHandler(name, version, call.loop.models.Get(), model)) {
+  if (const auto error = frontend::FindHandler(name, version, call.loop.models.Get(), model)) {
     return Status(error->code == 404 ? StatusCode::kNotFound : GrpcCodeOf(error->code),
                   error->message);
   }
@@ -135,9 +134,8 @@ void ModelInfer(GrpcApiCall& call) {
     call.call->Finish(json.status());
     return;
   }
-  GrpcPrediction prediction{.model_name = request.model_name(),
-                            .model_version = request.model_version(),
-                            .content = {}};
+  GrpcPrediction prediction{
+      .model_name = request.model_name(), .model_version = request.model_version(), .content = {}};
   prediction.content.parts.push_back(
       {.name = "body", .type = "application/json", .offset = 0, .byte_size = json->size()});
   prediction.content.data.data = Buffer::FromString(*std::move(json));
@@ -153,7 +151,8 @@ constexpr GrpcMethod kMethods[] = {
     {.path = "/org.pytorch.serve.grpc.openinference.GRPCInferenceService/ServerReady",
      .handler = ServeUnary<oip::ServerReadyRequest, oip::ServerReadyResponse, Ready>},
     {.path = "/org.pytorch.serve.grpc.openinference.GRPCInferenceService/ServerMetadata",
-     .handler = ServeUnary<oip::ServerMetadataRequest, oip::ServerMetadataResponse, ServerMetadata>},
+     .handler =
+         ServeUnary<oip::ServerMetadataRequest, oip::ServerMetadataResponse, ServerMetadata>},
     {.path = "/org.pytorch.serve.grpc.openinference.GRPCInferenceService/ModelReady",
      .handler = ServeUnary<oip::ModelReadyRequest, oip::ModelReadyResponse, ModelReady>},
     {.path = "/org.pytorch.serve.grpc.openinference.GRPCInferenceService/ModelMetadata",

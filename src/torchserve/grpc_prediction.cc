@@ -106,8 +106,7 @@ class EndTask final : public net::LoopTask {
     }
     const int said = frontend::StatusParameter(response_.parameters);
     if (said == 0 && status.code() == StatusCode::kUnavailable) {
-      const TorchServeError error =
-          frontend::UnavailableError(status, *way_->model, way_->version);
+      const TorchServeError error = frontend::UnavailableError(status, *way_->model, way_->version);
       return error.code == 503 ? GrpcRefusal(error) : GrpcFailure(error);
     }
     return GrpcFailure(frontend::ErrorOf(status, said));
@@ -173,7 +172,8 @@ class PredictionSink final : public engine::ResponseSink {
   std::unique_ptr<EndTask> end_;  // null once finished: then it belongs to the loop
 };
 
-frontend::PredictionPlan PlanOf(const engine::Model& model, const frontend::FrontEndOptions& options,
+frontend::PredictionPlan PlanOf(const engine::Model& model,
+                                const frontend::FrontEndOptions& options,
                                 const GrpcPrediction& prediction) {
   frontend::PredictionPlan plan;
   plan.handler_id = frontend::NewRequestId();
@@ -195,8 +195,8 @@ frontend::PredictionPlan PlanOf(const engine::Model& model, const frontend::Fron
 std::shared_ptr<engine::RequestTrace> BeginTrace(const GrpcApiCall& call,
                                                  const engine::Model& model) {
   return call.services.tracer.active()
-             ? call.services.tracer.Begin(
-                   model.name(), frontend::MetadataValue(call.call->head(), "traceparent"))
+             ? call.services.tracer.Begin(model.name(),
+                                          frontend::MetadataValue(call.call->head(), "traceparent"))
              : nullptr;
 }
 

@@ -31,9 +31,9 @@ class GrpcSequenceStream::Receiver final : public GrpcPredictionReceiver {
 
 void GrpcSequenceStream::OnMessage(GrpcApiCall& call) {
   if (call.call->state == nullptr) {
-    frontend::GrpcSession::Attach(*call.call,
-                                  std::shared_ptr<GrpcSequenceStream>(
-                                      new GrpcSequenceStream(*call.call, call.services)));
+    frontend::GrpcSession::Attach(
+        *call.call,
+        std::shared_ptr<GrpcSequenceStream>(new GrpcSequenceStream(*call.call, call.services)));
   }
   static_cast<GrpcSequenceStream*>(frontend::GrpcSession::Of(*call.call))->Take(call);
 }

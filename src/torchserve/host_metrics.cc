@@ -109,13 +109,12 @@ HostMetrics::~HostMetrics() {
 void HostMetrics::Run() {
   SetThreadName("host_metrics");
   std::unique_lock lock(mutex_);
-  while (!stopping_) {
+  do {
     lock.unlock();
     Look();
     lock.lock();
-    changed_.wait_for(lock, std::chrono::nanoseconds(options_.interval),
-                      [this] { return stopping_; });
-  }
+  } while (!changed_.wait_for(lock, std::chrono::nanoseconds(options_.interval),
+                              [this] { return stopping_; }));
 }
 
 void HostMetrics::Look() {

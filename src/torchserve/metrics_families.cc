@@ -120,9 +120,7 @@ void Metrics::WriteAdditional(MetricsPage& page) const {
               static_cast<double>(server_table_.dropped_count() + model_table_.dropped_count()));
 }
 
-void Metrics::SetOwnPage(std::function<std::string()> own_page) {
-  own_page_ = std::move(own_page);
-}
+void Metrics::SetOwnPage(std::function<std::string()> own_page) { own_page_ = std::move(own_page); }
 
 std::string Metrics::Page(const MetricNames& names) {
   MetricsPage page(names);

@@ -242,8 +242,7 @@ class ResponseReader {
         ReadIntegers<std::int32_t>([&](std::int32_t value) { contents.add_int_contents(value); });
         return OkStatus();
       case DataType::kInt64:
-        ReadIntegers<std::int64_t>(
-            [&](std::int64_t value) { contents.add_int64_contents(value); });
+        ReadIntegers<std::int64_t>([&](std::int64_t value) { contents.add_int64_contents(value); });
         return OkStatus();
       case DataType::kUint8:
       case DataType::kUint16:
