@@ -171,20 +171,21 @@ std::vector<ModelFacts> ModelStore::List() const {
 
 std::vector<ModelStore::ScalableVersion> ModelStore::ScalableVersions() const {
   std::vector<ScalableVersion> versions;
-  for (const VersionPtr& version : impl_->catalog().Versions()) {
-    Catalog::Entry entry;
-    if (!impl_->catalog().Find(version->name, version->version, entry).ok() ||
-        entry.version != version) {
+  for (const Catalog::Entry& model : impl_->catalog().Defaults()) {
+    std::vector<Catalog::Entry> entries;
+    if (!impl_->catalog().FindAll(model.version->name, entries).ok()) {
       continue;
     }
-    if (engine::ModelHandle model = impl_->Find(*version)) {
-      versions.push_back({.name = version->name,
-                          .version = version->version,
-                          .worker_count = static_cast<std::int64_t>(entry.state.workers.size()),
-                          .worker_count_min = entry.state.worker_count_min,
-                          .worker_count_max = entry.state.worker_count_max,
-                          .batch_size = version->settings.batch_size,
-                          .model = std::move(model)});
+    for (const Catalog::Entry& entry : entries) {
+      if (engine::ModelHandle handle = impl_->Find(*entry.version)) {
+        versions.push_back({.name = entry.version->name,
+                            .version = entry.version->version,
+                            .worker_count = static_cast<std::int64_t>(entry.state.workers.size()),
+                            .worker_count_min = entry.state.worker_count_min,
+                            .worker_count_max = entry.state.worker_count_max,
+                            .batch_size = entry.version->settings.batch_size,
+                            .model = std::move(handle)});
+      }
     }
   }
   return versions;
