@@ -89,6 +89,10 @@ Preparation::~Preparation() {
 
 StoreError Preparer::Locate(const Registration& registration, Preparation& preparation,
                             StoreDirectory::Found& found) const {
+  if (!registration.folder.empty()) {
+    found = {registration.folder, true};
+    return {};
+  }
   if (registration.url.empty()) {
     return {StoreFault::kModelNotFound, "empty url"};
   }
@@ -113,8 +117,9 @@ StoreError Preparer::Locate(const Registration& registration, Preparation& prepa
   return {};
 }
 
-StoreError Preparer::Unpack(const StoreDirectory::Found& found, const std::string& url,
+StoreError Preparer::Unpack(const StoreDirectory::Found& found, const Registration& registration,
                             Preparation& preparation) const {
+  const std::string& url = registration.url;
   auto source = unpacked_.CreateEmpty("model");
   if (!source.ok()) {
     return NotSaved(url, source.status());
@@ -124,8 +129,9 @@ StoreError Preparer::Unpack(const StoreDirectory::Found& found, const std::strin
   std::error_code error;
   if (found.is_folder) {
     // Served where it lies; what it holds may not lead out of the store either.
+    const std::string& root = registration.folder.empty() ? directory_.path() : found.path;
     const auto inspected =
-        repository::InspectDirectory(directory_.path(), found.path, /*links_may_leave=*/false);
+        repository::InspectDirectory(root, found.path, /*links_may_leave=*/false);
     if (!inspected.ok()) {
       return Invalid(inspected.status());
     }
@@ -200,7 +206,7 @@ StoreError Preparer::Prepare(const Registration& registration, Preparation& prep
   if (StoreError error = Locate(registration, preparation, found); !error.ok()) {
     return error;
   }
-  if (StoreError error = Unpack(found, registration.url, preparation); !error.ok()) {
+  if (StoreError error = Unpack(found, registration, preparation); !error.ok()) {
     return error;
   }
   return ReadContent(registration, preparation);

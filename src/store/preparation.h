@@ -52,7 +52,7 @@ class Preparer {
  private:
   StoreError Locate(const Registration& registration, Preparation& preparation,
                     StoreDirectory::Found& found) const;
-  StoreError Unpack(const StoreDirectory::Found& found, const std::string& url,
+  StoreError Unpack(const StoreDirectory::Found& found, const Registration& registration,
                     Preparation& preparation) const;
   StoreError ReadContent(const Registration& registration, Preparation& preparation) const;
 

@@ -20,8 +20,8 @@ constexpr Surfaces kAllSurfaces = static_cast<Surfaces>(Surface::kInference) |
 
 // In the order in which they are asked.
 std::vector<std::span<const ApiRoute>> Tables(const ApiOptions& options) {
-  std::vector<std::span<const ApiRoute>> tables = {InferenceRoutes(), MetricsRoutes(),
-                                                   ManagementRoutes(), TokenRoutes()};
+  std::vector<std::span<const ApiRoute>> tables = {InferenceRoutes(), WorkflowRoutes(),
+                                                   ManagementRoutes(), MetricsRoutes()};
   if (options.open_inference_protocol) {
     tables.push_back(OpenInferenceRoutes());
   }

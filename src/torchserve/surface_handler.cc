@@ -98,7 +98,11 @@ SurfaceHandler::Destination SurfaceHandler::Find(const net::HttpRequestHead& hea
     return {.error = MethodNotAllowed()};
   }
   const ApiRouter::Found found = routes_.Find(path, head.method);
-  if (!api_.access.Allows(SurfaceOf(found.route), surfaces_, head.Header("Authorization"))) {
+  // Of two keys nobody could say which one counts.
+  const auto authorization = head.HeaderCount("Authorization") == 1
+                                 ? head.Header("Authorization")
+                                 : std::optional<std::string_view>();
+  if (!api_.access.Allows(SurfaceOf(found.route), surfaces_, authorization)) {
     return {.error = frontend::TorchServeError{.code = 400,
                                                .type = "InvalidKeyException",
                                                .message = std::string(Access::token_refusal())}};

@@ -34,7 +34,7 @@ Result<std::vector<Buffer>> WorkflowBody(std::vector<store::WorkflowOutcome::Lea
     const std::string text = Joined(leaf.body);
     if (parser.parse(text).error() == simdjson::SUCCESS) {
       json += text;
-    } else if (protocol::IsUtf8(text)) {
+    } else if (protocol::FindInvalidUtf8(text) == text.size()) {
       protocol::JsonWriter(json).String(text);
     } else {
       return Internal(

@@ -1,11 +1,7 @@
 // TorchServe's workflows: registered, described and unregistered on the management listener,
 // behind the model API's switch; run on that of inference (contracts, TorchServe 7.4).
-#include <simdjson.h>
-
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/ascii.h"
 #include "frontend/call.h"
 #include "frontend/client_key.h"
 #include "frontend/prediction_answer.h"
@@ -23,89 +18,43 @@
 #include "frontend/torchserve_error.h"
 #include "net/event_loop.h"
 #include "protocol/json_writer.h"
-#include "protocol/multipart.h"
 #include "store/workflows.h"
 #include "torchserve/access.h"
 #include "torchserve/api_replies.h"
 #include "torchserve/api_route.h"
+#include "torchserve/management_parameters.h"
 #include "torchserve/store_errors.h"
 #include "torchserve/workflow_answer.h"
 
 namespace headrace::torchserve {
 namespace {
 
-using frontend::TorchServeError;
 using protocol::JsonWriter;
 
-constexpr std::size_t kListLimit = 100;
-
-class LoopFunction final : public net::LoopTask {
- public:
-  explicit LoopFunction(std::function<void()> run) : run_(std::move(run)) {}
-  void Run() override { run_(); }
-
- private:
-  const std::function<void()> run_;
-};
+constexpr std::int64_t kListLimit = 100;
 
 // Answers with what the operation has come to, from whatever thread it tells.
-store::StoreDone AnswerLater(net::HttpExchangeRef exchange) {
-  return [exchange = std::move(exchange)](store::StoreReply reply) {
-    exchange->loop().Post(
-        std::make_unique<LoopFunction>([exchange, reply = std::move(reply)] {
-          if (exchange->cancelled()) {
-            return;
-          }
-          if (reply.error.ok()) {
-            ReplyStatus(*exchange, 200, reply.text);
-          } else {
-            ReplyError(*exchange, ErrorOf(reply.error));
-          }
-        }));
+store::StoreDone AnswerLater(const ApiCall& call) {
+  return [exchange = call.exchange, &loops = call.services.loops](const store::StoreReply& reply) {
+    // The next request on any loop finds what has changed.
+    loops.RefreshAll();
+    exchange->loop().PostFunction([exchange, reply] {
+      if (reply.error.ok()) {
+        ReplyStatus(*exchange, 200, reply.text);
+      } else {
+        ReplyError(*exchange, ErrorOf(reply.error));
+      }
+    });
   };
 }
 
-// The last of that name.
-std::optional<std::string> QueryField(const ApiCall& call, std::string_view name) {
-  std::optional<std::string> found;
-  for (const auto& [key, value] : call.query) {
-    if (key == name) {
-      found = value;
-    }
-  }
-  return found;
+void ReplyBadRequest(const ApiCall& call, std::string message) {
+  ReplyError(*call.exchange,
+             {.code = 400, .type = "BadRequestException", .message = std::move(message)});
 }
 
-// As TorchServe reads numbers: what is none is the default.
-std::optional<std::int64_t> Number(const std::optional<std::string>& text) {
-  std::int64_t number = 0;
-  if (!text || text->empty()) {
-    return std::nullopt;
-  }
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-  return error == std::errc() && end == text->data() + text->size() && number > 0
-             ? std::optional(number)
-             : std::nullopt;
-}
-
-// A field of the JSON that the body is, as text.
-std::optional<std::string> JsonField(simdjson::dom::object object, std::string_view name) {
-  simdjson::dom::element element;
-  if (object.at_key(name).get(element) != simdjson::SUCCESS || element.is_null()) {
-    return std::nullopt;
-  }
-  std::string_view text;
-  return element.get(text) == simdjson::SUCCESS ? std::string(text) : simdjson::minify(element);
-}
-
-using Fields = std::function<std::optional<std::string>(std::string_view name)>;
-
-store::WorkflowRegistration RegistrationOf(const Fields& field) {
-  return {.url = field("url").value_or(""),
-          .name = field("workflow_name").value_or(""),
-          .response_timeout_s = Number(field("response_timeout")),
-          .startup_timeout_s = Number(field("startup_timeout")),
-          .s3_sse_kms = EqualsIgnoringCase(field("s3_sse_kms").value_or(""), "true")};
+std::optional<std::int64_t> Positive(std::optional<std::int64_t> number) {
+  return number && *number > 0 ? number : std::nullopt;
 }
 
 // Unlike TorchServe 0.12, which forgot its switch here.
@@ -123,44 +72,39 @@ void Register(ApiCall& call) {
   if (RefuseModelApi(call)) {
     return;
   }
-  store::WorkflowRegistration registration;
-  const std::string_view type = call.exchange->head().Header("Content-Type").value_or("");
-  if (EqualsIgnoringCase(protocol::MediaType(type), "application/json")) {
-    simdjson::dom::parser parser;
-    simdjson::dom::object object;
-    if (parser.parse(std::string(call.body())).get(object) != simdjson::SUCCESS) {
-      ReplyError(*call.exchange, {.code = 400,
-                                  .type = "BadRequestException",
-                                  .message = "The body is no JSON object."});
-      return;
-    }
-    registration = RegistrationOf([&](std::string_view name) { return JsonField(object, name); });
-  } else {
-    registration = RegistrationOf([&](std::string_view name) { return QueryField(call, name); });
-  }
-  if (registration.url.empty()) {
-    ReplyError(*call.exchange, {.code = 400,
-                                .type = "BadRequestException",
-                                .message = "Parameter url is required."});
+  const Result<ManagementParameters> parameters = ParametersOf(call);
+  if (!parameters.ok()) {
+    ReplyBadRequest(call, parameters.status().message());
     return;
   }
-  call.api.workflows.Register(std::move(registration), AnswerLater(call.exchange));
+  store::WorkflowRegistration registration{
+      .url = parameters->Text("url").value_or(""),
+      .name = parameters->Text("workflow_name").value_or(""),
+      .response_timeout_s = Positive(parameters->Number("response_timeout")),
+      .startup_timeout_s = Positive(parameters->Number("startup_timeout")),
+      .s3_sse_kms = parameters->Switch("s3_sse_kms", false)};
+  if (registration.url.empty()) {
+    ReplyBadRequest(call, "Parameter url is required.");
+    return;
+  }
+  call.api.workflows.Register(std::move(registration), AnswerLater(call));
 }
 
 void Unregister(ApiCall& call) {
   if (!RefuseModelApi(call)) {
-    call.api.workflows.Unregister(call.path[1], AnswerLater(call.exchange));
+    call.api.workflows.Unregister(call.path[1], AnswerLater(call));
   }
 }
 
 void List(ApiCall& call) {
   const std::vector<store::WorkflowFacts> all = call.api.workflows.List();
-  const auto limit = static_cast<std::size_t>(std::min<std::int64_t>(
-      Number(QueryField(call, "limit")).value_or(kListLimit), kListLimit));
-  const std::size_t first = std::min(
-      static_cast<std::size_t>(Number(QueryField(call, "next_page_token")).value_or(0)),
-      all.size());
-  const std::size_t end = std::min(first + limit, all.size());
+  const ManagementParameters parameters(call.query);
+  const auto limit = static_cast<std::size_t>(
+      std::min(Positive(parameters.Number("limit")).value_or(kListLimit), kListLimit));
+  const std::size_t first =
+      std::min(static_cast<std::size_t>(Positive(parameters.Number("next_page_token")).value_or(0)),
+               all.size());
+  const std::size_t end = first + std::min(limit, all.size() - first);
   std::string json;
   JsonWriter writer(json);
   writer.BeginObject();
@@ -203,11 +147,10 @@ class ExchangeReply final : public store::WorkflowReply {
 
   bool Cancelled() const override { return exchange_->cancelled(); }
   void Finish(store::WorkflowOutcome outcome) override {
-    exchange_->loop().Post(std::make_unique<LoopFunction>(
-        [exchange = exchange_, request_id = request_id_,
-         outcome = std::make_shared<store::WorkflowOutcome>(std::move(outcome))] {
-          Answer(*exchange, request_id, std::move(*outcome));
-        }));
+    exchange_->loop().PostFunction(
+        [exchange = exchange_, request_id = request_id_, outcome = std::move(outcome)]() mutable {
+          Answer(*exchange, request_id, std::move(outcome));
+        });
   }
 
  private:

@@ -57,3 +57,18 @@ def add(repository, name, archive, version=1, suffix="mar", config=None):
     if config is not None:
         (directory / "config.pbtxt").write_text(config, encoding="utf-8")
     return directory
+
+
+def war(name, spec, functions, handler="functions.py"):
+    """The bytes of a .war. `spec`: YAML; `functions`: the source of its handler file."""
+    out = io.BytesIO()
+    manifest_json = {
+        "createdOn": "30/11/2026 00:00:00",
+        "workflow": {"workflowName": name, "specFile": "spec.yaml", "handler": handler},
+        "archiverVersion": "0.2.15",
+    }
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(handler, functions)
+        archive.writestr("spec.yaml", spec)
+        archive.writestr("WAR-INF/MANIFEST.json", json.dumps(manifest_json))
+    return out.getvalue()
