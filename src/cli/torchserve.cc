@@ -91,8 +91,17 @@ int Stop(const PidFile::Taken& taken) {
 }
 
 // Serves in this process. `started`: a pipe that hears of the listeners; -1: nobody waits.
+// Handlers learn what the headers of sequences are called by the variables that TorchServe has for
+// it. Before there are threads.
+void NameSequenceHeaders(const server::TorchServeConfig& config) {
+  ::setenv("TS_REQUEST_SEQUENCE_ID", config.ts_header_key_sequence_id.c_str(), 1);
+  ::setenv("TS_REQUEST_SEQUENCE_START", config.ts_header_key_sequence_start.c_str(), 1);
+  ::setenv("TS_REQUEST_SEQUENCE_END", config.ts_header_key_sequence_end.c_str(), 1);
+}
+
 int Run(const server::ResolvedTorchServe& resolved, const PidFile& pid_file, int started) {
   const server::TorchServeConfig& config = resolved.config.torchserve;
+  NameSequenceHeaders(config);
   torchserve::LogWriterOptions options;
   options.log_directory = config.log_location;
   options.metrics_directory = config.metrics_location;
