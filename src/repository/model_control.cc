@@ -130,6 +130,10 @@ Result<ModelSource> ModelControl::Source(Operation& load) {
 Result<ModelPlan> ModelControl::Plan(Operation& load) {
   // The file system's functions may throw when memory runs out.
   try {
+    if (board_.BelongsToOthers(load.name)) {
+      return InvalidArgument("the name '{}' is a model's of the model store: unregister that first",
+                             load.name);
+    }
     HEADRACE_ASSIGN_OR_RETURN(ModelSource source, Source(load));
     HEADRACE_ASSIGN_OR_RETURN(ModelPlan plan, PlanModel(std::move(source), options_));
     HEADRACE_RETURN_IF_ERROR(parts_.Check(plan));

@@ -132,6 +132,12 @@ void VersionBoard::Publish(const std::string& name, std::int64_t version,
 
 void VersionBoard::Withdraw(const std::string& name, std::int64_t version,
                             const std::string& reason) {
+  {
+    std::lock_guard lock(mutex_);
+    if (changes_.count(Key(name, version)) == 0) {
+      return;  // somebody else's
+    }
+  }
   VersionEntry entry = Current(name, version);
   if (entry.state == ModelState::kUnavailable) {
     Set(name, version, VersionEntry{ModelState::kUnavailable, reason, nullptr});
@@ -190,6 +196,17 @@ void VersionBoard::WithdrawAll() {
       Withdraw(name, version);
     }
   }
+}
+
+bool VersionBoard::BelongsToOthers(const std::string& name) const {
+  std::lock_guard lock(mutex_);
+  const auto snapshot = registry_.Load();
+  const engine::ModelEntry* model = snapshot->Find(name);
+  return model != nullptr &&
+         std::any_of(model->versions.begin(), model->versions.end(), [&](const auto& version) {
+           return changes_.count(Key(name, version.first)) == 0 &&
+                  !engine::WasUnloaded(version.second);
+         });
 }
 
 std::vector<std::int64_t> VersionBoard::KnownVersions(const std::string& name) const {

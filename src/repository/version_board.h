@@ -20,9 +20,10 @@
 
 namespace headrace::repository {
 
-// The only writer of the registry. Models are named by their keys (engine/model_key.h).
-// Thread-safe, if operations on the same model come one after the other (SerialExecutor); versions
-// that end in the background may end at any time. Borrows the registry.
+// Writes to the registry, and leaves what others have written there alone (a model store has a
+// board of its own). Models are named by their keys (engine/model_key.h). Thread-safe, if
+// operations on the same model come one after the other (SerialExecutor); versions that end in the
+// background may end at any time. Borrows the registry.
 //
 //   LOADING -> READY -> UNLOADING -> UNAVAILABLE "unloaded" or another reason
 //   LOADING -> UNAVAILABLE "<reason>"
@@ -55,6 +56,8 @@ class VersionBoard {
   void SetBatching(bool batching);
   // Withdraw for all versions of all models.
   void WithdrawAll();
+  // Whether the model is served, or about to be, by somebody else than this board.
+  bool BelongsToOthers(const std::string& name) const;
 
   // The versions of a model that are known, or that are READY; ascending.
   std::vector<std::int64_t> KnownVersions(const std::string& name) const;
@@ -95,9 +98,9 @@ class VersionBoard {
   const Nanos unload_timeout_;
   mutable std::mutex mutex_;
   std::condition_variable drained_;
-  std::condition_variable hurry_;  // deadline_ is set
-  std::map<Key, std::uint64_t>
-      changes_;  // the number of the last change of each version's state; guarded by mutex_
+  std::condition_variable hurry_;         // deadline_ is set
+  std::map<Key, std::uint64_t> changes_;  // the number of the last change of each version's state:
+                                          // those that are this board's; guarded by mutex_
   std::uint64_t change_count_ = 0;   // guarded by mutex_
   std::size_t ending_ = 0;           // guarded by mutex_
   bool all_drained_in_time_ = true;  // guarded by mutex_

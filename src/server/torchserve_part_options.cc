@@ -33,7 +33,7 @@ Result<store::ModelStoreOptions> StoreOptionsOf(const TorchServeConfig& config,
   if (!config.models.empty()) {
     auto configured = store::ParseConfiguredModels(config.models);
     if (!configured.ok()) {
-      return configured.status().WithPrefix("models: ");
+      return configured.status();
     }
     options.configured = *std::move(configured);
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "frontend/call.h"
 #include "server/torchserve_part_options.h"
 #include "server/torchserve_start_models.h"
 #include "store/model_store.h"
@@ -122,6 +123,9 @@ Result<std::unique_ptr<TorchServeSide>> TorchServeSide::Create(const ServerConfi
   const TorchServeConfig& torchserve = config.torchserve;
   Impl::Made made;
   HEADRACE_ASSIGN_OR_RETURN(made.store, StoreOptionsOf(torchserve, std::move(store)));
+  made.store.registry_changed = [&front_end = parts.front_end] {
+    front_end.services().loops.RefreshAll();
+  };
   HEADRACE_ASSIGN_OR_RETURN(made.metrics, MetricsOptionsOf(torchserve));
   HEADRACE_ASSIGN_OR_RETURN(made.fetcher, MakeFetcher(torchserve));
   HEADRACE_ASSIGN_OR_RETURN(made.access,

@@ -1,5 +1,6 @@
 #include "store/configured_models.h"
 
+#include <limits>
 #include <string>
 
 #include "base/checked_math.h"
@@ -48,7 +49,8 @@ std::optional<std::int64_t> NumberIn(dom::object object, std::string_view key, s
     }
     number = *parsed;
   }
-  return number >= min ? std::optional(number) : std::nullopt;
+  return number >= min && number <= std::numeric_limits<std::int32_t>::max() ? std::optional(number)
+                                                                             : std::nullopt;
 }
 
 WantedSettings SettingsIn(dom::object object, std::int64_t worker_count_min) {

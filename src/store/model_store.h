@@ -60,19 +60,23 @@ struct ModelStoreOptions {
   std::size_t version_count_max = 10'000;  // of all models together
   ConfiguredModels configured;             // the `models` key
   std::size_t thread_count = 4;            // that load and unload
+  // Called when versions come or go, on a thread of the store: who keeps a picture of the registry
+  // (an idle event loop) looks anew, so that a version which goes is not held up.
+  std::function<void()> registry_changed = {};
   std::vector<int> gpu_ids = {};
   std::shared_ptr<const engine::InstancePlacer> placer = {};  // null: no instance is bound
   std::map<std::string, int> thread_counts = {};              // see repository::ModelManagerOptions
 };
 
 struct Registration {
-  std::string url;      // of the archive: a name in the store, a path below it, an URL
-  std::string name;     // empty: the manifest's
-  std::string folder;   // of an archive that is unpacked already and stays while the version
-                        // does; `url` is then only what is told of it. Empty: `url` is looked for
-  std::string handler;  // empty: the manifest's
-  std::string runtime;  // empty: the manifest's
-  WantedSettings settings;
+  std::string url = {};   // of the archive: a name in the store, a path below it, an URL
+  std::string name = {};  // empty: the manifest's
+  std::string folder =
+      {};  // of an archive that is unpacked already and stays while the version
+           // does; `url` is then only what is told of it. Empty: `url` is looked for
+  std::string handler = {};  // empty: the manifest's
+  std::string runtime = {};  // empty: the manifest's
+  WantedSettings settings = {};
   bool synchronous = true;  // `done` waits for the workers
   bool s3_sse_kms = false;
   bool at_start = false;  // of load_models: other worker counts, and no removal on failure
@@ -146,7 +150,7 @@ class ModelStore {
   // model that fails is warned about and left out. Snapshots: store/snapshot.h.
   struct StartModel {
     Registration registration;
-    std::string default_version;  // empty: the first that is registered
+    std::string default_version = {};  // empty: the first that is registered
   };
   void LoadAtStart(const std::vector<StartModel>& models);
   // The names that `load_models=all` means: archives and folders in the store, sorted.
@@ -157,7 +161,7 @@ class ModelStore {
   void RegisterNode(Registration registration, std::string workflow, StoreDone done);
 
   struct Scaling {
-    std::string name, version;  // version empty: the default one
+    std::string name = {}, version = {};  // version empty: the default one
     std::int64_t worker_count_min = 1;
     std::int64_t worker_count_max = 1;
     bool synchronous = false;

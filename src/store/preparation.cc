@@ -90,8 +90,9 @@ Preparation::~Preparation() {
 StoreError Preparer::Locate(const Registration& registration, Preparation& preparation,
                             StoreDirectory::Found& found) const {
   if (!registration.folder.empty()) {
-    found = {registration.folder, true};
-    return {};
+    std::error_code error;
+    found = {fs::canonical(registration.folder, error).string(), true};
+    return error ? NotSaved(registration.url, Internal("{}", error.message())) : StoreError();
   }
   if (registration.url.empty()) {
     return {StoreFault::kModelNotFound, "empty url"};
@@ -129,9 +130,9 @@ StoreError Preparer::Unpack(const StoreDirectory::Found& found, const Registrati
   std::error_code error;
   if (found.is_folder) {
     // Served where it lies; what it holds may not lead out of the store either.
-    const std::string& root = registration.folder.empty() ? directory_.path() : found.path;
-    const auto inspected =
-        repository::InspectDirectory(root, found.path, /*links_may_leave=*/false);
+    const auto inspected = repository::InspectDirectory(
+        registration.folder.empty() ? directory_.path() : found.path, found.path,
+        /*links_may_leave=*/false);
     if (!inspected.ok()) {
       return Invalid(inspected.status());
     }
@@ -232,8 +233,8 @@ StoreError Preparer::Plan(const Registration& registration, const ModelSettings&
   merged.retry_timeout_s = settings.retry_timeout_s;
   merged.job_queue_size = settings.queue_capacity;
   // Its workers share the cores by this number; how many there are is said later.
-  merged.worker_count_min = merged.worker_count_max =
-      std::max<std::int64_t>(1, settings.worker_count_min);
+  merged.worker_count_min = std::max<std::int64_t>(1, settings.worker_count_min);
+  merged.worker_count_max = std::max(*merged.worker_count_min, settings.worker_count_max);
   merged.device_type = settings.gpus.empty() ? "cpu" : "gpu";
   merged.device_ids = settings.gpus;
   inference::ModelConfig config;

@@ -63,16 +63,9 @@ StoreError ModelStore::Impl::CheckNew(const Preparation& preparation) const {
             fmt::format("Model version {} is already registered for model {}", preparation.version,
                         name)};
   }
-  std::vector<Catalog::Entry> ours;
-  const auto models = registry_.Load();
-  const engine::ModelEntry* entry = models->Find(name);
-  if (entry != nullptr && !catalog_.FindAll(name, ours).ok()) {
-    for (const auto& [number, version] : entry->versions) {
-      if (!engine::WasUnloaded(version) && version.state != engine::ModelState::kUnloading) {
-        return {StoreFault::kConflict,
-                fmt::format("Model {} is already served from the model repository", name)};
-      }
-    }
+  if (board_.BelongsToOthers(name)) {
+    return {StoreFault::kConflict,
+            fmt::format("Model {} is already served from the model repository", name)};
   }
   if (catalog_.version_count() >= options_.version_count_max) {
     return {StoreFault::kUnavailable,
@@ -141,6 +134,9 @@ StoreError ModelStore::Impl::Load(Arrival& arrival, VersionPtr& version) {
 void ModelStore::Impl::Publish(const VersionPtr& version, VersionState state) {
   if (catalog_.Add(version, std::move(state))) {
     registry_.SetDefaultVersion(version->name, version->number);
+  }
+  if (options_.registry_changed != nullptr) {
+    options_.registry_changed();
   }
   HEADRACE_LOG_INFO("{} is registered from '{}'", Label(*version), EscapeForLog(version->url));
 }

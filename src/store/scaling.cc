@@ -70,8 +70,8 @@ StoreReply ModelStore::Impl::ScaleNow(const Scaling& scaling, const VersionPtr& 
       model != nullptr && model->ready_instance_count() >= static_cast<std::size_t>(count);
   std::string text = "Workers scaling in progress...";
   if (ready) {
-    text = fmt::format("Workers scaled to {} for model: {}", scaling.worker_count_min,
-                       version->name);
+    text =
+        fmt::format("Workers scaled to {} for model: {}", scaling.worker_count_min, version->name);
     if (!scaling.version.empty()) {
       text += ", version: " + scaling.version;
     }
@@ -143,6 +143,9 @@ void ModelStore::Impl::Withdraw(const VersionPtr& version, std::function<void(bo
     }
     gone(drained);
   });
+  if (options_.registry_changed != nullptr) {
+    options_.registry_changed();
+  }
 }
 
 void ModelStore::Impl::Unregister(std::string name, std::string version, StoreDone done) {

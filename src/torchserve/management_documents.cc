@@ -112,7 +112,8 @@ std::string ModelListJson(const std::vector<store::ModelFacts>& models, std::int
     json.Key("nextPageToken").String(std::to_string(offset + limit));
   }
   json.Key("models").BeginArray();
-  for (std::int64_t i = offset; i < std::min(count, offset + std::min(limit, count)); ++i) {
+  const std::int64_t begin = std::min(offset, count);
+  for (std::int64_t i = begin; i < std::min(count, begin + limit); ++i) {
     const store::ModelFacts& model = models[static_cast<std::size_t>(i)];
     json.BeginObject().Key("modelName").String(model.name);
     json.Key("modelUrl").String(model.url).EndObject();

@@ -2,6 +2,8 @@
 
 #include <simdjson.h>
 
+#include <limits>
+
 #include "base/ascii.h"
 #include "base/checked_math.h"
 #include "protocol/multipart.h"
@@ -60,7 +62,10 @@ std::optional<std::int64_t> ManagementParameters::Number(std::string_view name) 
   const bool negative = digits.starts_with('-');
   digits.remove_prefix(negative ? 1 : 0);
   const auto number = ParseDecimal<std::int64_t>(digits);
-  return number && negative ? std::optional(-*number) : number;
+  if (!number || *number > std::numeric_limits<std::int32_t>::max()) {
+    return std::nullopt;
+  }
+  return negative ? -*number : *number;
 }
 
 bool ManagementParameters::Switch(std::string_view name, bool otherwise) const {

@@ -23,7 +23,7 @@ class ManagementParameters {
   explicit ManagementParameters(Fields fields) : fields_(std::move(fields)) {}
 
   std::optional<std::string> Text(std::string_view name) const;
-  // Nothing also for what is no whole number, which counts as not said.
+  // Nothing also for what is no whole number of 32 bits, which counts as not said.
   std::optional<std::int64_t> Number(std::string_view name) const;
   // True for "true" alone; `otherwise` where nobody says anything.
   bool Switch(std::string_view name, bool otherwise) const;
