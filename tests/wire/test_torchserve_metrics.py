@@ -156,20 +156,6 @@ def test_predictions_over_grpc_count_as_others(server):
     assert value(server, total) == before + 1
 
 
-@pytest.mark.rows(137)
-def test_names_that_are_not_known_make_no_series(server):
-    def series():
-        return {line.rpartition(" ")[0] for line in page(server).splitlines() if not line.startswith("#")}
-
-    assert predict(server, "a", "nope-first") == 404
-    before = series()
-    for i in range(200):
-        assert predict(server, "a", f"nope-{i}") == 404
-        assert predict(server, "a", f"orders/{i + 7}.{i}") == 404
-    grown = {line for line in series() - before if "nope" in line or "orders" in line}
-    assert grown == set()
-
-
 def test_a_catalogue_decides_what_there_is(tmp_path):
     catalogue = tmp_path / "metrics.yaml"
     catalogue.write_text(CATALOGUE)
