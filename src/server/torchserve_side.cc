@@ -61,8 +61,9 @@ class TorchServeSide::Impl {
     metrics_.SetOwnPage([&front_end = parts.front_end] { return front_end.MetricsPage(); });
     metrics_.SetWorkers([this] { return torchserve::LoadedWorkersOf(store_); });
     if (!config_.disable_system_metrics) {
-      host_metrics_.emplace(torchserve::HostMetricsOptions{.interval = MetricInterval(config_)},
-                            metrics_);
+      host_metrics_.emplace(
+          torchserve::HostMetricsOptions{.interval = MetricInterval(config_), .gpus = parts.gpus},
+          metrics_);
     }
   }
 
