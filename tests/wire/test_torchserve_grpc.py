@@ -21,7 +21,7 @@ import numpy
 def handle(rows, context):
     if rows is None:
         return None
-    return [numpy.asarray(row, dtype=numpy.float32) * 2 for row in rows]
+    return [numpy.asarray(row["data"], dtype=numpy.float32) * 2 for row in rows]
 """
 
 

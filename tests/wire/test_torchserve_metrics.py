@@ -57,6 +57,7 @@ def server(tmp_path_factory):
         disable_system_metrics="false",
         metric_time_interval=1,
     ) as program:
+        page(program)  # is counted, so that the next one has a label
         program.hostname = re.search(r'Hostname="([^"]*)"', page(program)).group(1)
         yield program
         assert program.alive(), program.output()
