@@ -102,6 +102,16 @@ TEST_F(ModelManagerTest, Explicit_LoadsWhatIsListed) {
   EXPECT_EQ(start_.code(), StatusCode::kInvalidArgument);
 }
 
+TEST_F(ModelManagerTest, Explicit_LeavesOthersModelsAlone) {
+  files_.Model("a", kConfig);
+  Start(ControlMode::kExplicit);
+  registry_.SetVersion("a", 7, {ModelState::kLoading, "", nullptr});  // a model store's
+  EXPECT_THAT(Load("a").message(), HasSubstr("is a model's of the model store"));
+  ASSERT_TRUE(Unload("a").ok());
+  EXPECT_TRUE(manager_->Shutdown(kSecond));
+  EXPECT_EQ(registry_.Load()->Find("a")->versions.at(7).state, ModelState::kLoading);
+}
+
 TEST_F(ModelManagerTest, Explicit_LoadUnloadLoad) {
   files_.Model("a", kConfig);
   Start(ControlMode::kExplicit);

@@ -218,12 +218,13 @@ TEST_F(ModelStoreTest, Versions_HaveOneDefault) {
     EXPECT_TRUE(Register(file, 1).error.ok()) << file;
   }
   EXPECT_EQ(Find("m")->version(), 1);
-  const auto all = store_->Describe("m", "all").models;
+  auto all = store_->Describe("m", "all").models;
   ASSERT_THAT(all, SizeIs(4));
   EXPECT_EQ(all[1].version, "2.0");
   EXPECT_EQ(all[1].model->version(), 2);
   EXPECT_EQ(all[2].model->version(), 1'000'001);
   EXPECT_EQ(all[3].model->version(), 1'000'002);  // 1 is the number of "1.0"
+  all.clear();
   EXPECT_EQ(Register("one.mar").error.message,
             "Model version 1.0 is already registered for model m");
   EXPECT_EQ(Register("one.mar").error.fault, StoreFault::kConflict);

@@ -80,10 +80,11 @@ void AddParameter(const std::string& key, const std::string& value,
 
 }  // namespace
 
-Preparation::~Preparation() {
+void Preparation::Discard() {
+  source = {};
   if (!fetched_file.empty()) {
     std::error_code ignored;
-    fs::remove(fetched_file, ignored);
+    fs::remove(std::exchange(fetched_file, {}), ignored);
   }
 }
 

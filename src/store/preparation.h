@@ -19,11 +19,12 @@ namespace headrace::store {
 
 // An archive that was unpacked, with what is known of its model.
 struct Preparation {
-  // Removes the file that was fetched, unless somebody has taken it over.
-  ~Preparation();
+  ~Preparation() { Discard(); }
   Preparation() = default;
   Preparation(const Preparation&) = delete;
   Preparation& operator=(const Preparation&) = delete;
+  // Removes what was unpacked, and the file that was fetched unless somebody has taken it over.
+  void Discard();
 
   std::string name, version, runtime;
   std::string handler;             // in place of the manifest's; empty: it says

@@ -38,7 +38,7 @@ void ModelStore::Impl::Register(Registration registration, std::string workflow,
 void ModelStore::Impl::PrepareArrival(const ArrivalPtr& arrival, const Finish& finish) {
   if (StoreError error = preparer_.Prepare(arrival->registration, arrival->preparation);
       !error.ok()) {
-    arrival->preparation.source = {};  // what was unpacked is gone before anybody hears of it
+    arrival->preparation.Discard();  // before anybody hears of it
     arrival->done(Failed(std::move(error)));
     finish();
     return;
@@ -149,7 +149,7 @@ void ModelStore::Impl::Admit(const ArrivalPtr& arrival) {
   }
   const std::string name = arrival->preparation.name, number = arrival->preparation.version;
   if (!error.ok()) {
-    arrival->preparation.source = {};
+    arrival->preparation.Discard();
     arrival->done(Failed(std::move(error), name, number));
     return;
   }

@@ -87,6 +87,10 @@ void DescribeByHandler(const store::ModelFacts& facts, BlockPool& pool,
       {"parts", std::string(R"([{"name":"body","type":"","offset":0,"size":0}])")});
   request->parameters.push_back({"headers", std::string(R"({"describe":"True"})")});
   request->parameters.push_back({"request_id", request->id});
+  if (facts.model->options().sequences) {
+    request->correlation_id_text = request->id;
+    request->sequence_flags = 3;  // the first of its sequence, and the last
+  }
   facts.model->Submit(std::move(request));
 }
 

@@ -83,9 +83,10 @@ def test_cve_2023_48299_entries_do_not_leave_their_folder(managed, tmp_path, nam
 def test_cve_2024_35198_names_do_not_leave_the_store(managed, tmp_path):
     outside = tmp_path / "outside.mar"
     outside.write_bytes(GOOD)
-    links = {managed.store / "link.mar": outside, managed.store / "folder": tmp_path, managed.store / "own.mar": "m.mar"}
-    for link, target in links.items():
-        os.symlink(target, link)
+    targets = {"link.mar": outside, "folder": tmp_path, "own.mar": "m.mar"}
+    links = [managed.store / name for name in targets]
+    for link in links:
+        os.symlink(targets[link.name], link)
     try:
         for url in (str(outside), "link.mar", "own.mar", "folder/outside.mar", "folder", "../outside.mar", "/etc", "."):
             status, answer = managed.ask("POST", "/models", url=url)
@@ -97,7 +98,8 @@ def test_cve_2024_35198_names_do_not_leave_the_store(managed, tmp_path):
 
 @pytest.mark.row(123)
 @pytest.mark.parametrize(
-    "manifest", ["{", '{"model": []}', archives.manifest("../x", "h.py"), archives.manifest("m", "h.py", configFile="../x")]
+    "manifest",
+    ["{", '{"model": []}', archives.manifest("../x", "h.py"), archives.manifest("m", "h.py", configFile="../x")],
 )
 def test_manifest_that_is_wrong_is_refused(managed, tmp_path, manifest):
     path = tmp_path / "archive"

@@ -143,16 +143,15 @@ def test_what_the_archiver_makes(server, form):
 
 def test_parameters_as_json(server):
     server.put("json.mar", tell("json"))
-    body = json.dumps(
-        {"url": "json.mar", "batch_size": "4", "batch_delay": 7, "initial_workers": 1, "response_timeout": "9", "x": None}
-    )
-    status, answer = server.ask("POST", "/models?url=other.mar", body=body, headers={"Content-Type": "application/json"})
+    as_json = {"Content-Type": "application/json"}
+    said = {"url": "json.mar", "batch_size": "4", "batch_delay": 7, "initial_workers": 1, "response_timeout": "9"}
+    status, answer = server.ask("POST", "/models?url=other.mar", body=json.dumps({**said, "x": None}), headers=as_json)
     assert (status, answer["status"]) == (200, 'Model "json" Version: 1.0 registered with 1 initial workers')
     (model,) = server.describe("json")
     assert (model["batchSize"], model["maxBatchDelay"], model["responseTimeout"]) == (4, 7, 9)
     server.unregister("json")
     for body in ("{", "[]", '{"url": {}}'):
-        status, answer = server.ask("POST", "/models", body=body, headers={"Content-Type": "application/json"})
+        status, answer = server.ask("POST", "/models", body=body, headers=as_json)
         assert (status, answer["type"]) == (400, "BadRequestException")
 
 
