@@ -71,7 +71,10 @@ bool WaitForEnd(pid_t process) {
 }
 
 int Stop(const PidFile::Taken& taken) {
-  if (taken.running <= 0) {
+  if (taken.running < 0) {
+    return Say("TorchServe is just being started; try again.", 1);
+  }
+  if (taken.running == 0) {
     taken.file.Remove();
     return Say("TorchServe is not currently running.", 0);
   }
