@@ -1,6 +1,7 @@
 """The handler contract: what a handler gets, and what becomes of what it returns or raises."""
 
 import json
+import re
 
 import pytest
 
@@ -375,6 +376,24 @@ def handle(rows, context):
     context.kept.add_or_update(7, ["b"])
     return ["ok"] * len(rows)
 """
+
+
+def test_metrics_reach_the_server_as_lines_where_it_wants_them(tmp_path):
+    write_model(tmp_path, {"h.py": METRICS}, {"handler": "h"})
+    with handler_worker.running(tmp_path, handler={"metric_lines": True}) as worker:
+        worker.predict(worker.request({"body": (b"", "")}, request_id="id-1"))
+        lines = []
+        while not any("PredictionTime" in line for line in lines):
+            message = worker.server.next_json(wire.METRIC)
+            assert message["op"] == "lines"
+            lines += message["description"].split("\n")
+    end = r"\|#hostname:[^,]+,\d+,id-1"
+    own = r"\|#Kind:a,ModelName:m,Level:Model\|#type:COUNTER"
+    for value, line in zip(("2", "3"), lines):
+        assert re.fullmatch(rf"\[METRICS\]Answers\.Count:{value}\.0{own}{end}", line)
+    (prediction,) = [line for line in lines if "PredictionTime" in line]
+    shape = r"\[METRICS\]PredictionTime\.Milliseconds:[\d.e-]+\|#ModelName:m,Level:Model\|#type:GAUGE"
+    assert re.fullmatch(shape + end, prediction)
 
 
 def test_metrics_reach_the_server_gathered(tmp_path):

@@ -23,6 +23,7 @@
 #include "plugin/worker_services.h"
 #include "repository/model_manager.h"
 #include "server/backends.h"
+#include "server/gpu_figures.h"
 #include "server/grpc_compression_level.h"
 #include "server/in_process_control.h"
 #include "server/listeners.h"
@@ -236,7 +237,8 @@ class Server::Impl {
           torchserve_,
           TorchServeSide::Create(
               config_, StoreOptions(ManagerOptions(config_, device_memory_, pool_, services_)),
-              {backends_, registry_, front_end_, pool_, log_, clock_}));
+              {backends_, registry_, front_end_, pool_, log_, clock_,
+               GpuFiguresOf(device_memory_)}));
       worker_services_.SetMetricLines(torchserve_->metric_lines());
     }
     HEADRACE_ASSIGN_OR_RETURN(

@@ -65,8 +65,9 @@ class TorchServeSide::Impl {
       autoscaler_.emplace(store::AutoscalerOptions(), scaling_, clock_);
     }
     if (!config_.disable_system_metrics) {
-      host_metrics_.emplace(torchserve::HostMetricsOptions{.interval = MetricInterval(config_)},
-                            metrics_);
+      host_metrics_.emplace(
+          torchserve::HostMetricsOptions{.interval = MetricInterval(config_), .gpus = parts.gpus},
+          metrics_);
     }
   }
 

@@ -3,6 +3,7 @@
 #ifndef HEADRACE_SERVER_TORCHSERVE_SIDE_H_
 #define HEADRACE_SERVER_TORCHSERVE_SIDE_H_
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -17,6 +18,7 @@
 namespace headrace::torchserve {
 class Apis;
 class LogLines;
+struct GpuFigures;
 }  // namespace headrace::torchserve
 
 namespace headrace::store {
@@ -39,6 +41,7 @@ class TorchServeSide {
     BlockPool& pool;
     torchserve::LogLines* log;  // null: no lines
     const Clock& clock;
+    std::function<std::vector<torchserve::GpuFigures>()> gpus;  // null: there are none
   };
 
   // `store`: what the store shares with the model manager; the rest of it is the configuration's.

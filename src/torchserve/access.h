@@ -27,7 +27,7 @@ struct AccessOptions {
   std::string key_file = "key_file.json";
   Nanos token_lifetime = 60 * 60 * kSecond;  // token_expiration_min
   bool model_api = false;                    // enable_model_api
-  CorsOptions cors;
+  CorsOptions cors = {};
 };
 
 // Which listener a request came on: an or of Surface's values.

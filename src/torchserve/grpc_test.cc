@@ -28,14 +28,19 @@ constexpr std::string_view kOpen = "/org.pytorch.serve.grpc.openinference.GRPCIn
 class GrpcApisFixture : public ApisFixture {
  protected:
   explicit GrpcApisFixture(ApiOptions options = {.open_inference_protocol = true},
-                           AccessOptions access = {.tokens = false})
-      : ApisFixture(std::move(options), std::move(access)),
+                           bool tokens = false)
+      : ApisFixture(std::move(options), AccessWith(tokens)),
         loop_("grpc_test", -1, pool_, Clock::Real()) {
     HEADRACE_CHECK(loop_.Start().ok());
   }
   ~GrpcApisFixture() override {
     DrainModels();
     loop_.Stop();
+  }
+  static AccessOptions AccessWith(bool tokens) {
+    AccessOptions options;
+    options.tokens = tokens;
+    return options;
   }
 
   void OnLoop(const std::function<void()>& function) {
@@ -425,11 +430,11 @@ TEST_F(GrpcApisFixture, OpenInference_TellsReadiness) {
 class GrpcTokensTest : public GrpcApisFixture {
  protected:
   // An access without keys that nobody can show.
-  GrpcTokensTest() : GrpcApisFixture({}, {.tokens = true}) {}
+  GrpcTokensTest() : GrpcApisFixture({}, /*tokens=*/true) {}
 };
 
 TEST_F(GrpcTokensTest, Calls_NeedTheirToken) {
-  for (const std::string path :
+  for (const std::string& path :
        {std::string(kInference) + "Ping", std::string(kInference) + "Predictions",
         std::string("/inference.GRPCInferenceService/ServerLive")}) {
     EXPECT_EQ(Open(path), nullptr) << path;

@@ -55,7 +55,7 @@ struct LoadedWorker {
 
 // Thread-safe. On a request's path it costs three or four relaxed additions for the answer and
 // about ten for the prediction, one look-up under a shared lock, and with lines about a microsecond
-// for each (bench/torchserve_metrics_bench.cc).
+// for each (bench/torchserve_metrics.cc).
 class Metrics final : public net::HttpAnswerObserver,
                       public frontend::PredictionWatcher,
                       public worker::MetricLineSink {

@@ -216,12 +216,12 @@ Result<MetricsCatalog> MetricsCatalog::Read(const std::string& path) {
   // One byte more than allowed is enough for the refusal.
   std::string bytes(repository::kYamlByteSizeMax + 1, '\0');
   if (!file.read(bytes.data(), static_cast<std::streamsize>(bytes.size())) && !file.eof()) {
-    return Unavailable("metrics_config: {} cannot be read", path);
+    return Unavailable("{} cannot be read", path);
   }
   bytes.resize(static_cast<std::size_t>(file.gcount()));
   auto catalog = Parse(bytes);
   if (!catalog.ok()) {
-    return InvalidArgument("metrics_config: {}: {}", path, catalog.status().message());
+    return InvalidArgument("{}: {}", path, catalog.status().message());
   }
   return catalog;
 }
