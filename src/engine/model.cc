@@ -94,9 +94,8 @@ std::uint32_t BatchRetryCredit(const ModelOptions& options) {
 // do, and what waits for the dynamic batcher grows meanwhile.
 RequestQueue* QueueAhead(const ModelOptions& options, Scheduler& queue) {
   const bool may_grow = options.batching.dynamic && options.batching.batch_size_max > 1;
-  return options.sequences || options.decoupled || may_grow
-             ? nullptr
-             : static_cast<RequestQueue*>(&queue);
+  return options.sequences || options.decoupled || may_grow ? nullptr
+                                                            : static_cast<RequestQueue*>(&queue);
 }
 
 std::unique_ptr<Scheduler> MakeScheduler(const ModelOptions& options, const Clock& clock) {

@@ -109,6 +109,25 @@ def test_a_death_is_told_and_the_next_worker_serves(server):
     assert _ask(server, [0, 5], "single").tolist() == [0, 5]
 
 
+def test_a_death_takes_nothing_of_what_waits_behind(repository):
+    """With a second batch on its way all the time, too: each exit fails its own request alone."""
+    exits = {20, 21, 70}
+    options = ("--model-control-mode=explicit", "--load-model=single", "--backend-config=python,second-batch=on")
+
+    def outcome(server, number):
+        try:
+            return _ask(server, [_EXIT if number in exits else number], "single").tolist()
+        except InferenceServerException as error:
+            return error.status()
+
+    with _start(repository, *options) as running:
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            outcomes = list(pool.map(lambda number: outcome(running, number), range(100)))
+        assert running.stop() == 0, running.output()
+    expected = ["503" if number in exits else [number] for number in range(100)]
+    assert outcomes == expected
+
+
 def test_a_large_tensor_goes_to_another_model_and_back(server):
     values = _PICTURE.copy()
     values[0] = _CALL
