@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "engine/instance_facts.h"
 #include "engine/instance_health.h"
 #include "engine/request.h"
 
@@ -64,6 +65,8 @@ class Instance {
   // Instances that can always execute need not do anything. One that is not ready gets no batches,
   // but those that it has been given when it says so, and those of sequences that are bound to it.
   virtual void WatchHealth(HealthListener /*listener*/) {}
+  // Its process, if it has one of its own. Any thread; does not block.
+  virtual InstanceProcess Process() const { return {}; }
 };
 
 struct LoadSpec {

@@ -64,6 +64,21 @@ void HealthBoard::Leave(Seat& seat) {
   Act(turn);
 }
 
+InstanceHealth HealthBoard::HealthOf(const Seat& seat) const {
+  std::lock_guard lock(mutex_);
+  return seat.health_;
+}
+
+void HealthBoard::RefuseWhenEmpty() {
+  Turn turn;
+  {
+    std::lock_guard lock(mutex_);
+    refuses_when_empty_ = true;
+    turn = Consider();
+  }
+  Act(turn);
+}
+
 void HealthBoard::StopPausing() {
   Turn turn;
   {
@@ -85,9 +100,9 @@ HealthBoard::Turn HealthBoard::Consider() {
       (pauses ? turn.rouses : turn.resumes) = true;
     }
   }
-  const bool refuses = !seats_.empty() && std::all_of(seats_.begin(), seats_.end(), [](Seat* seat) {
-    return seat->health_.state == State::kDown;
-  });
+  const bool all_down = std::all_of(seats_.begin(), seats_.end(),
+                                    [](Seat* seat) { return seat->health_.state == State::kDown; });
+  const bool refuses = seats_.empty() ? refuses_when_empty_ : all_down;
   std::string refusal = refuses ? Describe() : "";
   if (refusal != refusal_) {
     refusal_ = std::move(refusal);
@@ -127,6 +142,9 @@ void HealthBoard::Act(const Turn& turn) {
 }
 
 std::string HealthBoard::Describe() const {
+  if (seats_.empty()) {
+    return fmt::format("{} cannot serve: it has no instances", label_);
+  }
   const auto worst = std::find_if(seats_.begin(), seats_.end(), [](const Seat* seat) {
     return seat->health_.state == State::kDown;
   });
@@ -157,7 +175,9 @@ Status HealthBoard::Health() const {
                          report.message());
     }
   }
-  return seats_.empty() ? OkStatus() : Unavailable("{}", said.empty() ? Describe() : said);
+  return seats_.empty() && !refuses_when_empty_
+             ? OkStatus()
+             : Unavailable("{}", said.empty() ? Describe() : said);
 }
 
 std::size_t HealthBoard::ready_count() const {

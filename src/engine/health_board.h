@@ -34,11 +34,14 @@ class HealthBoard : public std::enable_shared_from_this<HealthBoard> {
   // The place of an instance, ready until it says something else.
   std::shared_ptr<Seat> Join(std::string instance_name);
 
+  // From now on requests are refused also while there is no instance at all.
+  void RefuseWhenEmpty();
+
   // From now on instances take batches whether they are ready or not: the queue was closed, and
   // what is left in it must end.
   void StopPausing();
 
-  // True while all instances are down: the queue refuses requests.
+  // True while all instances are down, or missing: the queue refuses requests.
   bool refuses() const;
   // OK if an instance is ready and its model says so too (or if there are none: an ensemble); else
   // UNAVAILABLE with the instances' reasons.
@@ -49,6 +52,7 @@ class HealthBoard : public std::enable_shared_from_this<HealthBoard> {
   struct Turn;
   void Set(Seat& seat, InstanceHealth health);
   void SetReport(Seat& seat, const SelfReport* report);
+  InstanceHealth HealthOf(const Seat& seat) const;
   void Leave(Seat& seat);
   // With mutex_ held: takes account of a change.
   Turn Consider();
@@ -61,6 +65,7 @@ class HealthBoard : public std::enable_shared_from_this<HealthBoard> {
   std::string refusal_;       // why requests are refused; empty: they are not
   std::uint64_t refusal_changes_ = 0;
   bool may_pause_;
+  bool refuses_when_empty_ = false;
   std::condition_variable resumed_;
   std::vector<Seat*> seats_;
 };
@@ -80,6 +85,7 @@ class HealthBoard::Seat {
   // roused afterwards. What is Set later has no effect. Idempotent.
   void Leave() { board_->Leave(*this); }
   bool left() const { return left_.load(std::memory_order_relaxed); }
+  InstanceHealth health() const { return board_->HealthOf(*this); }
 
   // For Scheduler::PopBatch: true while the instance shall not take batches.
   const std::atomic<bool>* halted() const { return &halted_; }

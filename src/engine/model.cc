@@ -62,7 +62,8 @@ std::vector<Created> CreateInstances(LoadedModel& loaded,
 
 Status CheckActive(const std::vector<InstancePlacement>& placements, const ModelOptions& options) {
   if (std::any_of(placements.begin(), placements.end(),
-                  [](const InstancePlacement& placement) { return !placement.passive; })) {
+                  [](const InstancePlacement& placement) { return !placement.passive; }) ||
+      (placements.empty() && options.may_have_no_instances)) {
     return OkStatus();
   }
   return InvalidArgument(
@@ -109,6 +110,9 @@ Result<std::shared_ptr<Model>> Model::Start(ModelOptions options,
   }
   HEADRACE_RETURN_IF_ERROR(CheckActive(model->options_.placements, model->options_));
   HEADRACE_RETURN_IF_ERROR(model->AddRunners(model->options_.placements));
+  if (model->options_.may_have_no_instances) {
+    model->health_->RefuseWhenEmpty();
+  }
   return model;
 }
 
@@ -167,6 +171,7 @@ Status Model::AddRunners(const std::vector<InstancePlacement>& placements) {
       HEADRACE_RETURN_IF_ERROR(options_.warmup->Run(**created[i], shared_from_this(), clock_));
     }
   }
+  std::lock_guard lock(runners_mutex_);
   for (std::size_t i = 0; i < created.size(); ++i) {
     if (options_.placer != nullptr) {
       HEADRACE_LOG_INFO("instance '{}' of model '{}' version {} has {}", placements[i].name,
@@ -206,22 +211,34 @@ Status Model::SetPlacements(const std::vector<InstancePlacement>& wanted) {
   }
   HEADRACE_RETURN_IF_ERROR(AddRunners(missing));
   stays.resize(runners_.size(), true);
-  std::vector<std::unique_ptr<Runner>> staying;
-  for (std::size_t i = 0; i < runners_.size(); ++i) {
-    if (!stays[i]) {
-      runners_[i]->Retire();
+  {
+    std::vector<std::unique_ptr<Runner>> staying;
+    std::lock_guard runners_lock(runners_mutex_);
+    for (std::size_t i = 0; i < runners_.size(); ++i) {
+      (stays[i] ? staying : retired_).push_back(std::move(runners_[i]));
     }
-    (stays[i] ? staying : retired_).push_back(std::move(runners_[i]));
+    runners_ = std::move(staying);
   }
-  runners_ = std::move(staying);
+  for (const auto& runner : retired_) {
+    runner->Retire();
+  }
   queue_->RouseAll();
   std::erase_if(retired_, [](const auto& runner) { return runner->ended(); });
   return OkStatus();
 }
 
 std::size_t Model::instance_count() const {
-  std::lock_guard lock(stop_mutex_);
+  std::lock_guard lock(runners_mutex_);
   return runners_.size();
+}
+
+std::vector<InstanceFacts> Model::Instances() const {
+  std::vector<InstanceFacts> facts;
+  std::lock_guard lock(runners_mutex_);
+  for (const auto& runner : runners_) {
+    facts.push_back(runner->Facts());
+  }
+  return facts;
 }
 
 std::string Model::config_json() const {
@@ -382,7 +399,12 @@ void Model::Stop() {
   queue_->Stop();
   health_->StopPausing();
   std::lock_guard lock(stop_mutex_);
-  runners_.clear();
+  std::vector<std::unique_ptr<Runner>> ending;
+  {
+    std::lock_guard runners_lock(runners_mutex_);
+    ending.swap(runners_);
+  }
+  ending.clear();
   retired_.clear();
   loaded_.reset();
 }

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/batch_policy.h"
+#include "engine/instance_facts.h"
 #include "engine/instance_placer.h"
 #include "engine/ordering.h"
 #include "engine/queue_core.h"
@@ -39,8 +40,9 @@ struct ModelOptions {
   std::string name;
   std::string name_space{};  // of the name (engine/model_key.h); empty: there are none
   std::int64_t version = 1;
-  std::string platform;     // shown in metadata: config platform, or backend when empty
-  std::string config_json;  // as loaded; opaque here
+  std::string version_name{};  // as its users call it ("1.0"), where that is no whole number
+  std::string platform;        // shown in metadata: config platform, or backend when empty
+  std::string config_json;     // as loaded; opaque here
   ModelSignature signature;
   bool decoupled = false;
   BatchPolicyOptions batching;
@@ -50,6 +52,8 @@ struct ModelOptions {
   std::optional<SequenceOptions> sequences;  // set: sequence batching in place of `batching`
   bool preserve_ordering = false;
   std::vector<InstancePlacement> placements;
+  // It may be without instances, at the start and later: requests are refused then.
+  bool may_have_no_instances = false;
   std::shared_ptr<const InstancePlacer> placer{};  // null: instances run wherever the process may
   int thread_count = 0;  // of one instance, where the configuration says; 0: its share of the cores
   std::vector<std::pair<std::string, std::string>>
@@ -101,9 +105,12 @@ class Model : public std::enable_shared_from_this<Model> {
   // Makes `wanted` the model's instances, while it serves: those that it has already stay, missing
   // ones are created (blocking), the others end after the batch that they execute, and are not
   // waited for. On failure (an instance does not start, none of `wanted` is active, the model has
-  // ended) everything stays as it was. Requests never notice.
+  // ended) everything stays as it was. Requests never notice. An empty `wanted` is for models that
+  // may have no instances: what is queued is refused then.
   Status SetPlacements(const std::vector<InstancePlacement>& wanted);
   std::size_t instance_count() const;
+  // Those that the model has now, in the order in which they were made. Never blocks on them.
+  std::vector<InstanceFacts> Instances() const;
 
   // The configuration in force, as JSON: options().config_json until it is replaced.
   std::string config_json() const;
@@ -168,7 +175,10 @@ class Model : public std::enable_shared_from_this<Model> {
   std::shared_ptr<ResponseOrder> order_;  // null unless preserve_ordering
   mutable std::mutex stop_mutex_;         // guards what follows once started
   std::unique_ptr<LoadedModel> loaded_;
-  std::vector<std::unique_ptr<Runner>> runners_;  // destroyed before loaded_
+  // Changed with both mutexes, read with either: a start of instances, which blocks, holds the
+  // first alone. Destroyed before loaded_.
+  mutable std::mutex runners_mutex_;
+  std::vector<std::unique_ptr<Runner>> runners_;
   std::vector<std::unique_ptr<Runner>> retired_;  // some may still execute a batch
   std::size_t runner_number_ = 0;                 // names the next thread
   mutable std::mutex config_mutex_;

@@ -214,6 +214,34 @@ TEST(ModelTest, DoesNotStart_WithoutAnActiveInstance) {
 
 std::vector<InstancePlacement> Placements(int count) { return SmallModel(count).placements; }
 
+TEST(ModelTest, RefusesRequests_WhileItHasNoInstances) {
+  ModelOptions options = SmallModel();
+  options.placements.clear();
+  options.may_have_no_instances = true;
+  const ModelHandle model =
+      Model::Start(std::move(options), std::make_unique<FakeModel>(), Clock::Real()).value();
+  EXPECT_FALSE(model->CanServe());
+  EXPECT_THAT(model->Health().message(), HasSubstr("it has no instances"));
+  auto refused = std::make_shared<Answer>();
+  model->Submit(SmallRequest(model, refused));
+  EXPECT_EQ(refused->Wait().code(), StatusCode::kUnavailable);
+
+  ASSERT_TRUE(model->SetPlacements({{.name = "a"}}).ok());
+  EXPECT_TRUE(model->CanServe());
+  auto answer = std::make_shared<Answer>();
+  model->Submit(SmallRequest(model, answer));
+  EXPECT_TRUE(answer->Wait().ok());
+  const std::vector<InstanceFacts> facts = model->Instances();
+  ASSERT_EQ(facts.size(), 1u);
+  EXPECT_EQ(facts[0].name, "a");
+  EXPECT_EQ(facts[0].health, InstanceHealth());
+  EXPECT_EQ(facts[0].process.id, 0);
+
+  ASSERT_TRUE(model->SetPlacements({}).ok());
+  EXPECT_FALSE(model->CanServe());
+  EXPECT_TRUE(model->Instances().empty());
+}
+
 TEST(ModelTest, SetPlacements_AddsAndRetiresInstances) {
   std::atomic<int> destroyed{0};
   auto fake = std::make_unique<FakeModel>();

@@ -59,6 +59,9 @@ Result<ModelHandle> RegistrySnapshot::Lookup(std::string_view name,
     HEADRACE_ASSIGN_OR_RETURN(entry, Resolve(name));
   }
   if (!version) {
+    version = entry->default_version;
+  }
+  if (!version) {
     for (auto it = entry->versions.rbegin(); it != entry->versions.rend(); ++it) {
       if (it->second.state == ModelState::kReady) {
         return it->second.model;
@@ -103,6 +106,17 @@ void Registry::SetVersions(std::vector<VersionChange> changes) {
 void Registry::AddModel(const std::string& name) {
   Change([&](RegistrySnapshot::Models& models) {
     models.try_emplace(name, std::make_shared<const ModelEntry>());
+  });
+}
+
+void Registry::SetDefaultVersion(const std::string& name, std::optional<std::int64_t> version) {
+  Change([&](RegistrySnapshot::Models& models) {
+    const auto found = models.find(name);
+    if (found != models.end()) {
+      auto changed = std::make_shared<ModelEntry>(*found->second);
+      changed->default_version = version;
+      found->second = std::move(changed);
+    }
   });
 }
 

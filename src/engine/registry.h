@@ -37,6 +37,9 @@ bool WasUnloaded(const VersionEntry& entry);
 // All versions of a model that were ever wanted. Empty: found in a repository, never loaded.
 struct ModelEntry {
   std::map<std::int64_t, VersionEntry> versions;
+  // What a request that names no version means, whether it is READY or not. Nothing: the highest
+  // READY version.
+  std::optional<std::int64_t> default_version = {};
 };
 
 // An immutable picture of all models.
@@ -56,7 +59,7 @@ class RegistrySnapshot {
   // unknown model: 'X' is not found"; INVALID_ARGUMENT in the words of a stock Triton when several
   // namespaces have such a model. Never null. Costs one look-up without namespaces, two with them.
   Result<const ModelEntry*> Resolve(std::string_view name) const;
-  // The version asked for, or without one the highest READY version. Failures carry the texts and
+  // The version asked for, or without one the model's default version. Failures carry the texts and
   // codes of contracts, Triton 1.2: NOT_FOUND "Request for unknown model: 'X' is not found" | "...
   // version N is not found" | "... has no available versions"; UNAVAILABLE "... version N is not at
   // ready state". The last also without a version, for a model that loads, unloads or has failed:
@@ -88,6 +91,9 @@ class Registry {
   void SetVersions(std::vector<VersionChange> changes);
   // Makes the model known without versions.
   void AddModel(const std::string& name);
+  // Chooses the model's default version, or with nothing leaves it to the highest READY one. No
+  // effect for a model that is not known.
+  void SetDefaultVersion(const std::string& name, std::optional<std::int64_t> version);
   void RemoveVersion(const std::string& name, std::int64_t version);
   void RemoveModel(const std::string& name);
 

@@ -31,6 +31,23 @@ TEST(RegistryTest, FindsTheHighestReadyVersion_WhenNoneIsAskedFor) {
   EXPECT_EQ(registry.Load()->Lookup("m", 1).value(), one);
 }
 
+TEST(RegistryTest, DefaultVersion_IsMeantWhenNoneIsAskedFor) {
+  Registry registry;
+  const ModelHandle one = StartModel(), two = StartModel();
+  registry.SetVersion("m", 1, Ready(one));
+  registry.SetDefaultVersion("m", 1);
+  registry.SetVersion("m", 2, Ready(two));
+  registry.SetDefaultVersion("unknown", 1);
+  EXPECT_EQ(registry.Load()->Lookup("m", std::nullopt).value(), one);
+  EXPECT_EQ(registry.Load()->Lookup("m", 2).value(), two);
+  EXPECT_EQ(registry.Load()->Find("unknown"), nullptr);
+  registry.SetVersion("m", 1, {.state = ModelState::kLoading, .reason = "", .model = nullptr});
+  EXPECT_EQ(FailureOf(registry, "m", std::nullopt),
+            "UNAVAILABLE: Request for unknown model: 'm' version 1 is not at ready state");
+  registry.SetDefaultVersion("m", std::nullopt);
+  EXPECT_EQ(registry.Load()->Lookup("m", std::nullopt).value(), two);
+}
+
 TEST(RegistryTest, SetVersions_AppliesAllChangesInOneStep) {
   Registry registry;
   const ModelHandle model = StartModel();

@@ -60,6 +60,14 @@ void Model::Runner::Start(std::string name) {
   });
 }
 
+InstanceFacts Model::Runner::Facts() const {
+  return {.name = placement_.name,
+          .on_gpu = placement_.kind == InstanceKind::kGpu,
+          .device_id = placement_.device_id,
+          .health = health_ != nullptr ? health_->health() : InstanceHealth(),
+          .process = instance_->Process()};
+}
+
 void Model::Runner::Retire() {
   if (health_ != nullptr) {
     health_->Leave();

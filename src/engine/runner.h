@@ -53,6 +53,8 @@ class Model::Runner {
   // Whether a retired runner has ended: its destructor waits for nothing then.
   bool ended() const { return ended_.load(std::memory_order_acquire); }
   const InstancePlacement& placement() const { return placement_; }
+  // Not for one that was retired.
+  InstanceFacts Facts() const;
   bool IsCurrentThread() const { return thread_.get_id() == std::this_thread::get_id(); }
 
  private:

@@ -248,6 +248,8 @@ FrontEnd::FrontEnd(FrontEndOptions options, engine::Registry& registry,
 
 FrontEnd::~FrontEnd() = default;
 
+Services& FrontEnd::services() { return impl_->services_; }
+
 net::HttpHandler& FrontEnd::v2_handler() { return impl_->v2_; }
 
 net::HttpHandler& FrontEnd::metrics_handler() { return impl_->metrics_; }

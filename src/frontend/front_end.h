@@ -20,6 +20,8 @@
 
 namespace headrace::frontend {
 
+struct Services;
+
 struct FrontEndOptions {
   std::string server_id = "triton";    // `name` of the server metadata
   std::string server_version = "2.0";  // `version` of it
@@ -49,6 +51,8 @@ class FrontEnd {
            tracing::Tracer& tracer, BlockPool& pool, const Clock& clock);
   ~FrontEnd();
 
+  // What handlers share (frontend/call.h), for handlers of other protocols over the same models.
+  Services& services();
   // Serves the v2 protocol.
   net::HttpHandler& v2_handler();
   // Serves it over gRPC, with health checks and reflection.

@@ -1,6 +1,7 @@
 #include "worker/keeper.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/log.h"
@@ -16,6 +17,12 @@ constexpr auto kWaitTick = std::chrono::milliseconds(20);
 constexpr Nanos kExitTimeout = kSecond;
 // How often the thread that waits for an answer looks up.
 constexpr Nanos kCallTick = 20 * kMillisecond;
+
+std::int64_t UnixMilliseconds() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
 
 }  // namespace
 
@@ -107,6 +114,16 @@ void Keeper::Conclude(Status first_start) {
   }
 }
 
+engine::InstanceProcess Keeper::process() const {
+  std::lock_guard lock(mutex_);
+  return process_facts_;
+}
+
+void Keeper::ShowProcess(engine::InstanceProcess process) {
+  std::lock_guard lock(mutex_);
+  process_facts_ = process;
+}
+
 // Shows what the life cycle says to the other threads.
 void Keeper::Publish() {
   if (shown_ == std::pair(life_.state(), life_.starts())) {
@@ -171,6 +188,7 @@ LifeAction Keeper::StartWorker() {
     return StartFailed(process.status());
   }
   process_ = *std::move(process);
+  ShowProcess({.id = process_->pid(), .started_unix_ms = UnixMilliseconds()});
   side_ = std::make_unique<SideHandler>(session_, options_.side);
   phase_ = Phase::kHello;
   return life_.OnStarted(clock_.Now());

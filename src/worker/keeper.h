@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "engine/instance_facts.h"
 #include "engine/instance_health.h"
 #include "worker/event_flag.h"
 #include "worker/life_cycle.h"
@@ -68,6 +69,8 @@ class Keeper {
   // `listener` hears of every change of the health from now on, from the keeper's thread; soon, if
   // no worker is ready. Called once.
   void Watch(engine::HealthListener listener);
+  // The worker that lives now.
+  engine::InstanceProcess process() const;
   // What the model says of itself; any thread.
   Status ModelReadiness() const { return readiness_.report(); }
 
@@ -91,6 +94,7 @@ class Keeper {
   void FailLate();
   Nanos NextLook() const;
   void Publish();
+  void ShowProcess(engine::InstanceProcess process);
   void TellHealth();
   void Conclude(Status first_start);
 
@@ -134,6 +138,7 @@ class Keeper {
     Status why;  // OK: it ends by itself
   };
   std::optional<Command> command_;
+  engine::InstanceProcess process_facts_;  // of process_
   std::weak_ptr<Session> last_ended_;
   Status last_end_;
 

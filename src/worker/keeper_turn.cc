@@ -137,6 +137,7 @@ LifeAction Keeper::EndWorker() {
   }
   Conclude(Unavailable("{}: the worker ended while it started: {}", options_.label, how));
   process_.reset();
+  ShowProcess({});
   if (session_ != nullptr) {
     {
       std::lock_guard lock(mutex_);

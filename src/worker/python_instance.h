@@ -36,6 +36,8 @@ class PythonInstance final : public engine::Instance, public engine::SelfReport 
     keeper_->Watch(std::move(listener));
   }
 
+  engine::InstanceProcess Process() const override { return keeper_->process(); }
+
   Status Readiness() const override { return keeper_->ModelReadiness(); }
 
  private:
