@@ -24,6 +24,7 @@ inline void ExecuteEcho(engine::Batch batch) {
     const Tensor& input = request->inputs.front().tensor;
     engine::InferResponse response;
     response.outputs.push_back({"body", input});
+    response.final = true;
     request->Send(std::move(response));
     request->Finish(OkStatus());
   }

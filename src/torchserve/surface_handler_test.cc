@@ -113,7 +113,7 @@ TEST_F(CorsTest, Preflight_IsAnsweredWhateverItsRoute) {
                                       "Access-Control-Request-Method: POST\r\n");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.Header("Access-Control-Allow-Origin"), "https://a.example");
-  EXPECT_EQ(client.Exchange("OPTIONS", "/models").status, 404);
+  EXPECT_EQ(client.Exchange("OPTIONS", "/models").status, 405);
 }
 
 }  // namespace
