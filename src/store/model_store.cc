@@ -136,8 +136,9 @@ void ModelStore::Scale(Scaling scaling, StoreDone done) {
   impl_->Scale(std::move(scaling), std::move(done));
 }
 void ModelStore::Resize(std::string name, std::string version, std::int64_t worker_count,
-                        StoreDone done) {
-  impl_->Resize(std::move(name), std::move(version), worker_count, std::move(done));
+                        StoreDone done, std::string reason) {
+  impl_->Resize(std::move(name), std::move(version), worker_count, std::move(done),
+                std::move(reason));
 }
 void ModelStore::Unregister(std::string name, std::string version, StoreDone done) {
   impl_->Unregister(std::move(name), std::move(version), std::move(done));
@@ -166,6 +167,28 @@ std::vector<ModelFacts> ModelStore::List() const {
     models.push_back(FactsOf(entry, impl_->Find(*entry.version)));
   }
   return models;
+}
+
+std::vector<ModelStore::ScalableVersion> ModelStore::ScalableVersions() const {
+  std::vector<ScalableVersion> versions;
+  for (const Catalog::Entry& model : impl_->catalog().Defaults()) {
+    std::vector<Catalog::Entry> entries;
+    if (!impl_->catalog().FindAll(model.version->name, entries).ok()) {
+      continue;
+    }
+    for (const Catalog::Entry& entry : entries) {
+      if (engine::ModelHandle handle = impl_->Find(*entry.version)) {
+        versions.push_back({.name = entry.version->name,
+                            .version = entry.version->version,
+                            .worker_count = static_cast<std::int64_t>(entry.state.workers.size()),
+                            .worker_count_min = entry.state.worker_count_min,
+                            .worker_count_max = entry.state.worker_count_max,
+                            .batch_size = entry.version->settings.batch_size,
+                            .model = std::move(handle)});
+      }
+    }
+  }
+  return versions;
 }
 
 bool ModelStore::Healthy() const {
