@@ -111,7 +111,7 @@ def _nothing_written(folder):
     return list((folder / "store").iterdir()) == []
 
 
-@pytest.mark.rows(133)
+@pytest.mark.row(133)
 def test_cve_2023_43654_nothing_comes_from_where_nobody_allowed_it(server, folder, allowed, other):
     before = list(allowed.paths)
     for url in (
@@ -137,7 +137,7 @@ def test_cve_2023_43654_nothing_comes_from_where_nobody_allowed_it(server, folde
     assert allowed.paths == before
 
 
-@pytest.mark.rows(133)
+@pytest.mark.row(133)
 def test_cve_2024_35198_dots_and_links_lead_nowhere(server, folder):
     for url in (
         f"file://{folder}/shared/../secret.mar",
@@ -154,7 +154,7 @@ def test_cve_2024_35198_dots_and_links_lead_nowhere(server, folder):
     assert _nothing_written(folder)
 
 
-@pytest.mark.rows(133)
+@pytest.mark.row(133)
 def test_redirects_are_looked_at_one_by_one(server, folder, allowed, other):
     for name, location in (
         ("away", other.url("/models/a.mar")),
@@ -175,7 +175,7 @@ def test_redirects_are_looked_at_one_by_one(server, folder, allowed, other):
     assert _nothing_written(folder)
 
 
-@pytest.mark.rows(133)
+@pytest.mark.row(133)
 def test_what_is_allowed_comes_and_goes(server, folder, allowed):
     allowed.answers["/models/moved.mar"] = _redirect("/models/a.mar")
     allowed.answers["/models/a.mar"] = _ok(MAR)
@@ -190,7 +190,7 @@ def test_what_is_allowed_comes_and_goes(server, folder, allowed):
         assert _nothing_written(folder)
 
 
-@pytest.mark.rows(134)
+@pytest.mark.row(134)
 def test_downloads_that_are_not_whole_leave_nothing(server, folder, allowed):
     whole = _ok(MAR)
     for name, answer in (
@@ -210,7 +210,7 @@ def test_downloads_that_are_not_whole_leave_nothing(server, folder, allowed):
         assert _nothing_written(folder), name
 
 
-@pytest.mark.rows(134)
+@pytest.mark.row(134)
 def test_a_download_that_stalls_does_not_hold_the_end_up(folder, tmp_path):
     web = _Web(lambda _path: b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nslow", hold=True)
     server = torchserve_program.TorchServeProgram(

@@ -59,7 +59,9 @@ def test_a_request_starts_the_first_worker(tmp_path):
         _scale(server, 0, 2)
         assert _describe(server)["workers"] == []
         # Taken note of at the next look; until then the answer is the same as before.
-        wait.until(lambda: server.ask("POST", "/predictions/m", body=b"hello")[::2] == (200, "hello"), "a worker", LIMIT_S)
+        wait.until(
+            lambda: server.ask("POST", "/predictions/m", body=b"hello")[::2] == (200, "hello"), "a worker", LIMIT_S
+        )
         description = _describe(server)
         assert len(description["workers"]) == 1
         assert (description["minWorkers"], description["maxWorkers"]) == (0, 2)
