@@ -57,7 +57,7 @@ def test_every_command(tmp_path):
 @pytest.mark.parametrize("source", ["torchserve_keys.cc"])
 def test_the_table_has_every_key(source):
     text = (ROOT / "src" / "server" / source).read_text(encoding="utf-8")
-    keys = set(re.findall(r'^    \{"(\w+)", ', text, re.MULTILINE))
+    keys = set(re.findall(r'^    \{"(\w+)",', text, re.MULTILINE))
     assert len(keys) > 50
     table = PAGE[PAGE.index("## Keys of config.properties") :]
     shown = set(re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if "|" in line)))
