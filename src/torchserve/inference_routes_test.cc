@@ -35,6 +35,7 @@ void ExecuteShow(engine::Batch batch) {
     body.shape = Shape({1, static_cast<std::int64_t>(text.size())});
     body.data = Buffer::FromString(std::move(text));
     response.outputs.push_back({"body", std::move(body)});
+    response.final = true;
     request->Send(std::move(response));
     request->Finish(OkStatus());
   }
