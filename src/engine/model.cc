@@ -231,6 +231,12 @@ Status Model::SetPlacements(const std::vector<InstancePlacement>& wanted) {
   return OkStatus();
 }
 
+void Model::SetWaitsForInstances(bool waits) {
+  if (waits_for_instances_.exchange(waits) != waits) {
+    health_->Expect(waits ? 1 : -1);
+  }
+}
+
 std::size_t Model::instance_count() const {
   std::lock_guard lock(runners_mutex_);
   return runners_.size();

@@ -108,6 +108,9 @@ class Model : public std::enable_shared_from_this<Model> {
   // ended) everything stays as it was. Requests never notice. An empty `wanted` is for models that
   // may have no instances: what is queued is refused then.
   Status SetPlacements(const std::vector<InstancePlacement>& wanted);
+  // While it is on, requests wait in the queue although there is no instance, as they do while
+  // instances start: whoever sets it sees to it that one comes, or takes it back. Off at first.
+  void SetWaitsForInstances(bool waits);
   std::size_t instance_count() const;
   // Those that the model has now, in the order in which they were made. Never blocks on them.
   std::vector<InstanceFacts> Instances() const;
@@ -170,6 +173,7 @@ class Model : public std::enable_shared_from_this<Model> {
   std::atomic<std::size_t> tickets_taken_{0};
   std::unique_ptr<Scheduler> queue_;
   std::shared_ptr<HealthBoard> health_;
+  std::atomic<bool> waits_for_instances_{false};
   std::shared_ptr<ResponseOrder> order_;  // null unless preserve_ordering
   mutable std::mutex stop_mutex_;         // guards what follows once started
   std::unique_ptr<LoadedModel> loaded_;

@@ -148,8 +148,7 @@ std::optional<TorchServeError> FindHandler(std::string_view model, std::string_v
 }
 
 void Predict(Services& services, LoopContext& loop, net::HttpExchangeRef exchange,
-             std::string_view model_name, std::string_view version,
-             const PredictionTarget& target,
+             std::string_view model_name, std::string_view version, const PredictionTarget& target,
              PredictionWatcher* watcher) {
   std::string request_id = RequestIdOf(exchange->head());
   engine::ModelHandle model;

@@ -222,8 +222,8 @@ Result<ResolvedConfig> ResolveConfig(const std::vector<std::string>& arguments,
     HEADRACE_RETURN_IF_ERROR(resolver.Apply(*entry, text, "flag"));
   }
   if (!flags.help && !flags.print_reference) {
-    HEADRACE_RETURN_IF_ERROR(CompleteTorchServe(resolver.resolved().config, environment,
-                                                resolver.resolved().warnings));
+    HEADRACE_RETURN_IF_ERROR(
+        CompleteTorchServe(resolver.resolved().config, environment, resolver.resolved().warnings));
   }
   resolver.resolved().help = flags.help;
   resolver.resolved().print_config = flags.print_config;

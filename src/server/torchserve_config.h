@@ -47,6 +47,7 @@ struct TorchServeConfig {
   std::string model_snapshot;            // JSON; not empty: load_models is not looked at
   std::vector<std::string> allowed_urls;
   bool enable_model_api = false;
+  bool autoscale = true;  // models with two numbers of workers
   std::optional<std::int64_t> default_workers_per_model;
   std::int64_t default_response_timeout = 120, default_startup_timeout = 120;
   std::int64_t unregister_model_timeout = 120;

@@ -179,6 +179,7 @@ constexpr TorchServeKey kKeys[] = {
     {"job_queue_size", SetNumber<&Config::job_queue_size, 1, 1'000'000>},
     {"number_of_netty_threads", SetThreadCount},
     {"netty_client_threads", nullptr, "workers have no threads of the server's", "0"},
+    {"autoscale", SetBool<&Config::autoscale>},
     {"number_of_gpu", SetNumber<&Config::number_of_gpu, 0, 1024>},
 
     {"metrics_mode", SetMetricsMode},

@@ -11,6 +11,7 @@
 #include "frontend/call.h"
 #include "server/torchserve_part_options.h"
 #include "server/torchserve_start_models.h"
+#include "store/autoscaler.h"
 #include "store/model_store.h"
 #include "store/snapshot.h"
 #include "store/url_fetcher.h"
@@ -60,6 +61,9 @@ class TorchServeSide::Impl {
         clock_(parts.clock) {
     metrics_.SetOwnPage([&front_end = parts.front_end] { return front_end.MetricsPage(); });
     metrics_.SetWorkers([this] { return torchserve::LoadedWorkersOf(store_); });
+    if (config_.autoscale) {
+      autoscaler_.emplace(store::AutoscalerOptions(), scaling_, clock_);
+    }
     if (!config_.disable_system_metrics) {
       host_metrics_.emplace(
           torchserve::HostMetricsOptions{.interval = MetricInterval(config_), .gpus = parts.gpus},
@@ -90,6 +94,7 @@ class TorchServeSide::Impl {
     if (loaded_.exchange(false)) {
       WriteSnapshot(store::SnapshotOccasion::kShutdown);
     }
+    autoscaler_.reset();
     fetcher_->Stop();
     const bool clean = workflows_.Shutdown(left());
     return store_.Shutdown(left()) && clean;
@@ -115,6 +120,8 @@ class TorchServeSide::Impl {
   store::SnapshotWriter snapshots_;
   const Clock& clock_;
   std::atomic<bool> loaded_{false};  // from here on changes are kept
+  store::ModelStoreScaling scaling_{store_};
+  std::optional<store::Autoscaler> autoscaler_;
   std::optional<torchserve::HostMetrics> host_metrics_;
 };
 

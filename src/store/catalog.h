@@ -35,7 +35,9 @@ struct VersionState {
   std::int64_t worker_count_min = 0, worker_count_max = 0;  // that it is to have
   std::vector<engine::InstancePlacement> workers;           // that it was given
   std::int64_t starting = 0;                                // workers, just now
-  std::string load_error;  // of the last start of workers that failed; empty: none
+  std::string load_error;                // of the last start of workers that failed; empty: none
+  std::string scaling_reason;            // of the last Resize; empty: there was none
+  std::int64_t worker_count_wanted = 0;  // by it
 };
 
 using VersionPtr = std::shared_ptr<const VersionRecord>;

@@ -93,6 +93,8 @@ ModelFacts FactsOf(const Catalog::Entry& entry, engine::ModelHandle model) {
   facts.is_default = entry.is_default;
   facts.loaded_at_start = version.at_start;
   facts.load_error = entry.state.load_error;
+  facts.scaling_reason = entry.state.scaling_reason;
+  facts.worker_count_wanted = entry.state.worker_count_wanted;
   if (model != nullptr) {
     facts.queue_depth = static_cast<std::int64_t>(model->pending_count());
     for (const engine::InstanceFacts& instance : model->Instances()) {

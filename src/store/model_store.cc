@@ -1,7 +1,7 @@
 #include "store/model_store.h"
 
 #include <algorithm>
-#include <latch>
+#include <future>
 #include <utility>
 
 #include "base/log.h"
@@ -12,6 +12,8 @@ namespace headrace::store {
 namespace {
 
 constexpr char kAllVersions[] = "all";
+// Each worker has its own limit, which is far below.
+constexpr Nanos kStartTimeMax = 24 * 3600 * kSecond;
 
 repository::VersionLoader::Parts LoaderParts(engine::BackendProvider& backends,
                                              engine::Registry& registry, BlockPool& pool) {
@@ -79,29 +81,27 @@ void ModelStore::Impl::Changed() const {
 }
 
 void ModelStore::Impl::LoadAtStart(const std::vector<StartModel>& models) {
-  std::latch loaded(static_cast<std::ptrdiff_t>(models.size()));
-  std::vector<StoreReply> replies(models.size());
-  for (std::size_t i = 0; i < models.size(); ++i) {
-    Registration registration = models[i].registration;
-    registration.at_start = registration.synchronous = true;
-    Register(std::move(registration), {}, [&, i](StoreReply reply) {
-      replies[i] = std::move(reply);
-      loaded.count_down();
-    });
-  }
-  loaded.wait();
-  for (std::size_t i = 0; i < models.size(); ++i) {
-    const StoreReply& reply = replies[i];
+  // Registered one after the other, so that their order decides what is the default; their workers
+  // start side by side.
+  for (const StartModel& model : models) {
+    Registration registration = model.registration;
+    registration.at_start = true;
+    registration.synchronous = false;
+    std::promise<StoreReply> registered;
+    Register(std::move(registration), {},
+             [&registered](StoreReply reply) { registered.set_value(std::move(reply)); });
+    const StoreReply reply = registered.get_future().get();
     if (!reply.error.ok()) {
-      HEADRACE_LOG_WARNING("Failed to load model: {}: {}", EscapeForLog(models[i].registration.url),
+      HEADRACE_LOG_WARNING("Failed to load model: {}: {}", EscapeForLog(model.registration.url),
                            reply.error.message);
     }
     std::int64_t number = 0;
-    if (!reply.name.empty() && !models[i].default_version.empty() &&
-        catalog_.SetDefault(reply.name, models[i].default_version, number).ok()) {
+    if (!reply.name.empty() && !model.default_version.empty() &&
+        catalog_.SetDefault(reply.name, model.default_version, number).ok()) {
       registry_.SetDefaultVersion(reply.name, number);
     }
   }
+  (void)executor_.WaitUntilIdle(kStartTimeMax);
 }
 
 bool ModelStore::Impl::Shutdown(Nanos timeout) {
@@ -136,8 +136,9 @@ void ModelStore::Scale(Scaling scaling, StoreDone done) {
   impl_->Scale(std::move(scaling), std::move(done));
 }
 void ModelStore::Resize(std::string name, std::string version, std::int64_t worker_count,
-                        StoreDone done) {
-  impl_->Resize(std::move(name), std::move(version), worker_count, std::move(done));
+                        StoreDone done, std::string reason) {
+  impl_->Resize(std::move(name), std::move(version), worker_count, std::move(done),
+                std::move(reason));
 }
 void ModelStore::Unregister(std::string name, std::string version, StoreDone done) {
   impl_->Unregister(std::move(name), std::move(version), std::move(done));
@@ -166,6 +167,28 @@ std::vector<ModelFacts> ModelStore::List() const {
     models.push_back(FactsOf(entry, impl_->Find(*entry.version)));
   }
   return models;
+}
+
+std::vector<ModelStore::ScalableVersion> ModelStore::ScalableVersions() const {
+  std::vector<ScalableVersion> versions;
+  for (const Catalog::Entry& model : impl_->catalog().Defaults()) {
+    std::vector<Catalog::Entry> entries;
+    if (!impl_->catalog().FindAll(model.version->name, entries).ok()) {
+      continue;
+    }
+    for (const Catalog::Entry& entry : entries) {
+      if (engine::ModelHandle handle = impl_->Find(*entry.version)) {
+        versions.push_back({.name = entry.version->name,
+                            .version = entry.version->version,
+                            .worker_count = static_cast<std::int64_t>(entry.state.workers.size()),
+                            .worker_count_min = entry.state.worker_count_min,
+                            .worker_count_max = entry.state.worker_count_max,
+                            .batch_size = entry.version->settings.batch_size,
+                            .model = std::move(handle)});
+      }
+    }
+  }
+  return versions;
 }
 
 bool ModelStore::Healthy() const {

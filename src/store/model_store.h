@@ -128,6 +128,9 @@ struct ModelFacts {
   bool loaded_at_start = false;
   bool native = false;     // served without Python (docs/handlers.md)
   std::string load_error;  // of the last start of workers that failed; empty: none
+  // Of the last change that the load was the reason for; empty: there was none.
+  std::string scaling_reason;
+  std::int64_t worker_count_wanted = 0;
   std::vector<WorkerFacts> workers;
   engine::ModelHandle model;  // pins the version; null while it is going
 };
@@ -169,7 +172,18 @@ class ModelStore {
   void Scale(Scaling scaling, StoreDone done);
   // The same, to exactly `worker_count`, which lies between the two: the two stay what they are.
   // For store/autoscaler.h. kBadRequest if it lies elsewhere.
-  void Resize(std::string name, std::string version, std::int64_t worker_count, StoreDone done);
+  // `reason` is shown by `describe`.
+  void Resize(std::string name, std::string version, std::int64_t worker_count, StoreDone done,
+              std::string reason = {});
+  // What store/autoscaler.h has to know of all versions. Does not block.
+  struct ScalableVersion {
+    std::string name, version;
+    std::int64_t worker_count = 0;  // that it was given
+    std::int64_t worker_count_min = 0, worker_count_max = 0;
+    std::int64_t batch_size = 1;
+    engine::ModelHandle model;
+  };
+  std::vector<ScalableVersion> ScalableVersions() const;
   // Takes no more requests at once; done when those that it had are answered.
   void Unregister(std::string name, std::string version, StoreDone done);
   void SetDefault(std::string name, std::string version, StoreDone done);

@@ -31,7 +31,8 @@ class ModelStore::Impl {
 
   void Register(Registration registration, std::string workflow, StoreDone done);
   void Scale(Scaling scaling, StoreDone done);
-  void Resize(std::string name, std::string version, std::int64_t worker_count, StoreDone done);
+  void Resize(std::string name, std::string version, std::int64_t worker_count, StoreDone done,
+              std::string reason);
   void Unregister(std::string name, std::string version, StoreDone done);
   void SetDefault(std::string name, std::string version, StoreDone done);
   void LoadAtStart(const std::vector<StartModel>& models);

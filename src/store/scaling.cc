@@ -110,7 +110,7 @@ void ModelStore::Impl::Scale(Scaling scaling, StoreDone done) {
 }
 
 void ModelStore::Impl::Resize(std::string name, std::string version, std::int64_t worker_count,
-                              StoreDone done) {
+                              StoreDone done, std::string reason) {
   Catalog::Entry entry;
   StoreError error = catalog_.Find(name, version, entry);
   if (error.ok() && (worker_count < entry.state.worker_count_min ||
@@ -123,6 +123,10 @@ void ModelStore::Impl::Resize(std::string name, std::string version, std::int64_
     done(Failed(std::move(error)));
     return;
   }
+  catalog_.Update(*entry.version, [&](VersionState& state) {
+    state.scaling_reason = std::move(reason);
+    state.worker_count_wanted = worker_count;
+  });
   Submit(name, done, [this, worker_count, resized = entry.version, done](const Finish& finish) {
     const Status status = SetWorkerCount(resized, worker_count);
     done(status.ok() ? StoreReply{.error = {},

@@ -116,7 +116,7 @@ TEST(WorkflowSpecTest, NamesWhatIsWrong) {
   const std::pair<std::string, const char*> cases[] = {
       {"", "models"},
       {"[1]", "map"},
-      {"models: [", "line"},
+      {"models: [", "1:1: end of sequence"},
       {"{models: {a: {url: a.mar}}}", "`dag`"},
       {"{dag: {a: []}}", "`models`"},
       {"{models: [], dag: {a: []}}", "`models`"},

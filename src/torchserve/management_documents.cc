@@ -71,6 +71,11 @@ void WriteModel(const store::ModelFacts& model, std::string_view customized, Jso
   if (!customized.empty()) {
     json.Key("customizedMetadata").Raw(customized);
   }
+  if (!model.scaling_reason.empty()) {
+    json.Key("autoscaling").BeginObject();
+    json.Key("wantedWorkers").Int(model.worker_count_wanted);
+    json.Key("reason").String(model.scaling_reason).EndObject();
+  }
   if (!model.load_error.empty()) {
     json.Key("loadError").String(model.load_error);
   }

@@ -249,21 +249,26 @@ def test_a_node_that_does_not_answer_ends_with_an_error(server, register, tmp_pa
 
 def test_unregistering_lets_requests_end(server, register, tmp_path):
     register("leaving", "{models: {m: {url: m.mar, timeout-ms: 60000}}, dag: {m: []}}")
-    answers = []
-    request = threading.Thread(
-        target=lambda: answers.append(server.ask("POST", "/wfpredict/leaving", body=f"wait {tmp_path}/go".encode()))
-    )
-    request.start()
+    answers = {}
+
+    def send():
+        answers["request"] = server.ask("POST", "/wfpredict/leaving", body=f"wait {tmp_path}/go".encode())
+
+    def remove():
+        answers["removal"] = _manage(server, "DELETE", "/workflows/leaving")
+
+    threads = [threading.Thread(target=send), threading.Thread(target=remove)]
+    threads[0].start()
     wait.until(lambda: (tmp_path / "go.begun").exists(), "the execution begins", 60)
-    removal = threading.Thread(target=lambda: answers.append(_manage(server, "DELETE", "/workflows/leaving")))
-    removal.start()
-    wait.until(lambda: server.ask("POST", "/wfpredict/leaving", body=b"x")[0] == 404, "it is out of sight", 60)
+    threads[1].start()
+    wait.until(lambda: _manage(server, "GET", "/workflows/leaving")[0] == 404, "it is out of sight", 60)
+    assert server.ask("POST", "/wfpredict/leaving", body=b"x")[0] == 404
     assert not answers
     (tmp_path / "go").touch()
-    request.join()
-    removal.join()
-    assert answers[0][0] == 200
-    assert answers[1] == (200, {"status": 'Workflow "leaving" unregistered'})
+    for thread in threads:
+        thread.join()
+    assert answers["request"][::2] == (200, f"m(wait {tmp_path}/go)")
+    assert answers["removal"] == (200, {"status": 'Workflow "leaving" unregistered'})
 
 
 @pytest.mark.parametrize(
