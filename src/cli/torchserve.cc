@@ -93,7 +93,6 @@ int Stop(const PidFile::Taken& taken) {
   return Say("TorchServe has stopped.", 0);
 }
 
-// Serves in this process. `started`: a pipe that hears of the listeners; -1: nobody waits.
 // Handlers learn what the headers of sequences are called by the variables that TorchServe has for
 // it. Before there are threads.
 void NameSequenceHeaders(const server::TorchServeConfig& config) {
@@ -102,6 +101,7 @@ void NameSequenceHeaders(const server::TorchServeConfig& config) {
   ::setenv("TS_REQUEST_SEQUENCE_END", config.ts_header_key_sequence_end.c_str(), 1);
 }
 
+// Serves in this process. `started`: a pipe that hears of the listeners; -1: nobody waits.
 int Run(const server::ResolvedTorchServe& resolved, const PidFile& pid_file, int started) {
   const server::TorchServeConfig& config = resolved.config.torchserve;
   NameSequenceHeaders(config);

@@ -55,7 +55,6 @@ inline constexpr std::string_view kQueueFullText = "Exceeds maximum queue size";
 inline constexpr std::string_view kNoTicketText = "no instance of the model is free";
 inline constexpr std::string_view kWaitedTooLongText = "Request timeout expired";
 
-
 struct QueueLimits {
   std::size_t request_count_max = 65'536;  // beyond: UNAVAILABLE "Exceeds maximum queue size"
   std::size_t byte_size_max = std::size_t{1} << 30;  // of queued input tensors

@@ -125,18 +125,14 @@ def test_request_that_stops_at_its_first_step_has_a_whole_answer(server):
 def test_requests_join_and_leave_the_running_batch(server, tmp_path):
     gate = tmp_path / "second"
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        with requests.post(
-            f"http://{server.url}/predictions/count",
-            json={"count": 50, "gate": str(gate)},
-            stream=True,
-            timeout=_LIMIT_S,
-        ) as long_one:
-            # It joins at the second step of the other, which waits in its first one for it to be queued.
-            short_one = pool.submit(_count, server, 2)
-            _wait_under_way(server, "count", 2)
-            gate.touch()
-            assert short_one.result(_LIMIT_S).text == "1 of 2 known 2\n0 of 2 known 2\n"
-            pieces = b"".join(long_one.iter_content(None)).decode().splitlines()
+        long_one = pool.submit(_count, server, 50, gate=str(gate))
+        _wait_under_way(server, "count", 1)
+        # It joins at the second step of the other, which waits in its first one for it to be queued.
+        short_one = pool.submit(_count, server, 2)
+        _wait_under_way(server, "count", 2)
+        gate.touch()
+        assert short_one.result(_LIMIT_S).text == "1 of 2 known 2\n0 of 2 known 2\n"
+        pieces = long_one.result(_LIMIT_S).text.splitlines()
     assert len(pieces) == 50
     assert pieces[:4] == ["49 of 1 known 1", "48 of 2 known 2", "47 of 2 known 2", "46 of 1 known 1"]
 
