@@ -53,9 +53,9 @@ struct LoadedWorker {
   double load_time_ms = 0;
 };
 
-// Thread-safe. On a request's path it costs three or four relaxed additions for the answer and
-// about ten for the prediction, one look-up under a shared lock, and with lines about a microsecond
-// for each (bench/torchserve_metrics.cc).
+// Thread-safe. On a request's path it costs one relaxed addition for the answer, and for a
+// prediction about ten, a look-up under a shared lock and two small objects; with lines, the
+// formatting of six (bench/torchserve_metrics.cc measures both).
 class Metrics final : public net::HttpAnswerObserver,
                       public frontend::PredictionWatcher,
                       public worker::MetricLineSink {
