@@ -101,10 +101,10 @@ class VersionBoard {
   std::condition_variable hurry_;         // deadline_ is set
   std::map<Key, std::uint64_t> changes_;  // the number of the last change of each version's state:
                                           // those that are this board's; guarded by mutex_
-  std::uint64_t change_count_ = 0;   // guarded by mutex_
-  std::size_t ending_ = 0;           // guarded by mutex_
-  bool all_drained_in_time_ = true;  // guarded by mutex_
-  Nanos deadline_ = kNever;          // guarded by mutex_
+  std::uint64_t change_count_ = 0;        // guarded by mutex_
+  std::size_t ending_ = 0;                // guarded by mutex_
+  bool all_drained_in_time_ = true;       // guarded by mutex_
+  Nanos deadline_ = kNever;               // guarded by mutex_
   std::condition_variable pending_added_;
   std::map<Key, engine::VersionEntry> pending_;  // not yet in the registry; guarded by mutex_
   bool batching_ = false;                        // guarded by mutex_

@@ -1,7 +1,7 @@
 #include "store/model_store.h"
 
 #include <algorithm>
-#include <latch>
+#include <future>
 #include <utility>
 
 #include "base/log.h"
@@ -12,6 +12,8 @@ namespace headrace::store {
 namespace {
 
 constexpr char kAllVersions[] = "all";
+// Each worker has its own limit, which is far below.
+constexpr Nanos kStartTimeMax = 24 * 3600 * kSecond;
 
 repository::VersionLoader::Parts LoaderParts(engine::BackendProvider& backends,
                                              engine::Registry& registry, BlockPool& pool) {
@@ -79,29 +81,27 @@ void ModelStore::Impl::Changed() const {
 }
 
 void ModelStore::Impl::LoadAtStart(const std::vector<StartModel>& models) {
-  std::latch loaded(static_cast<std::ptrdiff_t>(models.size()));
-  std::vector<StoreReply> replies(models.size());
-  for (std::size_t i = 0; i < models.size(); ++i) {
-    Registration registration = models[i].registration;
-    registration.at_start = registration.synchronous = true;
-    Register(std::move(registration), {}, [&, i](StoreReply reply) {
-      replies[i] = std::move(reply);
-      loaded.count_down();
-    });
-  }
-  loaded.wait();
-  for (std::size_t i = 0; i < models.size(); ++i) {
-    const StoreReply& reply = replies[i];
+  // Registered one after the other, so that their order decides what is the default; their workers
+  // start side by side.
+  for (const StartModel& model : models) {
+    Registration registration = model.registration;
+    registration.at_start = true;
+    registration.synchronous = false;
+    std::promise<StoreReply> registered;
+    Register(std::move(registration), {},
+             [&registered](StoreReply reply) { registered.set_value(std::move(reply)); });
+    const StoreReply reply = registered.get_future().get();
     if (!reply.error.ok()) {
-      HEADRACE_LOG_WARNING("Failed to load model: {}: {}", EscapeForLog(models[i].registration.url),
+      HEADRACE_LOG_WARNING("Failed to load model: {}: {}", EscapeForLog(model.registration.url),
                            reply.error.message);
     }
     std::int64_t number = 0;
-    if (!reply.name.empty() && !models[i].default_version.empty() &&
-        catalog_.SetDefault(reply.name, models[i].default_version, number).ok()) {
+    if (!reply.name.empty() && !model.default_version.empty() &&
+        catalog_.SetDefault(reply.name, model.default_version, number).ok()) {
       registry_.SetDefaultVersion(reply.name, number);
     }
   }
+  (void)executor_.WaitUntilIdle(kStartTimeMax);
 }
 
 bool ModelStore::Impl::Shutdown(Nanos timeout) {

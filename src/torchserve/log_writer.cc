@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -106,7 +107,12 @@ LogWriter::LogWriter(LogWriterOptions options) : options_(std::move(options)) {
     file_of_[i] = static_cast<int>(files_.size());
     files_.emplace_back(fmt::format("{}/{}", directory, form.file), options_.files);
   }
+  // Signals are others' to take, who may come to block them later than this thread begins.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::thread([this] { Run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!trouble.empty()) {
     Write(LogName::kServer, LogLevel::kWarning, {}, trouble);
   }

@@ -10,7 +10,7 @@ from harness import backends
 ROWS = {*range(1, 131), *range(132, 135), 136, 138, 139, 141, *range(142, 181), *range(188, 196), *range(197, 204)}
 # Without models that have files of their own these have no meaning.
 if not backends.built("onnxruntime"):
-    ROWS -= {139, 156, 188, 189, 190, 191, 192, 193, 195}
+    ROWS -= {156, 188, 189, 190, 191, 192, 193, 195}
 if not (backends.built("onnxruntime") or backends.built("openvino")):
     ROWS -= {111, 112}
 

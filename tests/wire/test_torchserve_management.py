@@ -308,7 +308,7 @@ def test_a_model_that_goes_answers_what_it_has(server, tmp_path):
     gone = []
     unregister = threading.Thread(target=lambda: gone.append(server.status("DELETE", "/models/gate")))
     unregister.start()
-    wait.until(lambda: server.status("GET", "/models/gate")[0] == 404, "the model takes no more")
+    wait.until(lambda: server.ask("GET", "/models/gate")[0] == 404, "the model takes no more")
     assert server.predict("gate", "")[0] in (404, 503)
     assert not gone
     gate.touch()
