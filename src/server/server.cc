@@ -275,6 +275,9 @@ class Server::Impl {
     const Nanos end = clock_.Now() + static_cast<Nanos>(exit_timeout_s) * kSecond;
     const auto left = [&] { return std::max<Nanos>(0, end - clock_.Now()); };
     front_end_.SetDraining();
+    if (torchserve_ != nullptr) {
+      torchserve_->BeginStop();
+    }
     bool clean = listeners_->Drain(left());
     if (torchserve_ != nullptr) {
       clean = torchserve_->Stop(left()) && clean;

@@ -87,6 +87,11 @@ class TorchServeSide::Impl {
     return OkStatus();
   }
 
+  void BeginStop() {
+    autoscaler_.reset();
+    fetcher_->Stop();
+  }
+
   bool Stop(Nanos timeout) {
     const Nanos end = clock_.Now() + timeout;
     const auto left = [&] { return std::max<Nanos>(0, end - clock_.Now()); };
@@ -94,8 +99,7 @@ class TorchServeSide::Impl {
     if (loaded_.exchange(false)) {
       WriteSnapshot(store::SnapshotOccasion::kShutdown);
     }
-    autoscaler_.reset();
-    fetcher_->Stop();
+    BeginStop();
     const bool clean = workflows_.Shutdown(left());
     return store_.Shutdown(left()) && clean;
   }
@@ -148,6 +152,7 @@ TorchServeSide::~TorchServeSide() = default;
 torchserve::Apis& TorchServeSide::apis() { return impl_->apis(); }
 worker::MetricLineSink& TorchServeSide::metric_lines() { return impl_->metric_lines(); }
 Status TorchServeSide::LoadModels() { return impl_->LoadModels(); }
+void TorchServeSide::BeginStop() { impl_->BeginStop(); }
 bool TorchServeSide::Stop(Nanos timeout) { return impl_->Stop(timeout); }
 
 }  // namespace headrace::server

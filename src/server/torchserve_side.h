@@ -58,6 +58,8 @@ class TorchServeSide {
   // Loads what the configuration or a snapshot names. Blocks. INVALID_ARGUMENT for a text that
   // cannot be read; models that fail are warned about.
   Status LoadModels();
+  // Before the listeners drain: what is being fetched ends, so that its requests can.
+  void BeginStop();
   // After the listeners have stopped: the last snapshot, then the models. False if requests were
   // still in flight at the end of `timeout`.
   bool Stop(Nanos timeout);

@@ -191,7 +191,7 @@ def test_life_of_a_workflow_of_the_published_archiver(server):
 
     status, headers, body = server.ask("POST", "/wfpredict/sequence", body=b"hello")
     assert (status, json.loads(body)) == (200, {"body": "m(hello)"})
-    assert headers["content-type"] == "application/json"
+    assert headers["Content-Type"] == "application/json"
     assert headers["x-request-id"]
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     status, _, body = server.ask("POST", "/wfpredict/sequence", body=b"data=form", headers=form)
@@ -232,7 +232,7 @@ def test_several_leaves_are_one_object(server, register):
     register("leaves", LEAVES)
     status, headers, body = server.ask("POST", "/wfpredict/leaves", body=b"in")
     assert (status, json.loads(body)) == (200, {"a": "a(in)", "text": "plain text"})
-    assert headers["content-type"] == "application/json"
+    assert headers["Content-Type"] == "application/json"
     register("bytes", LEAVES.replace("text", "picture"))
     status, _, body = server.ask("POST", "/wfpredict/bytes", body=b"in")
     assert status == 500
