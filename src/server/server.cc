@@ -100,6 +100,7 @@ store::ModelStoreOptions StoreOptions(const repository::ModelManagerOptions& man
   options.gpu_ids = manager.gpu_ids;
   options.placer = manager.placer;
   options.thread_counts = manager.thread_counts;
+  options.cpu = manager.cpu;
   return options;
 }
 

@@ -52,6 +52,7 @@ struct TorchServeConfig {
   std::int64_t default_response_timeout = 120, default_startup_timeout = 120;
   std::int64_t unregister_model_timeout = 120;
   std::int64_t job_queue_size = 100;
+  std::int64_t max_workers_per_model = 1024, max_model_versions = 10'000;  // keys of our own
   std::int64_t initial_worker_port = 9000;    // workers are called by numbers from here on
   std::optional<std::int64_t> number_of_gpu;  // at most so many are used
   std::string default_service_handler, service_envelope;

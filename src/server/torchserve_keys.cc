@@ -180,6 +180,8 @@ constexpr TorchServeKey kKeys[] = {
     {"number_of_netty_threads", SetThreadCount},
     {"netty_client_threads", nullptr, "workers have no threads of the server's", "0"},
     {"autoscale", SetBool<&Config::autoscale>},
+    {"max_workers_per_model", SetNumber<&Config::max_workers_per_model, 1, 65'536>},
+    {"max_model_versions", SetNumber<&Config::max_model_versions, 1, 1'000'000>},
     {"number_of_gpu", SetNumber<&Config::number_of_gpu, 0, 1024>},
 
     {"metrics_mode", SetMetricsMode},

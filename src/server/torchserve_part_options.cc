@@ -16,6 +16,8 @@ Result<store::ModelStoreOptions> StoreOptionsOf(const TorchServeConfig& config,
   options.startup_timeout_s = config.default_startup_timeout;
   options.unregister_timeout_s = config.unregister_model_timeout;
   options.job_queue_size = config.job_queue_size;
+  options.worker_count_max = config.max_workers_per_model;
+  options.version_count_max = static_cast<std::size_t>(config.max_model_versions);
   options.worker_count_of_registered = config.default_workers_per_model.value_or(0);
   // 0 means to TorchServe that it chooses.
   if (config.default_workers_per_model.value_or(0) > 0) {

@@ -137,7 +137,7 @@ StoreError CheckWorkerCounts(std::int64_t min, std::int64_t max, const ModelStor
   if (max > options.worker_count_max) {
     return {StoreFault::kBadRequest,
             fmt::format("A model may have {} workers at most, {} were asked for "
-                        "(--model-worker-count-max)",
+                        "(max_workers_per_model)",
                         options.worker_count_max, max)};
   }
   return {};

@@ -15,14 +15,16 @@ constexpr char kAllVersions[] = "all";
 // Each worker has its own limit, which is far below.
 constexpr Nanos kStartTimeMax = 24 * 3600 * kSecond;
 
-repository::VersionLoader::Parts LoaderParts(engine::BackendProvider& backends,
+repository::VersionLoader::Parts LoaderParts(const ModelStoreOptions& options,
+                                             engine::BackendProvider& backends,
                                              engine::Registry& registry, BlockPool& pool) {
   return {.backends = backends,
           .registry = registry,
           .find_part = [](const std::string&, std::int64_t) { return engine::ModelHandle(); },
           .pool = pool,
           .cache = nullptr,
-          .limiter = nullptr};
+          .limiter = nullptr,
+          .cpu = options.cpu};
 }
 
 }  // namespace
@@ -58,7 +60,7 @@ ModelStore::Impl::Impl(ModelStoreOptions options, engine::BackendProvider& backe
                .links_may_leave = true,  // a folder is served where it lies
                .placer = options_.placer,
                .thread_counts = options_.thread_counts},
-              LoaderParts(backends, registry, pool), clock),
+              LoaderParts(options_, backends, registry, pool), clock),
       pool_(std::make_unique<repository::WorkerPool>("store", options_.thread_count)),
       executor_(*pool_) {}
 

@@ -24,6 +24,10 @@
 #include "store/store_error.h"
 #include "tensor/block_pool.h"
 
+namespace headrace::handler {
+class CpuPool;
+}
+
 namespace headrace::store {
 
 class ArchiveFetcher;  // store/archive_fetcher.h
@@ -65,7 +69,8 @@ struct ModelStoreOptions {
   std::function<void()> registry_changed = {};
   std::vector<int> gpu_ids = {};
   std::shared_ptr<const engine::InstancePlacer> placer = {};  // null: no instance is bound
-  std::map<std::string, int> thread_counts = {};              // see repository::ModelManagerOptions
+  std::shared_ptr<handler::CpuPool> cpu = {};     // of native handlers; null: there are none
+  std::map<std::string, int> thread_counts = {};  // see repository::ModelManagerOptions
 };
 
 struct Registration {

@@ -70,7 +70,7 @@ StoreError ModelStore::Impl::CheckNew(const Preparation& preparation) const {
   if (catalog_.version_count() >= options_.version_count_max) {
     return {StoreFault::kUnavailable,
             fmt::format("The model store has {} versions of models, which is its limit: unregister "
-                        "one",
+                        "one, or raise max_model_versions",
                         options_.version_count_max)};
   }
   return {};
