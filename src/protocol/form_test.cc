@@ -93,7 +93,9 @@ TEST(MultipartTest, Boundary_IsTakenFromTheContentType) {
 
 TEST(UrlencodedTest, Parse_DecodesNamesAndValues) {
   EXPECT_THAT(Urlencoded("a=1&b+c=d%20e%2B+f&novalue&=x&e="),
-              ElementsAre("a()=1", "b c()=d e+ f", "()=x", "e()="));
+              ElementsAre("a()=1", "b c()=d e+ f", "novalue()=", "()=x", "e()="));
+  EXPECT_THAT(Urlencoded("a&b"), ElementsAre("a()="));
+  EXPECT_THAT(Urlencoded("&a=1&&"), ElementsAre("a()=1"));
   EXPECT_THAT(Urlencoded(""), IsEmpty());
   EXPECT_THAT(Urlencoded("a=%0G"), ElementsAre(HasSubstr("two hexadecimal digits")));
   EXPECT_THAT(Urlencoded("a=%2"), ElementsAre(HasSubstr("two hexadecimal digits")));

@@ -70,9 +70,10 @@ Result<UrlencodedForm> ParseUrlencoded(std::string_view body) {
   form.values.reserve(body.size());
   while (!body.empty()) {
     const std::string_view field = body.substr(0, body.find('&'));
+    const bool is_last = field.size() == body.size();
     body.remove_prefix(std::min(field.size() + 1, body.size()));
-    const std::size_t equals = field.find('=');
-    if (equals == std::string_view::npos) {
+    const std::size_t equals = std::min(field.find('='), field.size());
+    if (field.empty() || (equals == field.size() && is_last)) {
       continue;
     }
     if (form.parts.size() == kFormPartCountMax) {
@@ -81,7 +82,7 @@ Result<UrlencodedForm> ParseUrlencoded(std::string_view body) {
     FormPart part;
     HEADRACE_ASSIGN_OR_RETURN(part.name, PercentDecode(field.substr(0, equals), true));
     part.offset = form.values.size();
-    if (!AppendDecoded(field.substr(equals + 1), true, form.values)) {
+    if (!AppendDecoded(field.substr(std::min(equals + 1, field.size())), true, form.values)) {
       return Broken();
     }
     part.byte_size = form.values.size() - part.offset;

@@ -23,8 +23,8 @@ struct UrlencodedForm {
   std::vector<FormPart> parts;  // places in `values`
 };
 
-// Fields without '=' are left out, as TorchServe does. INVALID_ARGUMENT for a wrong '%', and for
-// more than kFormPartCountMax fields.
+// A field without '=' is empty, and is left out at the end, as TorchServe does. INVALID_ARGUMENT
+// for a wrong '%', and for more than kFormPartCountMax fields.
 Result<UrlencodedForm> ParseUrlencoded(std::string_view body);
 
 }  // namespace headrace::protocol

@@ -168,7 +168,10 @@ StoreError Catalog::SetDefault(std::string_view name, std::string_view version,
   }
   const Slot* slot = FindSlot(name, version);
   if (slot == nullptr) {
-    return VersionNotFound(name, version);
+    // TorchServe words it otherwise here.
+    return {
+        StoreFault::kVersionNotFound,
+        fmt::format("Model version {} does not exist for model {}", Shown(version), Shown(name))};
   }
   model->second.default_version = slot->version->version;
   number = slot->version->number;

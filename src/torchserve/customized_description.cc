@@ -83,8 +83,7 @@ void DescribeByHandler(const store::ModelFacts& facts, BlockPool& pool,
   input.name = "data";
   input.tensor.dtype = DataType::kUint8;
   input.tensor.shape = Shape({1, 0});
-  request->parameters.push_back(
-      {"parts", std::string(R"([{"name":"body","type":"","offset":0,"size":0}])")});
+  request->parameters.push_back({"parts", std::string("[]")});  // the handler's row is empty
   request->parameters.push_back({"headers", std::string(R"({"describe":"True"})")});
   request->parameters.push_back({"request_id", request->id});
   if (facts.model->options().sequences) {

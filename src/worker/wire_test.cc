@@ -220,8 +220,8 @@ TEST(WireDecoderTest, CountsThatCannotBeAreRefused) {
   EXPECT_FALSE(patched(0, 2));
   EXPECT_FALSE(patched(0, 5));  // more than were asked for
   EXPECT_FALSE(patched(0, UINT32_MAX));
-  EXPECT_FALSE(patched(4, 1));                                            // zero
-  EXPECT_FALSE(patched(kResponse + offsetof(ResponseFormat, flags), 8));  // unknown
+  EXPECT_FALSE(patched(4, 1));                                             // zero
+  EXPECT_FALSE(patched(kResponse + offsetof(ResponseFormat, flags), 16));  // unknown
   EXPECT_FALSE(patched(kResponse + offsetof(ResponseFormat, tensor_count), 0));
   EXPECT_FALSE(patched(kResponse + offsetof(ResponseFormat, tensor_count), UINT32_MAX));
   EXPECT_FALSE(patched(kResponse + offsetof(ResponseFormat, extras_size), 0));

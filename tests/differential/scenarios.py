@@ -127,6 +127,8 @@ def _contents():
         "same": b"a=1&a=2",
         "empty_value": b"a=",
         "no_equals": b"a&b=2",
+        "no_equals_last": b"b=2&a",
+        "no_equals_alone": b"words",
         "empty": b"",
         "encoded": b"a%20b=c%26d+e",
         "utf8": "a=\u00e4".encode(),

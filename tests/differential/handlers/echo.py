@@ -15,10 +15,12 @@ def handle(rows, context):
         return None
     answers = []
     for index, row in enumerate(rows):
-        headers = {name: context.get_request_header(index, name) for name in _HEADERS}
+        given = context.get_all_request_header(index)
+        headers = {name: _shown(given[name]) for name in _HEADERS if name in given}
         shown = {
             "row": {name: _shown(row[name]) for name in sorted(row)},
-            "headers": {name: value if value is None else _shown(value) for name, value in headers.items()},
+            "headers": headers,
+            "looked_up": context.get_request_header(index, "x-test"),
             "model": context.model_name,
             "version": context.manifest["model"].get("modelVersion"),
             "batch_size": context.system_properties.get("batch_size"),
