@@ -5,11 +5,13 @@ import json
 import re
 
 _VOLATILE = {"startTime": "TIME", "pid": "PID", "memoryUsage": "BYTES"}
+_PASSING = {"autoscaling"}  # what the autoscaler has done by then, which is ours alone
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def _settled(value):
     if isinstance(value, dict):
+        value = {key: item for key, item in value.items() if key not in _PASSING}
         if "memoryUsage" in value:  # a worker: its number depends on how many there have been
             value = {**value, "id": "WORKER"}
         return {key: _VOLATILE.get(key) or _settled(item) for key, item in value.items()}

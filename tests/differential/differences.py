@@ -157,10 +157,6 @@ EXPECTED = {
             " commas, braces, missing keys, etc.",
         ),
     ),
-    "manage configured described": Difference(
-        "workers scale between their two numbers, and describe says why",
-        at={"0.autoscaling": {"wantedWorkers": 1, "reason": "limits changed"}},
-    ),
     "manage register unloadable": Difference(
         _WORKERS,
         message="Failed to start workers for model unloadable version: 1.0. RuntimeError: this handler cannot be loaded",

@@ -49,7 +49,8 @@ class TorchServe(server_module.Server):
             "--ts-config",
             str(work / "config.properties"),
         )
-        environment = {"TEMP": str(work), "TMPDIR": str(work), "LOG_LOCATION": str(work / "logs"), "METRICS_LOCATION": str(work / "logs")}
+        environment = {name: str(work) for name in ("TEMP", "TMPDIR")}
+        environment |= {name: str(work / "logs") for name in ("LOG_LOCATION", "METRICS_LOCATION")}
         self.start((str(command or program()), *options), environment)
 
     def wait_models(self, names, limit_s=120):

@@ -7,6 +7,7 @@ import pathlib
 import re
 import socket
 import subprocess
+import sys
 
 from harness import server as server_module
 
@@ -21,7 +22,9 @@ def program():
 def environment(work):
     """Of a command in the directory `work`, which has its pid file, too."""
     kept = {name: value for name, value in os.environ.items() if name not in _CLEARED and not name.startswith("TS_")}
-    return {**kept, "TMPDIR": str(work)}
+    # Workers run the PATH's python3, which is to be the one with the tests' packages.
+    path = os.pathsep.join((str(pathlib.Path(sys.executable).parent), kept.get("PATH", os.defpath)))
+    return {**kept, "PATH": path, "TMPDIR": str(work)}
 
 
 def run(work, *arguments, limit_s=server_module.START_LIMIT_S, **variables):

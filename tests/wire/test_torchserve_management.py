@@ -233,7 +233,7 @@ def test_versions(server):
     assert server.describe("versions")[0]["modelVersion"] == "2.0"
     assert server.status("PUT", "/models/versions/9/set-default") == (
         404,
-        "Model version: 9 does not exist for model: versions",
+        "Model version 9 does not exist for model versions",
     )
     assert server.status("DELETE", "/models/versions") == (403, "Cannot remove default version for model versions")
     assert server.status("PUT", "/models/versions/1.0", min_worker=2, synchronous="true") == (
