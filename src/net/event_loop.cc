@@ -216,10 +216,12 @@ void EventLoop::Impl::Run() {
     }
     const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, timeout_ms);
     waker_->Awake();
-    now_ = clock_.Now();
+    // What came in before the wait began has been seen; what came in during it may not have been:
+    // the thread can be stopped on its way out of the wait.
+    const Nanos looked = std::exchange(now_, clock_.Now());
     partial_turns = count < 0 || count == kEventsPerTurn ? partial_turns + 1 : 0;
     if (partial_turns == 0 || partial_turns > kPartialTurnsMax) {
-      timers_now = now_;
+      timers_now = looked;
     }
     RunEvents({events.data(), static_cast<std::size_t>(std::max(count, 0))}, wakes);
     RunResumes();

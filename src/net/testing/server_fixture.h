@@ -98,10 +98,10 @@ class ServerFixture : public testing::Test {
     ASSERT_TRUE(port.ok()) << port.status().ToString();
     port_ = *port;
   }
-  // Returns when the loops have seen everything that was sent before: the second task runs in a
-  // turn whose wait began after the call.
+  // Returns when the loops have seen everything that was sent before, and timers the time before:
+  // the second task runs in a turn whose wait began after the call, the third behind its timers.
   void Settle() {
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 3; ++i) {
       for (const auto& loop : server_->loops()) {
         std::promise<void> done;
         loop->PostFunction([&] { done.set_value(); });
