@@ -64,6 +64,9 @@ Result<bool> Channel::Send(const Head& head, std::string_view body, int flags) {
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
       return false;
     }
+    if (errno == ECONNRESET) {
+      left_unread_ = true;  // see Receive: it is told once, to whoever comes first
+    }
     if (IsGone(errno)) {
       return Gone();
     }

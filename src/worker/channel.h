@@ -56,7 +56,8 @@ class Channel {
   Result<std::optional<std::size_t>> Receive(PacketBuffer& buffer);
   Result<std::optional<std::size_t>> TryReceive(PacketBuffer& buffer);
 
-  // After a failed Receive: the other side has gone without having read all that was sent to it.
+  // After a failed Send or Receive: the other side has gone without having read all that was sent
+  // to it.
   bool left_unread() const { return left_unread_; }
 
   // Both directions end: whoever waits here or there is told.

@@ -66,6 +66,12 @@ TEST(ChannelTest, KnowsWhetherTheOtherSideHasReadEverything) {
   unread.theirs.Reset();
   EXPECT_EQ(unread.ours.Receive(buffer).status().code(), StatusCode::kUnavailable);
   EXPECT_TRUE(unread.ours.left_unread());
+  Channel::Pair sent_again = MakePair();
+  ASSERT_TRUE(sent_again.ours.Send({}, "body").ok());
+  sent_again.theirs.Reset();
+  EXPECT_EQ(sent_again.ours.Send({}, "body").status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(sent_again.ours.Receive(buffer).status().code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(sent_again.ours.left_unread()) << "the kernel tells it once, here to Send";
   Channel::Pair all_read = MakePair();
   ASSERT_TRUE(all_read.ours.Send({}, "body").ok());
   char bytes[100];
