@@ -17,6 +17,7 @@
 #include "engine/model.h"
 #include "tensor/heap_buffer.h"
 #include "worker/python_backend.h"
+#include "worker/testing/rogue_worker.h"
 
 namespace headrace::worker::testing {
 
@@ -68,7 +69,7 @@ class BackendFixture : public ::testing::Test {
               engine::ModelOptions options = {}) {
     settings.try_emplace("data-byte-size", "4194304");
     auto backend = PythonBackend::Create(
-        {.runtime_directory = HEADRACE_TEST_ROGUE_WORKER, .settings = std::move(settings)});
+        {.runtime_directory = RogueWorkerDirectory(), .settings = std::move(settings)});
     HEADRACE_RETURN_IF_ERROR(backend.status());
     backend_ = *std::move(backend);
     engine::LoadSpec spec;
