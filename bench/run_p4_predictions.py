@@ -25,26 +25,6 @@ def _archive(path):
         archive.writestr("MAR-INF/MANIFEST.json", json.dumps(manifest))
 
 
-def _torchserve(store, work):
-    work.mkdir()
-    ports = [servers.free_port() for _ in range(5)]
-    settings = {
-        "inference_address": f"http://127.0.0.1:{ports[0]}",
-        "management_address": f"http://127.0.0.1:{ports[1]}",
-        "metrics_address": f"http://127.0.0.1:{ports[2]}",
-        "grpc_inference_port": ports[3],
-        "grpc_management_port": ports[4],
-        "default_workers_per_model": 1,
-        "disable_system_metrics": "true",
-    }
-    config = work / "config.properties"
-    config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
-    command = [servers.peer("torchserve"), "--start", "--foreground", "--ncs", "--disable-token-auth"]
-    command += ["--models", "noop=noop.mar", "--model-store", store, "--ts-config", config]
-    logs = {"LOG_LOCATION": str(work), "METRICS_LOCATION": str(work), "TEMP": str(work)}
-    return servers.Server("TorchServe", [str(part) for part in command], ports[0], logs)
-
-
 def _measure(options, results, scratch, stack):
     wrk.require()
     store, repository = scratch / "store", scratch / "repository"
@@ -56,7 +36,7 @@ def _measure(options, results, scratch, stack):
     load = wrk.Load(scratch / "load", request)
     interpreter = pathlib.Path(sys.executable)
     started = [
-        _torchserve(store, scratch / "torchserve"),
+        servers.torchserve(store, "noop", scratch / "torchserve"),
         servers.headrace(repository, f"--backend-config=handler,interpreter={interpreter}", "--allow-grpc=false"),
     ]
     sides = {side.name: stack.enter_context(side) for side in started}

@@ -103,26 +103,6 @@ def _archive(path, weights):
         archive.writestr("MAR-INF/MANIFEST.json", json.dumps({"runtime": "python", "model": model}))
 
 
-def _torchserve(store, work):
-    work.mkdir()
-    ports = [servers.free_port() for _ in range(5)]
-    settings = {
-        "inference_address": f"http://127.0.0.1:{ports[0]}",
-        "management_address": f"http://127.0.0.1:{ports[1]}",
-        "metrics_address": f"http://127.0.0.1:{ports[2]}",
-        "grpc_inference_port": ports[3],
-        "grpc_management_port": ports[4],
-        "default_workers_per_model": 1,
-        "disable_system_metrics": "true",
-    }
-    config = work / "config.properties"
-    config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
-    command = [servers.peer("torchserve"), "--start", "--foreground", "--ncs", "--disable-token-auth"]
-    command += ["--models", "resnet18=resnet18.mar", "--model-store", store, "--ts-config", config]
-    logs = {"LOG_LOCATION": str(work), "METRICS_LOCATION": str(work), "TEMP": str(work)}
-    return servers.Server("TorchServe", [str(part) for part in command], ports[0], logs)
-
-
 def _first_answer_s(server, request):
     """Seconds from the start of the process until it answers a prediction."""
     while True:
@@ -159,7 +139,7 @@ def _measure(options, results, scratch, stack):
     request = requests.Request(_PATH, {"Content-Type": "image/jpeg"}, photograph.read_bytes())
     load = wrk.Load(scratch / "load", request)
     makers = {
-        "TorchServe": lambda: _torchserve(store, scratch / f"torchserve-{time.monotonic_ns()}"),
+        "TorchServe": lambda: servers.torchserve(store, "resnet18", scratch / f"torchserve-{time.monotonic_ns()}"),
         "Headrace": lambda: servers.headrace(repository),
     }
     starts = {name: [] for name in makers}

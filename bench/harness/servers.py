@@ -143,6 +143,28 @@ def headrace(repository, *options, name="Headrace", backends=None):
     return Server(name, [str(part) for part in command], port)
 
 
+def torchserve(store, model, work):
+    """The stock TorchServe with one worker, serving `model` from `model`.mar in the model store. `work`: a directory that
+    does not exist yet, for its logs."""
+    work.mkdir()
+    ports = [free_port() for _ in range(5)]
+    settings = {
+        "inference_address": f"http://127.0.0.1:{ports[0]}",
+        "management_address": f"http://127.0.0.1:{ports[1]}",
+        "metrics_address": f"http://127.0.0.1:{ports[2]}",
+        "grpc_inference_port": ports[3],
+        "grpc_management_port": ports[4],
+        "default_workers_per_model": 1,
+        "disable_system_metrics": "true",
+    }
+    config = work / "config.properties"
+    config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
+    command = [peer("torchserve"), "--start", "--foreground", "--ncs", "--disable-token-auth"]
+    command += ["--models", f"{model}={model}.mar", "--model-store", store, "--ts-config", config]
+    logs = {"LOG_LOCATION": str(work), "METRICS_LOCATION": str(work), "TEMP": str(work)}
+    return Server("TorchServe", [str(part) for part in command], ports[0], logs)
+
+
 def floor_program():
     """The floor of bench/floor_http.cc."""
     build = headrace_program().parent if "HEADRACE_FLOOR" not in os.environ else None
