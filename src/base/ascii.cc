@@ -16,6 +16,12 @@ bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
                                [](char x, char y) { return Lower(x) == Lower(y); }));
 }
 
+std::string LowerCase(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(), Lower);
+  return lower;
+}
+
 std::string_view TrimBlanks(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) {
     text.remove_prefix(1);

@@ -2,11 +2,15 @@
 #ifndef HEADRACE_BASE_ASCII_H_
 #define HEADRACE_BASE_ASCII_H_
 
+#include <string>
 #include <string_view>
 
 namespace headrace {
 
 bool EqualsIgnoringCase(std::string_view a, std::string_view b);
+
+// With the letters A to Z as a to z; all other bytes stay.
+std::string LowerCase(std::string_view text);
 
 // Without the blanks and tabs at both ends.
 std::string_view TrimBlanks(std::string_view text);

@@ -26,5 +26,10 @@ TEST(AsciiTest, IsHeaderName_AsTheStandardHasIt) {
   }
 }
 
+TEST(AsciiTest, LowerCase_ChangesLettersOnly) {
+  EXPECT_EQ(LowerCase("Ab-Z_@[9\xc4"), "ab-z_@[9\xc4");
+  EXPECT_EQ(LowerCase(""), "");
+}
+
 }  // namespace
 }  // namespace headrace

@@ -1,9 +1,9 @@
 #include "frontend/access_gate.h"
 
-#include <algorithm>
 #include <optional>
 #include <string>
 
+#include "base/ascii.h"
 #include "frontend/grpc_service.h"
 #include "frontend/replies.h"
 #include "frontend/v2_routes.h"
@@ -22,10 +22,7 @@ Refusal RefusalFor(const AccessPolicy::Key& key) {
 
 // As metadata carries it.
 std::string GrpcHeaderOf(const AccessPolicy::Key& key) {
-  std::string name = std::string(kGrpcPrefix) + key.header;
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
-  return name;
+  return LowerCase(std::string(kGrpcPrefix) + key.header);
 }
 
 // The value of a field that must be there exactly once.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/ascii.h"
+#include "base/constant_time.h"
 #include "base/result.h"
 
 namespace headrace::frontend {
@@ -76,15 +77,7 @@ Status AccessPolicy::AddRule(std::string_view rule) {
 }
 
 bool AccessPolicy::Opens(const Key& key, std::optional<std::string_view> value) {
-  if (!value || value->size() != key.value.size()) {
-    return false;
-  }
-  unsigned difference = 0;
-  for (std::size_t i = 0; i < value->size(); ++i) {
-    difference |=
-        static_cast<unsigned char>((*value)[i]) ^ static_cast<unsigned char>(key.value[i]);
-  }
-  return difference == 0;
+  return value && EqualInConstantTime(key.value, *value);
 }
 
 }  // namespace headrace::frontend

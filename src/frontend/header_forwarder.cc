@@ -4,6 +4,7 @@
 #include <regex>
 #include <string>
 
+#include "base/ascii.h"
 #include "protocol/utf8.h"
 
 namespace headrace::frontend {
@@ -19,9 +20,7 @@ constexpr std::string_view kReserved[] = {"sequence_id",       "sequence_start",
                                           "binary_data_output"};
 
 bool IsReserved(std::string_view name) {
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c | 0x20 : c; });
+  const std::string lower = LowerCase(name);
   return lower.starts_with("triton_") ||
          std::find(std::begin(kReserved), std::end(kReserved), lower) != std::end(kReserved);
 }

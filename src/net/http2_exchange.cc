@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <utility>
 
+#include "base/ascii.h"
 #include "net/http2_session.h"
 #include "net/http_listener.h"
 
@@ -35,9 +35,7 @@ void AppendLines(std::string_view lines, Http2Fields& fields) {
     if (colon == std::string_view::npos) {
       continue;
     }
-    std::string name(line.substr(0, colon));
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+    std::string name = LowerCase(line.substr(0, colon));
     if (name != "connection" && name != "keep-alive" && name != "transfer-encoding") {
       fields.emplace_back(std::move(name), line.substr(colon + 2));
     }

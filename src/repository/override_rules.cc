@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <string>
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "repository/protobuf_messages.h"
 
@@ -15,19 +15,12 @@ constexpr std::string_view kRemedy =
     "is refused in a load request, because it could run code; start the server with "
     "--allow-code-override to allow it";
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
-
 // "x.so", "x.so.1", "x.py", "x.pyc", ...
 bool IsCode(std::string_view file_name) {
   // Archives of models hold Python code.
   constexpr std::array<std::string_view, 9> kSuffixes = {".so",  ".py",  ".pyc", ".pyo",   ".pyd",
                                                          ".pth", ".mar", ".tgz", ".tar.gz"};
-  const std::string name = Lower(file_name);
+  const std::string name = LowerCase(file_name);
   return name.find(".so.") != std::string::npos ||
          std::any_of(kSuffixes.begin(), kSuffixes.end(),
                      [&](std::string_view suffix) { return name.ends_with(suffix); });

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
+#include "base/ascii.h"
 #include "base/checked_math.h"
 
 namespace headrace::server {
 
 Result<bool> ParseBool(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string lower = LowerCase(text);
   static constexpr std::array<std::string_view, 4> kTrue = {"true", "on", "1", "yes"};
   static constexpr std::array<std::string_view, 4> kFalse = {"false", "off", "0", "no"};
   if (std::find(kTrue.begin(), kTrue.end(), lower) != kTrue.end()) {

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <optional>
 
+#include "base/ascii.h"
+
 namespace headrace::store {
 namespace {
 
@@ -17,12 +19,6 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsAlnum(char c) { return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool IsUnreserved(char c) { return IsAlnum(c) || Has("-._~", c); }
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return Lower(c); });
-  return lower;
-}
 
 std::uint16_t DefaultPort(SourceUrl::Scheme scheme) {
   return scheme == SourceUrl::Scheme::kHttps ? 443 : 80;
@@ -112,7 +108,7 @@ Result<std::string> NormalisedHost(std::string_view text) {
     }
     return std::string(inet_ntop(AF_INET6, &address, written, sizeof(written)));
   }
-  std::string host = Lower(text);
+  std::string host = LowerCase(text);
   if (host.ends_with('.')) {
     host.pop_back();
   }
@@ -177,7 +173,7 @@ Result<SourceUrl> SourceUrl::Parse(std::string_view text) {
     return InvalidArgument("it has no scheme");
   }
   SourceUrl url;
-  const std::string scheme = Lower(text.substr(0, scheme_end));
+  const std::string scheme = LowerCase(text.substr(0, scheme_end));
   if (scheme == "https") {
     url.scheme = Scheme::kHttps;
   } else if (scheme == "http") {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -13,7 +14,9 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "base/constant_time.h"
 #include "base/unique_fd.h"
+#include "protocol/base64.h"
 
 namespace headrace::torchserve {
 namespace {
@@ -23,33 +26,12 @@ constexpr std::string_view kScheme = "Bearer ";
 
 // 32 bytes as 43 characters of base64url.
 std::string Base64Url(const std::array<unsigned char, kKeyByteSize>& bytes) {
-  static constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string text;
-  unsigned bits = 0;
-  int bit_count = 0;
-  for (const unsigned char byte : bytes) {
-    bits = (bits << 8 | byte) & 0xffff;
-    for (bit_count += 8; bit_count >= 6; bit_count -= 6) {
-      text += kAlphabet[bits >> (bit_count - 6) & 63];
-    }
-  }
-  if (bit_count > 0) {
-    text += kAlphabet[bits << (6 - bit_count) & 63];
-  }
+  std::string text =
+      protocol::EncodeBase64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  text.resize(text.find('='));
   return text;
-}
-
-// In a time that depends on the length of `given` only.
-bool EqualInConstantTime(std::string_view key, std::string_view given) {
-  if (key.size() != given.size()) {
-    return false;
-  }
-  volatile unsigned char difference = 0;
-  for (std::size_t i = 0; i < key.size(); ++i) {
-    difference = static_cast<unsigned char>(difference | (key[i] ^ given[i]));
-  }
-  return difference == 0;
 }
 
 // What follows "Bearer "; nothing: there is no such header.
