@@ -12,6 +12,10 @@ import sys
 # From the top down. A folder of src/ that is missing here is an error, so that this list stays whole.
 _LAYERS = (
     "cli",
+    "tune",
+    "top",
+    "bench",
+    "load",
     "capi",
     "server",
     "torchserve",
