@@ -22,7 +22,8 @@ Aggregate::Aggregate(const LevelSpec& spec, const load::Workload& workload, Nano
       workload_(workload),
       options_(options),
       holds_(spec.stop.request_count > 0 && spec.stop.request_count <= kHeldMax),
-      start_(start) {
+      start_(start),
+      connected_at_(start) {
   if (spec_.arrivals.open()) {
     schedule_.emplace(spec_.arrivals, 0, 1);
     next_arrival_ = schedule_->Next();
@@ -62,6 +63,7 @@ void Aggregate::Take(std::span<const load::RequestRecord> records) {
     }
     const bool no_connection = record.outcome == load::Outcome::kConnect;
     failed_connects_in_row_ = no_connection ? failed_connects_in_row_ + 1 : 0;
+    connected_at_ = no_connection ? connected_at_ : std::max(connected_at_, record.done);
     if (from_ == kNever) {
       continue;
     }
@@ -85,6 +87,12 @@ void Aggregate::TakeMeasured(const load::RequestRecord& record) {
   if (record.intended >= from_ && record.intended < to_) {
     CountIntended(record);
   }
+}
+
+bool Aggregate::ServerGone(Nanos now) const {
+  constexpr std::uint64_t kCountMin = 5;
+  constexpr Nanos kAfter = 2 * kSecond;
+  return failed_connects_in_row_ >= kCountMin && now - connected_at_ >= kAfter;
 }
 
 bool Aggregate::IsGood(const load::RequestRecord& record) const {

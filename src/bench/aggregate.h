@@ -51,8 +51,8 @@ class Aggregate {
     Nanos p99 = 0;
   };
   Glance glance() const;
-  // Whether the last `count` records all failed to connect.
-  bool ServerGone(std::uint64_t count) const { return failed_connects_in_row_ >= count; }
+  // Whether for the last two seconds every request that ended had found no connection.
+  bool ServerGone(Nanos now) const;
 
   // Everything that comes from records: all but client, machine, server, gauges and verdict. Once.
   LevelResult Finish();
@@ -103,6 +103,7 @@ class Aggregate {
   std::uint64_t ended_count_ = 0;
   std::uint64_t failed_count_ = 0;
   std::uint64_t failed_connects_in_row_ = 0;
+  Nanos connected_at_;  // the end of the last request that had a connection
   CoarseHistogram glance_;
   std::optional<load::RequestRecord> first_;
   std::uint64_t next_look_ = 1;         // DecideSla and the interval look at so many at least
