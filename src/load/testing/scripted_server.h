@@ -1,6 +1,6 @@
 // A server on a free loopback port whose answers are what a test's function says.
-#ifndef HEADRACE_LOAD_TESTING_STUB_SERVER_H_
-#define HEADRACE_LOAD_TESTING_STUB_SERVER_H_
+#ifndef HEADRACE_LOAD_TESTING_SCRIPTED_SERVER_H_
+#define HEADRACE_LOAD_TESTING_SCRIPTED_SERVER_H_
 
 #include <functional>
 #include <memory>
@@ -17,22 +17,22 @@
 
 namespace headrace::load::testing {
 
-struct StubRequest {
+struct ScriptedRequest {
   std::string method, target, body;  // gRPC: "", the path, the message
 };
 
-struct StubAnswer {
+struct ScriptedAnswer {
   int status = 200;
   std::string body;
   Status grpc_status;  // of a call; `body` is its message
 };
 
 // Serves HTTP/1.1 and unary gRPC on one port. The script runs on the server's loop.
-class StubServer final : public net::HttpHandler, public net::GrpcHandler {
+class ScriptedServer final : public net::HttpHandler, public net::GrpcHandler {
  public:
-  using Script = std::function<StubAnswer(const StubRequest&)>;
+  using Script = std::function<ScriptedAnswer(const ScriptedRequest&)>;
 
-  explicit StubServer(Script script) : script_(std::move(script)) {
+  explicit ScriptedServer(Script script) : script_(std::move(script)) {
     auto server = net::HttpServer::Create({.loop_count = 1}, pool_, Clock::Real());
     HEADRACE_CHECK(server.ok());
     server_ = std::move(server).value();
@@ -46,7 +46,7 @@ class StubServer final : public net::HttpHandler, public net::GrpcHandler {
     return fmt::format("http://127.0.0.1:{}{}", target_.port, path);
   }
   // What has come so far.
-  std::vector<StubRequest> requests() const {
+  std::vector<ScriptedRequest> requests() const {
     const std::lock_guard lock(mutex_);
     return requests_;
   }
@@ -57,7 +57,7 @@ class StubServer final : public net::HttpHandler, public net::GrpcHandler {
     return plan;
   }
   void OnRequest(net::HttpExchangeRef exchange) override {
-    const StubAnswer answer =
+    const ScriptedAnswer answer =
         Ask({std::string(net::HttpMethodName(exchange->head().method)),
              std::string(exchange->head().target), std::string(exchange->body().view())});
     net::HttpResponse response;
@@ -71,7 +71,7 @@ class StubServer final : public net::HttpHandler, public net::GrpcHandler {
     for (const Buffer& buffer : message) {
       bytes += buffer.view();
     }
-    const StubAnswer answer = Ask({"", std::string(call->head().path), std::move(bytes)});
+    const ScriptedAnswer answer = Ask({"", std::string(call->head().path), std::move(bytes)});
     if (answer.grpc_status.ok()) {
       call->Send({Buffer::CopyOf(answer.body)});
     }
@@ -82,8 +82,8 @@ class StubServer final : public net::HttpHandler, public net::GrpcHandler {
   void OnDrained(const net::GrpcCallRef&) override {}
 
  private:
-  StubAnswer Ask(StubRequest request) {
-    const StubAnswer answer = script_(request);
+  ScriptedAnswer Ask(ScriptedRequest request) {
+    const ScriptedAnswer answer = script_(request);
     const std::lock_guard lock(mutex_);
     requests_.push_back(std::move(request));
     return answer;
@@ -91,7 +91,7 @@ class StubServer final : public net::HttpHandler, public net::GrpcHandler {
 
   const Script script_;
   mutable std::mutex mutex_;  // guards requests_
-  std::vector<StubRequest> requests_;
+  std::vector<ScriptedRequest> requests_;
   BlockPool pool_;
   TargetSpec target_;
   std::unique_ptr<net::HttpServer> server_;  // the last: it calls the rest
@@ -99,4 +99,4 @@ class StubServer final : public net::HttpHandler, public net::GrpcHandler {
 
 }  // namespace headrace::load::testing
 
-#endif  // HEADRACE_LOAD_TESTING_STUB_SERVER_H_
+#endif  // HEADRACE_LOAD_TESTING_SCRIPTED_SERVER_H_
