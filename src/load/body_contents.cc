@@ -1,7 +1,6 @@
 #include "load/body_contents.h"
 
-#include <cmath>
-#include <cstring>
+#include <algorithm>
 #include <utility>
 
 #include "load/file_bytes.h"
@@ -185,7 +184,7 @@ class BodySource {
   // As deep as --shape has dimensions, which are few (AddShape).
   void WriteArray(std::span<const std::int64_t> dims, bool at_random, JsonWriter& json) {
     if (dims.empty()) {
-      json.Float(at_random ? std::ldexp(static_cast<float>(random_() >> 40), -24) : 0);
+      json.Float(at_random ? static_cast<float>(random_.Uniform()) : 0);
       return;
     }
     json.BeginArray();

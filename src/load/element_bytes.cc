@@ -167,9 +167,6 @@ class Packer {
   std::size_t index_ = 0;
 };
 
-// 0 to below 1, the same on every machine.
-double Unit(Random& random) { return std::ldexp(static_cast<double>(random() >> 11), -53); }
-
 template <typename T, typename Draw>
 std::string Fill(std::size_t count, Draw draw) {
   std::string out(count * sizeof(T), '\0');
@@ -188,7 +185,7 @@ std::string RandomStrings(std::size_t count, const StringSpec& strings, Random& 
     std::string text = strings.text.value_or("");
     if (!strings.text) {
       for (std::size_t letter = 0; letter < strings.byte_size; ++letter) {
-        text.push_back(kLetters[random() % kLetters.size()]);
+        text.push_back(kLetters[random.Below(kLetters.size())]);
       }
     }
     AppendBytesElement(out, text);
@@ -204,14 +201,14 @@ Status PackJson(JsonElement array, DataType data_type, const std::string& path, 
 
 std::string RandomElements(DataType data_type, std::size_t count, const StringSpec& strings,
                            Random& random) {
-  const auto small = [&] { return random() % 128; };
-  const auto unit = [&] { return static_cast<float>(Unit(random)); };
+  const auto small = [&] { return random.Below(128); };
+  const auto unit = [&] { return static_cast<float>(random.Uniform()); };
   switch (data_type) {
     case DataType::kBool:
-      return Fill<std::uint8_t>(count, [&] { return random() & 1; });
+      return Fill<std::uint8_t>(count, [&] { return random.Bits() & 1; });
     case DataType::kUint8:
     case DataType::kInt8:
-      return Fill<std::uint8_t>(count, [&] { return static_cast<std::uint8_t>(random()); });
+      return Fill<std::uint8_t>(count, [&] { return static_cast<std::uint8_t>(random.Bits()); });
     case DataType::kUint16:
     case DataType::kInt16:
       return Fill<std::uint16_t>(count, small);
@@ -228,7 +225,7 @@ std::string RandomElements(DataType data_type, std::size_t count, const StringSp
     case DataType::kFp32:
       return Fill<float>(count, unit);
     case DataType::kFp64:
-      return Fill<double>(count, [&] { return Unit(random); });
+      return Fill<double>(count, [&] { return random.Uniform(); });
     case DataType::kBytes:
       return RandomStrings(count, strings, random);
     case DataType::kInvalid:

@@ -5,17 +5,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "load/json_document.h"
+#include "load/random.h"
 #include "tensor/dtype.h"
 
 namespace headrace::load {
-
-using Random = std::mt19937_64;
 
 // What becomes BYTES elements where data is generated.
 struct StringSpec {
