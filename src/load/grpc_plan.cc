@@ -30,6 +30,24 @@ bool IsReserved(std::string_view name) {
 
 }  // namespace
 
+Result<H2Endpoint> MakeH2Endpoint(const TargetSpec& target) {
+  H2Endpoint endpoint;
+  endpoint.name = AddressText(target);
+  HEADRACE_ASSIGN_OR_RETURN(endpoint.addresses, ResolveTarget(target));
+  if (target.tls.enabled) {
+    net::TlsClientOptions options;
+    options.verify_peer = target.tls.verify_peer;
+    options.verify_host = target.tls.verify_host;
+    options.ca_file = target.tls.ca_file;
+    options.certificate_file = target.tls.certificate_file;
+    options.key_file = target.tls.key_file;
+    options.server_name = target.unix_socket.empty() ? target.host : "localhost";
+    options.protocols = {"h2"};
+    HEADRACE_ASSIGN_OR_RETURN(endpoint.tls, net::TlsClientContext::Create(std::move(options)));
+  }
+  return endpoint;
+}
+
 GrpcCallFields::GrpcCallFields(const TargetSpec& target, const std::string& authority,
                                std::string_view method, Nanos timeout) {
   texts_ = {{":method", "POST"},
@@ -55,11 +73,11 @@ GrpcCallFields::GrpcCallFields(const TargetSpec& target, const std::string& auth
   }
 }
 
-GrpcPlan::GrpcPlan(const TargetSpec& spec, const Workload& work, Endpoint to)
+GrpcPlan::GrpcPlan(const TargetSpec& spec, const Workload& work)
     : target(spec),
       workload(work),
-      endpoint(std::move(to)),
-      fields(target, endpoint.authority, target.streaming ? "ModelStreamInfer" : "ModelInfer",
+      fields(target, target.unix_socket.empty() ? AddressText(target) : "localhost",
+             target.streaming ? "ModelStreamInfer" : "ModelInfer",
              target.streaming ? kNever : target.request_timeout) {}
 
 Result<std::unique_ptr<const GrpcPlan>> GrpcPlan::Make(
@@ -76,13 +94,10 @@ Result<std::unique_ptr<const GrpcPlan>> GrpcPlan::Make(
     return InvalidArgument("gRPC compression '{}' is not known: gzip or deflate",
                            target.grpc_compression);
   }
-  HEADRACE_ASSIGN_OR_RETURN(Endpoint endpoint, ResolveEndpoint(target));
-  auto plan = std::make_unique<GrpcPlan>(target, workload, std::move(endpoint));
+  auto plan = std::make_unique<GrpcPlan>(target, workload);
+  HEADRACE_ASSIGN_OR_RETURN(plan->endpoint, MakeH2Endpoint(target));
   plan->encoding = *encoding;
   plan->shared_memory = std::move(shared_memory);
-  if (target.tls.enabled) {
-    HEADRACE_ASSIGN_OR_RETURN(plan->tls, ClientTls::Create(target.tls, "h2"));
-  }
   const InferMessage::Options options{.streaming = target.streaming,
                                       .encoding = *encoding,
                                       .shared_memory = plan->shared_memory.get()};

@@ -12,14 +12,16 @@
 #include <vector>
 
 #include "base/result.h"
-#include "load/client_tls.h"
-#include "load/endpoint.h"
+#include "load/h2_connection.h"
 #include "load/infer_message.h"
 #include "load/shared_memory.h"
 #include "load/target.h"
 #include "load/workload.h"
 
 namespace headrace::load {
+
+// Resolves the name, reads the certificates.
+Result<H2Endpoint> MakeH2Endpoint(const TargetSpec& target);
 
 // The head of a call, for nghttp2. Immutable.
 class GrpcCallFields {
@@ -43,14 +45,13 @@ struct GrpcPlan {
                                                       const Workload& workload,
                                                       std::unique_ptr<SharedMemory> shared_memory);
 
-  GrpcPlan(const TargetSpec& spec, const Workload& work, Endpoint to);
+  GrpcPlan(const TargetSpec& spec, const Workload& work);
 
   const TargetSpec target;
   const Workload& workload;
-  const Endpoint endpoint;
+  H2Endpoint endpoint;
   const GrpcCallFields fields;
   net::GrpcEncoding encoding = net::GrpcEncoding::kIdentity;
-  std::shared_ptr<const ClientTls> tls;  // null: none
   std::unique_ptr<SharedMemory> shared_memory;
   std::vector<std::vector<InferMessage>> messages;  // by item and content
 };

@@ -101,8 +101,7 @@ class GrpcTransport final : public Transport,
 
   Lane NewLane() {
     Lane lane;
-    lane.connection =
-        std::make_unique<H2Connection>(*poller_, *this, plan_->endpoint, plan_->tls.get());
+    lane.connection = std::make_unique<H2Connection>(*poller_, *this, plan_->endpoint);
     if (plan_->target.streaming) {
       lane.stream = std::make_unique<GrpcStream>(*this, *lane.connection);
     }

@@ -110,9 +110,8 @@ struct H2Connection::Callbacks {
   }
 };
 
-H2Connection::H2Connection(Poller& poller, Owner& owner, const Endpoint& endpoint,
-                           const ClientTls* tls)
-    : poller_(poller), owner_(owner), endpoint_(endpoint), tls_(tls) {}
+H2Connection::H2Connection(Poller& poller, Owner& owner, const H2Endpoint& endpoint)
+    : poller_(poller), owner_(owner), endpoint_(endpoint) {}
 
 H2Connection::~H2Connection() { Close(); }
 
@@ -128,18 +127,19 @@ void H2Connection::TryNextAddress(const Status& why) {
   Status last = why;
   Release();
   while (address_ < endpoint_.addresses.size()) {
-    fd_ = BeginConnect(endpoint_.addresses[address_++]);
-    if (fd_) {
-      last = poller_.Add(fd_.get(), EPOLLOUT, *this);
-      if (last.ok()) {
-        watched_ = EPOLLOUT;
-        state_ = State::kConnecting;
-        return;
-      }
-      fd_.Reset();
-    } else {
-      last = Unavailable("cannot connect to {}: {}", endpoint_.name, std::strerror(errno));
+    auto fd = StartConnect(endpoint_.addresses[address_++]);
+    if (!fd.ok()) {
+      last = Unavailable("cannot connect to {}: {}", endpoint_.name, fd.status().message());
+      continue;
     }
+    fd_ = *std::move(fd);
+    last = poller_.Add(fd_.get(), EPOLLOUT, *this);
+    if (last.ok()) {
+      watched_ = EPOLLOUT;
+      state_ = State::kConnecting;
+      return;
+    }
+    fd_.Reset();
   }
   Fail(last);
 }
@@ -153,12 +153,12 @@ void H2Connection::OnConnected() {
     return;
   }
   Watch(EPOLLIN);
-  if (tls_ == nullptr) {
+  if (endpoint_.tls == nullptr) {
     stream_.emplace(std::move(fd_));
     StartSession();
     return;
   }
-  handshake_ = tls_->NewSession(fd_.get(), endpoint_.host);
+  handshake_ = endpoint_.tls->NewSession(fd_.get());
   if (handshake_ == nullptr) {
     Fail(ResourceExhausted("no memory for TLS to {}", endpoint_.name));
     return;
@@ -212,7 +212,7 @@ void H2Connection::StartSession() {
   state_ = State::kSettings;
   Flush();
   // TLS may have read what came behind the handshake.
-  if (state_ == State::kSettings && tls_ != nullptr) {
+  if (state_ == State::kSettings && endpoint_.tls != nullptr) {
     Read();
   }
 }
@@ -288,7 +288,7 @@ Status H2Connection::NotHttp2(std::string_view what) const {
   if (first_bytes_.starts_with("HTTP/")) {
     what = "answers HTTP/1.1, not HTTP/2";
     hint = "is it the HTTP port? gRPC has one of its own, often 8001";
-  } else if (first_bytes_.starts_with("\x15\x03") || (tls_ == nullptr && first_bytes_.empty())) {
+  } else if (first_bytes_.starts_with("\x15\x03") || (endpoint_.tls == nullptr && first_bytes_.empty())) {
     hint = "if it wants TLS, ask for that; else, is it the server's gRPC port?";
   }
   return Unavailable("{} {}: {}", endpoint_.name, what, hint);

@@ -16,15 +16,23 @@
 
 #include "base/clock.h"
 #include "base/status.h"
-#include "load/client_tls.h"
-#include "load/endpoint.h"
 #include "load/poller.h"
+#include "load/socket_address.h"
 #include "net/byte_stream.h"
 #include "net/gather_output.h"
+#include "net/tls_client_context.h"
+#include "net/tls_session.h"
 
 namespace headrace::load {
 
 class H2Connection;
+
+// Where connections go. `tls` is null for plain ones.
+struct H2Endpoint {
+  std::string name;  // for messages: "127.0.0.1:8001"
+  std::vector<SocketAddress> addresses;
+  std::shared_ptr<const net::TlsClientContext> tls;
+};
 
 // One stream's user. Calls come on the poller's thread, from within H2Connection.
 class H2Call {
@@ -72,8 +80,8 @@ class H2Connection final : public PollHandler {
     virtual std::span<char> read_buffer() = 0;
   };
 
-  // All outlive the connection. `tls` may be null.
-  H2Connection(Poller& poller, Owner& owner, const Endpoint& endpoint, const ClientTls* tls);
+  // All outlive the connection.
+  H2Connection(Poller& poller, Owner& owner, const H2Endpoint& endpoint);
   ~H2Connection() override;
 
   // Begins to connect. Only when idle; OnDown may come from within.
@@ -132,8 +140,7 @@ class H2Connection final : public PollHandler {
 
   Poller& poller_;
   Owner& owner_;
-  const Endpoint& endpoint_;
-  const ClientTls* const tls_;
+  const H2Endpoint& endpoint_;
 
   State state_ = State::kIdle;
   bool draining_ = false;

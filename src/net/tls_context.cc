@@ -1,17 +1,21 @@
 #include "net/tls_context.h"
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "net/tls_keystore.h"
 #include "net/tls_session.h"
+#include "net/tls_socket.h"
 
 namespace headrace::net {
 namespace {
@@ -179,7 +183,7 @@ std::unique_ptr<TlsSession> TlsContext::NewSession(int fd) const {
     loaded = loaded_;
   }
   SSL* ssl = SSL_new(loaded->context.get());
-  if (ssl == nullptr || !UseSocket(ssl, fd)) {
+  if (ssl == nullptr || !BindToSocket(ssl, fd)) {
     SSL_free(ssl);
     ERR_clear_error();
     return nullptr;

@@ -1,4 +1,4 @@
-// One TLS connection, either side, over a non-blocking socket.
+// One TLS connection over a non-blocking socket.
 #ifndef HEADRACE_NET_TLS_SESSION_H_
 #define HEADRACE_NET_TLS_SESSION_H_
 
@@ -16,15 +16,13 @@ struct ssl_st;
 
 namespace headrace::net {
 
-// Lets `ssl` send and receive on `fd` (borrowed). False: no memory. Writes never raise SIGPIPE.
-bool UseSocket(ssl_st* ssl, int fd);
-
-// Not thread-safe.
+// Not thread-safe. Writes never raise SIGPIPE.
 class TlsSession {
  public:
   enum class Handshake : std::uint8_t { kDone, kWaits, kFailed };
 
-  // Takes over `ssl`, which knows its side and its socket (UseSocket). `context` keeps what it was made from.
+  // Takes over `ssl`, which is bound to its socket and knows its side. `context` keeps what it was
+  // made from.
   TlsSession(ssl_st* ssl, std::shared_ptr<const void> context);
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;
