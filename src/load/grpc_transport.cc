@@ -309,8 +309,10 @@ class GrpcTransportFactory final : public TransportFactory {
 
 Result<std::unique_ptr<TransportFactory>> MakeGrpcTransportFactory(const TargetSpec& target,
                                                                    const Workload& workload) {
+  HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<SharedMemory> memory,
+                            MakeSharedMemory(target, workload));
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<const GrpcPlan> plan,
-                            GrpcPlan::Make(target, workload, nullptr));
+                            GrpcPlan::Make(target, workload, std::move(memory)));
   return std::unique_ptr<TransportFactory>(
       std::make_unique<GrpcTransportFactory>(std::move(plan)));
 }

@@ -65,6 +65,14 @@ class SharedMemory {
   std::vector<std::vector<RegionSlice>> outputs_;
 };
 
+// By HTTP or gRPC, as the target's protocol is.
+std::unique_ptr<RegionRegistrar> MakeRegionRegistrar(const TargetSpec& target);
+
+// What a transport's factory needs: null where the target wants none. INVALID_ARGUMENT where its
+// protocol knows none.
+Result<std::unique_ptr<SharedMemory>> MakeSharedMemory(const TargetSpec& target,
+                                                       const Workload& workload);
+
 }  // namespace headrace::load
 
 #endif  // HEADRACE_LOAD_SHARED_MEMORY_H_
