@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,8 @@
 #include "base/clock.h"
 
 namespace headrace::load {
+
+class InProcessServer;
 
 enum class Protocol : std::uint8_t {
   kV2Http,       // KServe v2 / Triton over HTTP/1.1
@@ -55,6 +58,9 @@ struct TargetSpec {
   // kInProcess: where models lie, and the library ("" = this program's own entries).
   std::vector<std::string> model_repositories;
   std::string server_library;
+  // The server itself, for all that is made for this target (in_process_server.h). Null: each makes
+  // one of its own.
+  std::shared_ptr<InProcessServer> in_process_server;
 };
 
 }  // namespace headrace::load

@@ -1,5 +1,6 @@
 #include "load/grpc_transport.h"
 #include "load/http_transport.h"
+#include "load/in_process_transport.h"
 #include "load/transport.h"
 
 namespace headrace::load {
@@ -10,7 +11,7 @@ Result<std::unique_ptr<TransportFactory>> MakeTransportFactory(const TargetSpec&
     case Protocol::kV2Grpc:
       return MakeGrpcTransportFactory(target, workload);
     case Protocol::kInProcess:
-      return Unimplemented("a server in this process cannot be asked yet");
+      return MakeInProcessTransportFactory(target, workload);
     default:
       return MakeHttpTransportFactory(target, workload);
   }
