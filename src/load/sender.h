@@ -31,6 +31,10 @@ struct SenderOptions {
   int outstanding_max = 100'000;  // a guard: what is beyond it waits, and is counted
   Nanos request_timeout = 60 * kSecond;
   int cpu = -1;  // core to pin the thread to
+  // So long before each intended time of an open loop the thread stays awake. A thread that sleeps
+  // is late by the time that it takes to wake up (tens of microseconds, in a virtual machine more);
+  // this buys that back with processor time, and is only for a core of its own.
+  Nanos spin = 0;
 };
 
 // What a sender says of itself, at its end.
@@ -52,8 +56,9 @@ class Sender {
   Status Connect();
   // Starts the thread; the schedule's zero is `start` (CLOCK_MONOTONIC).
   void Start(Nanos start);
-  // No more is sent from now on; what is out may end until `deadline`, then it is given up. Any
-  // thread; does not block.
+  // Nothing that is due later than now is sent. What is out, and what was due and had to wait, may
+  // end until `deadline`, then it is given up: a record with kTimeout for each. Sequences that are
+  // open are ended by a request of their own. Any thread; does not block.
   void StopAt(Nanos deadline);
   // Waits for the thread. Every request that was sent has had its record by then.
   void Join();
