@@ -47,9 +47,9 @@ struct TargetSpec {
   enum class SharedMemory : std::uint8_t { kNone, kSystem } shared_memory = SharedMemory::kNone;
   std::size_t output_shared_memory_byte_size = 102'400;  // for each output
   // HTTP: a request that finds no free connection opens one until its sender has so many, then
-  // waits for one (the report says so). gRPC: connections over which streams are spread, 0 = one
-  // per sender.
+  // waits for one (the report says so).
   int connections_max = 1024;
+  int grpc_connections = 1;  // gRPC: over so many of each sender its requests are spread
   Nanos connect_timeout = 5 * kSecond;
   Nanos request_timeout = 60 * kSecond;
   // kInProcess: where models lie, and the library ("" = this program's own entries).
