@@ -75,10 +75,10 @@ class StepReader {
     Step step;
     step.where = where;
     for (const auto& [name, value] : object) {
-      if (name == "model") {
-        continue;  // some writers add it
-      }
       const TensorSignature* tensor = inputs_ ? signature_.Input(name) : signature_.Output(name);
+      if (tensor == nullptr && (name == "model" || name == "timestamp")) {
+        continue;  // some writers add the one; schedules (replay.h) have the other
+      }
       if (tensor == nullptr) {
         return InvalidArgument("{}.{}: the model '{}' has no such {}; its inputs are {}", where,
                                name, signature_.model, inputs_ ? "input" : "output",

@@ -6,7 +6,8 @@
 
 namespace headrace::load {
 
-ItemDraw::ItemDraw(const Workload& workload) : seed_(HashOf(workload.seed)) {
+ItemDraw::ItemDraw(const Workload& workload)
+    : seed_(HashOf(workload.seed)), order_(workload.order) {
   double sum = 0;
   for (const Item& item : workload.items) {
     sum += std::max(item.weight, 0.0);
@@ -19,6 +20,9 @@ ItemDraw::ItemDraw(const Workload& workload) : seed_(HashOf(workload.seed)) {
 }
 
 std::uint32_t ItemDraw::ItemOf(std::uint64_t arrival) const {
+  if (!order_.empty()) {
+    return order_[arrival % order_.size()];
+  }
   if (reached_.size() <= 1) {
     return 0;
   }

@@ -11,7 +11,7 @@ namespace headrace::load {
 
 // Draws by weight. The draw of an arrival depends on the workload's seed and the arrival's number
 // only, so that it is the same however many senders there are. Weights that are not positive are
-// never drawn; where none is positive, all are alike.
+// never drawn; where none is positive, all are alike. A workload with an order has no draw.
 class ItemDraw {
  public:
   explicit ItemDraw(const Workload& workload);
@@ -20,7 +20,8 @@ class ItemDraw {
 
  private:
   std::uint64_t seed_;
-  std::vector<double> reached_;  // sums of the weights, of 1 in all
+  const std::vector<std::uint32_t>& order_;  // of the workload, which outlives this
+  std::vector<double> reached_;              // sums of the weights, of 1 in all
 };
 
 }  // namespace headrace::load

@@ -76,7 +76,10 @@ struct Item {
 
 struct Workload {
   std::vector<Item> items;  // never empty
-  std::uint64_t seed = 1;   // of the draw between items, and of contents that are random
+  // The items in the order of the arrivals, from its start again at the end (recorded traffic).
+  // Empty: they are drawn by weight.
+  std::vector<std::uint32_t> order;
+  std::uint64_t seed = 1;  // of the draw between items, and of contents that are random
 };
 
 }  // namespace headrace::load
