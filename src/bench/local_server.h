@@ -48,9 +48,9 @@ struct LocalServerPorts {
 };
 
 // One child process, on loopback. It runs in a group of its own, so that Ctrl-C at the terminal
-// reaches this process alone, which ends it: by the destructor, or by the kernel should this process
-// die (PR_SET_PDEATHSIG means the thread that called Start, so that must live as long). Thread-safe
-// but for Stop and destruction.
+// reaches this process alone, which ends it: by the destructor, or by the kernel should this
+// process die (PR_SET_PDEATHSIG means the thread that called Start, so that must live as long).
+// Thread-safe but for Stop and destruction.
 class LocalServer {
  public:
   // Blocks until it listens and its models are loaded or have failed to (v2: HTTPService is
