@@ -101,6 +101,12 @@ Result<std::unique_ptr<SuiteState>> SuiteState::Open(const std::string& path,
     }
     whole += static_cast<off_t>(line.size()) + 1;
   }
+  // A line that was cut as the file was made begins like ours; any other text is somebody else's.
+  if (whole == 0 && !line.empty() &&
+      !fmt::format("{{\"{}\":{}}}", kMark, kVersion).starts_with(line)) {
+    return Status(StatusCode::kFailedPrecondition,
+                  fmt::format("'{}' is no state of a suite; name another --output folder", path));
+  }
   if (::ftruncate(state->file_.get(), whole) != 0 ||
       ::lseek(state->file_.get(), whole, SEEK_SET) < 0) {
     return Unavailable("'{}' cannot be written: {}", path, std::strerror(errno));
