@@ -7,12 +7,12 @@
 #include <map>
 #include <optional>
 
+#include "bench/file_writer.h"
 #include "bench/html_page.h"
 #include "bench/json_value.h"
 #include "bench/level_plots.h"
 #include "bench/report_series.h"
 #include "bench/svg_axis.h"
-#include "bench/text_file.h"
 
 namespace headrace::bench {
 namespace {
@@ -459,7 +459,7 @@ class Report {
 std::string HtmlReport(const ResultDocument& document) { return Report(document).Text(); }
 
 Status WriteHtmlReport(const std::string& path, const ResultDocument& document) {
-  return WriteTextFile(path, HtmlReport(document));
+  return WriteFile(path, HtmlReport(document));
 }
 
 }  // namespace headrace::bench

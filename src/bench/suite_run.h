@@ -17,6 +17,11 @@
 
 namespace headrace::bench {
 
+struct SuiteTargetFacts {
+  std::string protocol, address;  // as TargetDescription has them
+  std::string server_name, server_version;
+};
+
 // A server whose models can be given configurations. One thread.
 class SuiteTarget {
  public:
@@ -29,6 +34,7 @@ class SuiteTarget {
                                       const std::function<void(const Progress&)>& progress) = 0;
   // Puts back what was there before the suite.
   virtual Status Restore() = 0;
+  virtual SuiteTargetFacts Facts() = 0;
 };
 
 // What the terminal shows.

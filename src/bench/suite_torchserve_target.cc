@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bench/suite_addresses.h"
+#include "load/socket_address.h"
 #include "load/workload_spec.h"
 
 namespace headrace::bench {
@@ -167,6 +168,15 @@ Result<PointResult> SuiteTorchServeTarget::Measure(
   HEADRACE_ASSIGN_OR_RETURN(result.level, session_->Run(point.level));
   result.columns = lines_.Columns(result.level.intended_count);
   return result;
+}
+
+SuiteTargetFacts SuiteTorchServeTarget::Facts() {
+  SuiteTargetFacts facts;
+  facts.protocol = "torchserve";
+  facts.address = server_ == nullptr ? load::AddressText(target_) : "a server of this run";
+  facts.server_name = "torchserve";
+  facts.server_version = control_->Version().ok() ? *control_->Version() : "";
+  return facts;
 }
 
 Status SuiteTorchServeTarget::Restore() {

@@ -26,6 +26,7 @@ class SuiteTorchServeTarget final : public SuiteTarget {
   Result<PointResult> Measure(const SuitePoint& point,
                               const std::function<void(const Progress&)>& progress) override;
   Status Restore() override;
+  SuiteTargetFacts Facts() override;
 
  private:
   SuiteTorchServeTarget(const SuiteSpec& spec, const SuiteTargetOptions& options)

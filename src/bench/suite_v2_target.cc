@@ -9,6 +9,7 @@
 #include "bench/suite_addresses.h"
 #include "bench/suite_torchserve_target.h"
 #include "load/metrics_text.h"
+#include "load/socket_address.h"
 #include "load/workload_spec.h"
 
 namespace headrace::bench {
@@ -150,6 +151,17 @@ Result<PointResult> SuiteV2Target::Measure(const SuitePoint& point,
   HEADRACE_ASSIGN_OR_RETURN(result.level, session_->Run(point.level));
   result.columns = ColumnsBetween(before, Metrics(*control_), spec_.models[point.model].model);
   return result;
+}
+
+SuiteTargetFacts SuiteV2Target::Facts() {
+  SuiteTargetFacts facts;
+  facts.protocol = target_.protocol == load::Protocol::kV2Grpc ? "v2 grpc" : "v2 http";
+  facts.address = server_ == nullptr ? load::AddressText(target_) : "a server of this run";
+  if (const auto server = control_->Server(); server.ok()) {
+    facts.server_name = server->name;
+    facts.server_version = server->version;
+  }
+  return facts;
 }
 
 Status SuiteV2Target::Restore() {

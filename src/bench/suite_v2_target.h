@@ -37,6 +37,7 @@ class SuiteV2Target final : public SuiteTarget {
   Result<PointResult> Measure(const SuitePoint& point,
                               const std::function<void(const Progress&)>& progress) override;
   Status Restore() override;
+  SuiteTargetFacts Facts() override;
 
  private:
   SuiteV2Target(const SuiteSpec& spec, const SuiteTargetOptions& options);
