@@ -95,10 +95,14 @@ class Judgement {
     const bool late = open() && !waited && lag > kLagMin &&
                       static_cast<double>(lag) > kLagShareMax * std::min(p99, 1e18);
     if (late) {
+      constexpr double kMachineBusy = 0.9;
+      const bool machine_full = level_.machine.cpu_busy_share > kMachineBusy;
       Say(Remark::kClientBound,
-          "requests left late: send lag p99 {} of a response time p99 of {}, senders {:.0f} % busy "
-          "(the busiest): more --senders, or another machine for the client",
-          DurationText(static_cast<double>(lag)), DurationText(p99), client.cpu_share * 100);
+          "requests left late: send lag p99 {} of a response time p99 of {}, the busiest sender "
+          "{:.0f} % busy, this machine's processors {:.0f} %: {}",
+          DurationText(static_cast<double>(lag)), DurationText(p99), client.cpu_share * 100,
+          level_.machine.cpu_busy_share * 100,
+          machine_full ? "another machine for the client" : "more --senders");
     } else if (client.cpu_share > kCpuMax && !backlog) {
       Say(Remark::kClientBound, "the busiest sender used {:.0f} % of a processor: more --senders",
           client.cpu_share * 100);

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "load/golden.h"
+
 namespace headrace::load {
 namespace {
 
@@ -291,9 +293,36 @@ void HttpConnection::EndAnswer(HttpResponseParser::State answer) {
 
 void HttpConnection::EndRequest(Outcome outcome, std::uint32_t wire_status) {
   const Nanos now = Clock::Real().Now();
+  // Compared after the time is taken: it is no part of the latency.
+  if (outcome == Outcome::kOk && encoded_->golden != nullptr) {
+    outcome = Compared();
+  } else if (outcome != Outcome::kOk && !shared_.first_failure.noted()) {
+    NoteFailure(outcome, wire_status);
+  }
   encoded_ = nullptr;
   state_ = State::kIdle;
   shared_.sink.OnDone(slot_, now, outcome, wire_status);
+}
+
+Outcome HttpConnection::Compared() {
+  const GoldenOutputs& golden = *encoded_->golden;
+  const Mismatch mismatch =
+      golden.body != nullptr ? CompareBody(golden, parser_.body())
+                             : CompareHttpAnswer(golden, parser_.body(), parser_.json_byte_size());
+  if (mismatch) {
+    shared_.first_failure.Note(*mismatch);
+  }
+  return mismatch ? Outcome::kWrong : Outcome::kOk;
+}
+
+void HttpConnection::NoteFailure(Outcome outcome, std::uint32_t wire_status) {
+  if (wire_status == 0) {
+    shared_.first_failure.Note(OutcomeName(outcome));
+  } else if (parser_.excerpt().empty()) {
+    shared_.first_failure.Note(fmt::format("{}, HTTP {}", OutcomeName(outcome), wire_status));
+  } else {
+    shared_.first_failure.Note(fmt::format("HTTP {}: {}", wire_status, parser_.excerpt()));
+  }
 }
 
 void HttpConnection::GiveUp(Nanos now) {

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "load/first_failure.h"
 #include "load/http_request.h"
 #include "load/http_response_parser.h"
 #include "load/poller.h"
@@ -43,7 +44,8 @@ class HttpConnection final : public PollHandler {
     Owner& owner;
     const TargetSpec& target;
     const net::TlsClientContext* tls;  // null: plain
-    std::span<char> buffer;            // into which they read, one after another
+    FirstFailure& first_failure;
+    std::span<char> buffer;  // into which they read, one after another
   };
 
   explicit HttpConnection(const Shared& shared) : shared_(shared) {}
@@ -74,6 +76,8 @@ class HttpConnection final : public PollHandler {
   void EndAnswer(HttpResponseParser::State answer);
   void EndRequest(Outcome outcome, std::uint32_t wire_status);
   Outcome OutcomeOf() const;
+  Outcome Compared();
+  void NoteFailure(Outcome outcome, std::uint32_t wire_status);
   void WatchWritable(bool watched);
   void Close(Status why);
   std::size_t Gather(std::span<iovec> pieces) const;

@@ -6,6 +6,9 @@
 #include <cstring>
 #include <string>
 
+#include "protocol/v2_json.h"
+#include "tensor/block_pool.h"
+
 namespace headrace::load {
 namespace {
 
@@ -133,6 +136,45 @@ TEST_F(HttpRequestTest, V2Sequences_FillTheirFields_WithoutAChangeOfLength) {
   EXPECT_EQ(body_.size(), size);
   EXPECT_THAT(body_, HasSubstr(R"("sequence_id":18446744073709551615,"sequence_start":false,)"
                                R"("sequence_end":true )"));
+}
+
+// Our own server reads what we send, with the values of the fields.
+TEST_F(HttpRequestTest, V2_IsReadByTheServersParser) {
+  item_.contents[0].inputs = {Fp32()};
+  item_.outputs = {"y"};
+  item_.sequences.concurrent = 1;
+  item_.priority = 3;
+  target_.request_ids = true;
+  for (const bool binary : {true, false}) {
+    target_.binary_input = target_.binary_output = binary;
+    Outgoing outgoing;
+    outgoing.sequence_id = 5;
+    outgoing.sequence_end = true;
+    Encode(outgoing, 0x1f);
+    std::optional<std::uint64_t> json_byte_size;
+    if (const std::size_t at = head_.find("Inference-Header-Content-Length: ");
+        at != std::string::npos) {
+      json_byte_size = std::strtoull(head_.c_str() + at + 33, nullptr, 10);
+    }
+    EXPECT_EQ(json_byte_size.has_value(), binary);
+    BlockPool pool;
+    protocol::V2JsonParser parser;
+    const std::size_t size = body_.size();
+    const Buffer body =
+        Buffer::CopyOf(body_ + std::string(BlockPool::kPadding, ' ')).Slice(0, size);
+    const auto request = parser.ParseInferRequest(body, json_byte_size, "m", {}, pool);
+    ASSERT_TRUE(request.ok()) << request.status().message();
+    EXPECT_EQ(request->id, "000000000000001f");
+    EXPECT_EQ(request->correlation_id, 5U);
+    EXPECT_EQ(request->sequence_flags, 2U);
+    EXPECT_EQ(request->priority, 3U);
+    ASSERT_EQ(request->outputs.size(), 1U);
+    ASSERT_EQ(request->inputs.size(), 1U);
+    EXPECT_EQ(request->inputs[0].tensor.byte_size(), 12U);
+    EXPECT_EQ(std::memcmp(request->inputs[0].tensor.data.data(),
+                          item_.contents[0].inputs[0].bytes->data(), 12),
+              0);
+  }
 }
 
 TEST_F(HttpRequestTest, LargeTensors_AreNotCopied) {

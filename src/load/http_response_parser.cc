@@ -12,6 +12,8 @@ namespace {
 // Of an answer that is kept, to be compared.
 constexpr std::size_t kBodyByteSizeMax = std::size_t{256} << 20;
 
+constexpr std::size_t kExcerptByteSizeMax = 512;
+
 template <std::size_t kSize>
 void AppendTo(std::array<char, kSize>& buffer, std::size_t& byte_size, std::string_view text) {
   if (byte_size < kSize) {
@@ -80,6 +82,7 @@ void HttpResponseParser::Start(const Wanted& wanted) {
   name_byte_size_ = value_byte_size_ = 0;
   events_ = {};
   body_.clear();
+  excerpt_.clear();
 }
 
 HttpResponseParser::State HttpResponseParser::Feed(std::string_view bytes) {
@@ -170,6 +173,9 @@ int HttpResponseParser::OnBody(std::string_view bytes) {
   chunk_has_data_ = true;
   if (event_stream_) {
     response_count_ += events_.Feed(bytes);
+  }
+  if (status_ >= 300 && excerpt_.size() < kExcerptByteSizeMax) {
+    excerpt_ += bytes.substr(0, kExcerptByteSizeMax - excerpt_.size());
   }
   if (wanted_.body) {
     if (bytes.size() > kBodyByteSizeMax - body_.size()) {

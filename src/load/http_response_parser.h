@@ -55,6 +55,8 @@ class HttpResponseParser {
   // Of the complete answer.
   std::uint32_t status() const { return status_; }
   bool keep_alive() const { return keep_alive_; }
+  // The start of the body of an answer from status 300 on.
+  const std::string& excerpt() const { return excerpt_; }
   bool stream_failed() const { return events_.failed(); }
   const std::string& body() const { return body_; }
   std::optional<std::uint64_t> json_byte_size() const { return json_byte_size_; }
@@ -85,6 +87,7 @@ class HttpResponseParser {
   std::size_t name_byte_size_ = 0, value_byte_size_ = 0;
   ServerSentEvents events_;
   std::string body_;
+  std::string excerpt_;
 };
 
 }  // namespace headrace::load

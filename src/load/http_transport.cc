@@ -26,8 +26,9 @@ struct Encoded {
 
 class HttpTransport final : public Transport, public HttpConnection::Owner {
  public:
-  HttpTransport(const Encoded& encoded, std::uint64_t first_id)
+  HttpTransport(const Encoded& encoded, FirstFailure& first_failure, std::uint64_t first_id)
       : encoded_(encoded),
+        first_failure_(first_failure),
         connections_max_(static_cast<std::size_t>(std::max(encoded.target.connections_max, 1))),
         next_id_(first_id),
         buffer_(kBufferByteSize) {}
@@ -126,6 +127,7 @@ class HttpTransport final : public Transport, public HttpConnection::Owner {
     --connecting_count_;
     failure_ = std::move(why);
     if (!waiting_.empty()) {
+      first_failure_.Note(fmt::format("no connection: {}", failure_.message()));
       FailFirst(Outcome::kConnect, Clock::Real().Now());
     }
   }
@@ -151,7 +153,7 @@ class HttpTransport final : public Transport, public HttpConnection::Owner {
   void OpenOne(Nanos deadline) {
     if (closed_.empty()) {
       connections_.push_back(std::make_unique<HttpConnection>(HttpConnection::Shared{
-          *poller_, *sink_, *this, encoded_.target, encoded_.tls.get(), buffer_}));
+          *poller_, *sink_, *this, encoded_.target, encoded_.tls.get(), first_failure_, buffer_}));
       closed_.push_back(connections_.back().get());
     }
     HttpConnection* connection = closed_.back();
@@ -171,6 +173,7 @@ class HttpTransport final : public Transport, public HttpConnection::Owner {
   }
 
   const Encoded& encoded_;
+  FirstFailure& first_failure_;
   const std::size_t connections_max_;
   Poller* poller_ = nullptr;
   CompletionSink* sink_ = nullptr;
@@ -195,12 +198,16 @@ class HttpTransportFactory final : public TransportFactory {
   std::unique_ptr<Transport> Make() override {
     const std::uint64_t number = made_count_.fetch_add(1, std::memory_order_relaxed);
     // The upper half tells transports apart, the lower counts.
-    return std::make_unique<HttpTransport>(encoded_, (HashOf(seed_ + number) >> 32) << 32);
+    return std::make_unique<HttpTransport>(encoded_, first_failure_,
+                                           (HashOf(seed_ + number) >> 32) << 32);
   }
+
+  std::string FirstFailureText() const override { return first_failure_.text(); }
 
  private:
   const Encoded encoded_;
   const std::uint64_t seed_;
+  FirstFailure first_failure_;
   std::atomic<std::uint64_t> made_count_{0};
 };
 
@@ -225,9 +232,6 @@ Result<std::unique_ptr<TransportFactory>> MakeHttpTransportFactory(const TargetS
     auto& requests = encoded.items.emplace_back();
     for (std::size_t i = 0; i < item.contents.size(); ++i) {
       HEADRACE_ASSIGN_OR_RETURN(auto request, EncodeHttpRequest(target, item, i));
-      if (request->golden != nullptr) {
-        return Unimplemented("item '{}', content {}: answers cannot be compared yet", item.name, i);
-      }
       requests.push_back(std::move(request));
     }
     if (requests.empty()) {

@@ -332,6 +332,60 @@ TEST_F(HttpTransportTest, DeadServer_MakesConnectFailures_AndALivingOneAnswersAg
   ::unlink(path.c_str());
 }
 
+TEST_F(HttpTransportTest, FirstFailure_IsInTheServersWords) {
+  Serve([](const StubRequest& request) {
+    return StubReply{request.number == 0 ? HttpAnswer(200, "fine")
+                                         : HttpAnswer(400, "{\"error\":\"no.\x1b[31m " +
+                                                               std::to_string(request.number))};
+  });
+  ASSERT_TRUE(Connect().ok());
+  Ask();
+  EXPECT_EQ(factory_->FirstFailureText(), "");
+  Ask();
+  Ask();
+  EXPECT_EQ(factory_->FirstFailureText(), "HTTP 400: {\"error\":\"no. [31m 1");
+}
+
+TEST_F(HttpTransportTest, GoldenBody_TellsWrongAnswersFromRightOnes) {
+  GoldenOutputs golden;
+  golden.body = std::make_shared<const std::string>("{\"a\": [1, 2.0]}");
+  workload_.items[0].contents[0].golden = golden;
+  std::string answer;
+  Serve([&](const StubRequest&) { return StubReply{HttpAnswer(200, answer)}; });
+  ASSERT_TRUE(Connect().ok());
+  answer = "{\"a\":[1,2.000001]}";
+  EXPECT_EQ(Ask().outcome, Outcome::kOk);
+  answer = "{\"a\":[1,3]}";
+  EXPECT_EQ(Ask().outcome, Outcome::kWrong);
+  EXPECT_NE(factory_->FirstFailureText(), "");
+  EXPECT_EQ(server_->connection_count(), 1);
+}
+
+TEST_F(HttpTransportTest, GoldenOutputs_AreComparedWithTheBinaryTensors) {
+  target_.protocol = Protocol::kV2Http;
+  const auto two = std::make_shared<const std::string>(std::string("\0\0\0\x40", 4));
+  workload_.items[0].contents[0].body = nullptr;
+  workload_.items[0].contents[0].inputs = {{"x", DataType::kFp32, {1}, two}};
+  GoldenOutputs golden;
+  golden.outputs = {{"y", DataType::kFp32, {1}, two}};
+  workload_.items[0].contents[0].golden = golden;
+  std::string tensor;
+  Serve([&](const StubRequest&) {
+    const std::string json =
+        R"({"model_name":"m","outputs":[{"name":"y","datatype":"FP32","shape":[1],)"
+        R"("parameters":{"binary_data_size":4}}]})";
+    return StubReply{
+        HttpAnswer(200, json + tensor,
+                   "Inference-Header-Content-Length: " + std::to_string(json.size()) + "\r\n")};
+  });
+  ASSERT_TRUE(Connect().ok());
+  tensor = *two;
+  EXPECT_EQ(Ask().outcome, Outcome::kOk);
+  tensor = std::string("\0\0\x80\x3f", 4);
+  EXPECT_EQ(Ask().outcome, Outcome::kWrong);
+  EXPECT_THAT(factory_->FirstFailureText(), HasSubstr("'y'[0]: 1, expected 2"));
+}
+
 TEST_F(HttpTransportTest, UnknownHost_IsUnavailable) {
   target_.host = "no-such-host.invalid";
   EXPECT_EQ(Connect().code(), StatusCode::kUnavailable);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -72,6 +73,9 @@ class TransportFactory {
  public:
   virtual ~TransportFactory() = default;
   virtual std::unique_ptr<Transport> Make() = 0;
+  // Why the first request that failed did so, in the server's words where it had any ("HTTP 400:
+  // {"error":...}", "output 'y'[3]: 2.5, expected 2"); "" before there is one. At most 512 bytes.
+  virtual std::string FirstFailureText() const { return {}; }
 };
 
 // Encodes the workload for the target's protocol. `workload` outlives the factory.

@@ -20,6 +20,7 @@ class CountingTransports final : public TransportFactory {
   std::unique_ptr<Transport> Make() override {
     return std::make_unique<Counting>(*this, inner_->Make());
   }
+  std::string FirstFailureText() const override { return inner_->FirstFailureText(); }
   std::size_t sent_count() {
     const std::lock_guard lock(mutex_);
     return sent_count_;
