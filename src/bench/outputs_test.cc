@@ -78,7 +78,8 @@ TEST(PaCsvTest, PaCsv_HasTheColumnsOfWhatWasAskedFor) {
             "p90 latency,p95 latency,p97 latency,p99 latency,request/response,response wait,"
             "Avg GPU Utilization,Avg GPU Power Usage,Max GPU Memory Usage,Total GPU Memory");
   EXPECT_NE(verbose.find(",GPU-1:0.25;,,GPU-1:20;,\n"), std::string::npos) << verbose;
-  const std::string plain = PaCsv(document, "m", {.verbose = true, .metrics = false, .percentile = {}});
+  const std::string plain =
+      PaCsv(document, "m", {.verbose = true, .metrics = false, .percentile = {}});
   EXPECT_NE(plain.find("p99 latency,Avg latency,request/response,response wait\n"),
             std::string::npos);
 }
