@@ -111,7 +111,7 @@ std::string Hint(const bench::BenchOptions& options, const bench::BenchOutcome& 
 
 int Bench(const std::vector<std::string>& arguments) {
   for (const auto& [name, command] :
-       {std::pair("suite", BenchSuite), std::pair("diff", BenchDiff)}) {
+       {std::pair("suite", &BenchSuite), std::pair("diff", &BenchDiff)}) {
     if (!arguments.empty() && arguments.front() == name) {
       return command({arguments.begin() + 1, arguments.end()});
     }
