@@ -8,6 +8,7 @@
 
 #include "base/unique_fd.h"
 #include "bench/file_writer.h"
+#include "bench/html_report.h"
 #include "bench/pa_csv.h"
 #include "bench/percentile_files.h"
 #include "bench/profile_export.h"
@@ -55,6 +56,9 @@ Status WriteOutputs(const OutputOptions& options, const ResultDocument& document
   }
   if (!options.percentiles.empty()) {
     keep(WritePercentiles(options.percentiles, document));
+  }
+  if (!options.html.empty()) {
+    keep(WriteHtmlReport(options.html, document));
   }
   if (!options.trace.empty()) {
     keep(WriteFile(options.trace, RequestTraceJson(document)));

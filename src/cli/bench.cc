@@ -5,12 +5,15 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <utility>
 
 #include "bench/bench_options.h"
 #include "bench/bench_outputs.h"
 #include "bench/bench_run.h"
 #include "bench/progress_line.h"
 #include "bench/text_report.h"
+#include "cli/bench_diff.h"
+#include "cli/bench_suite.h"
 #include "cli/interrupt.h"
 #include "protocol/json_writer.h"
 
@@ -107,6 +110,12 @@ std::string Hint(const bench::BenchOptions& options, const bench::BenchOutcome& 
 }  // namespace
 
 int Bench(const std::vector<std::string>& arguments) {
+  for (const auto& [name, command] :
+       {std::pair("suite", &BenchSuite), std::pair("diff", &BenchDiff)}) {
+    if (!arguments.empty() && arguments.front() == name) {
+      return command({arguments.begin() + 1, arguments.end()});
+    }
+  }
   Result<bench::BenchOptions> options = bench::ParseBenchOptions(arguments);
   if (!options.ok()) {
     return Fail(kUsageError, options.status());

@@ -7,6 +7,7 @@
 
 #include "cli/bench.h"
 #include "cli/serve.h"
+#include "cli/top.h"
 #include "cli/torchserve.h"
 
 namespace {
@@ -18,6 +19,7 @@ constexpr char kUsage[] =
     "  serve       serve model repositories; `headrace serve --help` lists the options\n"
     "  torchserve  be a TorchServe; `headrace torchserve --help` lists the options\n"
     "  bench       measure a server; `headrace bench --help` lists the flags\n"
+    "  top         watch a server; `headrace top --help` lists the flags\n"
     "  version     print the version\n";
 
 }  // namespace
@@ -44,6 +46,10 @@ int main(int argc, char** argv) {
   if (command == "bench") {
     arguments.erase(arguments.begin());
     return headrace::cli::Bench(arguments);
+  }
+  if (command == "top") {
+    arguments.erase(arguments.begin());
+    return headrace::cli::Top(arguments);
   }
   if (command == "version" || command == "--version") {
     std::printf("headrace %s\n", HEADRACE_VERSION);
