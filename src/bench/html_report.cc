@@ -13,6 +13,7 @@
 #include "bench/level_plots.h"
 #include "bench/report_series.h"
 #include "bench/svg_axis.h"
+#include "bench/verdict.h"
 
 namespace headrace::bench {
 namespace {

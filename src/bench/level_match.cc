@@ -9,6 +9,7 @@
 
 #include "bench/statistics.h"
 #include "bench/svg_axis.h"
+#include "bench/verdict.h"
 
 namespace headrace::bench {
 namespace {

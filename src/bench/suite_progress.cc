@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "bench/svg_axis.h"
+#include "bench/verdict.h"
 
 namespace headrace::bench {
 

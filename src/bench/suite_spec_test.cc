@@ -119,7 +119,8 @@ TEST_F(SuiteSpecTest, OwnForm_FaultsNameFileLineAndKey) {
            {head + "    instances: 0", "models[0].instances: '0' is no whole number from 1"},
            {head + "    rate: -1", "models[0].rate: '-1' is no number from"},
            {head + "    rate: 1e999", "models[0].rate: '1e999' is no number from"},
-           {head + "    duration: 5 parsecs", "models[0].duration: '5 parsecs' is no time"},
+           {head + "    duration: 5 parsecs", "models[0].duration: '5 parsecs' is no duration"},
+           {head + "    duration: unlimited", "models[0].duration: is more than a year"},
            {head + "    duration: 1us", "models[0].duration: must be 10ms or more"},
            {head + "    arrivals: rain", "'rain' is none of poisson, constant and gamma"},
            {head + "    input: nothing", "'nothing' is neither random nor zero, nor a file"},
@@ -243,18 +244,6 @@ TEST_F(SuiteSpecTest, TorchServeForm_FaultsNameTheModelFile) {
   EXPECT_THAT(Fault("models: [m.yaml]"), HasSubstr("there is no file 'cat'"));
   EXPECT_THAT(Fault("models: [m.yaml]\nhardware: abacus"), HasSubstr("hardware: 'abacus' is none"));
   EXPECT_THAT(Fault("models: [m.yaml]\nmetrics_cmd: x"), HasSubstr("metrics_cmd: must be a list"));
-}
-
-TEST(ParseDurationTest, TakesUnits) {
-  EXPECT_EQ(*ParseDuration("100ms", kSecond), 100 * kMillisecond);
-  EXPECT_EQ(*ParseDuration("1.5s", kSecond), 1500 * kMillisecond);
-  EXPECT_EQ(*ParseDuration("2m", kSecond), 120 * kSecond);
-  EXPECT_EQ(*ParseDuration("1h", kSecond), 3600 * kSecond);
-  EXPECT_EQ(*ParseDuration("250us", kSecond), 250 * kMicrosecond);
-  EXPECT_EQ(*ParseDuration("3", kMillisecond), 3 * kMillisecond);
-  for (const char* wrong : {"", "s", "-1s", "1 s", "1x", "1e3", "..", "1e99s"}) {
-    EXPECT_FALSE(ParseDuration(wrong, kSecond).ok()) << wrong;
-  }
 }
 
 }  // namespace

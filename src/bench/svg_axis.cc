@@ -131,16 +131,6 @@ std::string FigureText(double value) {
   return text;
 }
 
-std::string DurationText(double nanos) {
-  if (!std::isfinite(nanos)) {
-    return "no answer";
-  }
-  if (nanos >= 1e9) {
-    return FigureText(nanos / 1e9) + " s";
-  }
-  return nanos >= 1e6 ? FigureText(nanos / 1e6) + " ms" : FigureText(nanos / 1e3) + " \u00b5s";
-}
-
 std::string Escaped(std::string_view text) {
   std::string escaped;
   for (const char c : text) {

@@ -28,8 +28,6 @@ Axis ValuesAxis(std::vector<double> values);
 
 // "1,234", "12.3", "0.045": three significant digits, thousands with commas, no unit.
 std::string FigureText(double value);
-// "12.3 ms", "456 us", "1.5 s".
-std::string DurationText(double nanos);
 
 // Text for HTML and SVG, in elements and quoted attributes.
 std::string Escaped(std::string_view text);

@@ -9,11 +9,14 @@
 #include <iterator>
 #include <optional>
 
+#include "bench/bench_values.h"
+
 namespace headrace::bench {
 namespace {
 
 constexpr std::size_t kFileByteSizeMax = std::size_t{1} << 20;
 constexpr std::size_t kListSizeMax = 1000;
+constexpr Nanos kDurationMax = 365 * 24 * 3600 * kSecond;
 
 std::optional<double> ReadNumber(std::string_view text) {
   double value = 0;
@@ -151,6 +154,10 @@ Nanos YamlFields::Duration(const std::string& key, Nanos otherwise, Nanos unit) 
     Fault(key, parsed.status().message());
     return otherwise;
   }
+  if (*parsed > kDurationMax) {
+    Fault(key, "is more than a year");
+    return otherwise;
+  }
   return *parsed;
 }
 
@@ -226,30 +233,6 @@ void YamlFields::RefuseOthers() {
                   fmt::format("there is no such key; there are {}", fmt::join(known_, ", ")));
     }
   }
-}
-
-Result<Nanos> ParseDuration(std::string_view text, Nanos unit) {
-  const std::size_t digits = text.find_first_not_of("0123456789.");
-  const std::string_view suffix = digits == std::string_view::npos ? "" : text.substr(digits);
-  if (suffix == "us") {
-    unit = kMicrosecond;
-  } else if (suffix == "ms") {
-    unit = kMillisecond;
-  } else if (suffix == "s") {
-    unit = kSecond;
-  } else if (suffix == "m" || suffix == "min") {
-    unit = 60 * kSecond;
-  } else if (suffix == "h") {
-    unit = 3600 * kSecond;
-  } else if (!suffix.empty()) {
-    return InvalidArgument("'{}' is no time such as 500us, 100ms, 10s, 2m", text);
-  }
-  const auto number = ReadNumber(text.substr(0, text.size() - suffix.size()));
-  const double nanos = number.value_or(-1) * static_cast<double>(unit);
-  if (nanos < 0 || nanos > 1e17) {
-    return InvalidArgument("'{}' is no time such as 500us, 100ms, 10s, 2m", text);
-  }
-  return static_cast<Nanos>(std::llround(nanos));
 }
 
 }  // namespace headrace::bench

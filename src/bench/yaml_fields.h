@@ -75,9 +75,6 @@ class YamlFields {
   std::set<std::string> known_;
 };
 
-// "100ms" in nanoseconds; see YamlFields::Duration.
-Result<Nanos> ParseDuration(std::string_view text, Nanos unit);
-
 }  // namespace headrace::bench
 
 #endif  // HEADRACE_BENCH_YAML_FIELDS_H_

@@ -16,8 +16,8 @@ constexpr std::size_t kAnswerByteSizeMax = std::size_t{1} << 30;
 
 bool InflateMessage(const GrpcFrame& message, net::GrpcEncoding encoding, BlockPool& pool,
                     std::string& out) {
-  auto inflated = net::DecompressMessage(encoding, Buffer::CopyOf(message.bytes),
-                                         kAnswerByteSizeMax, pool);
+  auto inflated =
+      net::DecompressMessage(encoding, Buffer::CopyOf(message.bytes), kAnswerByteSizeMax, pool);
   if (!inflated.ok()) {
     return false;
   }
@@ -57,8 +57,7 @@ bool GrpcRequest::Submit(H2Connection& to, std::span<const nghttp2_nv> fields) {
 }
 
 const GoldenOutputs* GrpcRequest::golden() const {
-  const Content& content =
-      owner_.plan().workload.items[outgoing_.item].contents[outgoing_.content];
+  const Content& content = owner_.plan().workload.items[outgoing_.item].contents[outgoing_.content];
   return content.golden ? &*content.golden : nullptr;
 }
 

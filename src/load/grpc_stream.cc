@@ -100,9 +100,8 @@ void GrpcStream::OnData(std::string_view bytes) {
 
 GrpcRequest* GrpcStream::Find(std::string_view id) const {
   if (id.empty()) {
-    const auto oldest = std::min_element(out_.begin(), out_.end(), [](const auto* a, const auto* b) {
-      return a->id() < b->id();
-    });
+    const auto oldest = std::min_element(
+        out_.begin(), out_.end(), [](const auto* a, const auto* b) { return a->id() < b->id(); });
     return oldest == out_.end() ? nullptr : *oldest;
   }
   std::uint64_t number = 0;
@@ -128,8 +127,7 @@ void GrpcStream::OnAnswer(const GrpcFrame& message) {
   }
   const Nanos when = connection_.read_at();
   if (!readable) {
-    End(*request, when,
-        {Outcome::kMalformed, static_cast<std::uint32_t>(StatusCode::kInternal)});
+    End(*request, when, {Outcome::kMalformed, static_cast<std::uint32_t>(StatusCode::kInternal)});
     return;
   }
   if (!answer.error.empty()) {
@@ -138,8 +136,8 @@ void GrpcStream::OnAnswer(const GrpcFrame& message) {
   }
   if (answer.has_outputs || !answer.final) {
     if (!std::exchange(request->answered, true)) {
-      request->answer_outcome = request->Check(
-          {answer.response, answer.response.size(), false}, net::GrpcEncoding::kIdentity);
+      request->answer_outcome = request->Check({answer.response, answer.response.size(), false},
+                                               net::GrpcEncoding::kIdentity);
     }
     owner_.OnResponse(*request, when);
   }

@@ -18,8 +18,8 @@
 namespace headrace::load {
 
 // Begins with the first request and, when it has ended, with the next one again. What is out when
-// it ends, ends with it. A response without a known id goes to the oldest request that is out, if it
-// has none at all, and nowhere if it has another (of a request that timed out). One thread.
+// it ends, ends with it. A response without a known id goes to the oldest request that is out, if
+// it has none at all, and nowhere if it has another (of a request that timed out). One thread.
 class GrpcStream final : public H2Call {
  public:
   // All outlive it.

@@ -17,9 +17,7 @@ namespace {
 constexpr std::size_t kReadByteSize = std::size_t{256} << 10;
 constexpr Nanos kRetryPause = 100 * kMillisecond;  // after a connection that could not be made
 
-class GrpcTransport final : public Transport,
-                            public GrpcRequestOwner,
-                            public H2Connection::Owner {
+class GrpcTransport final : public Transport, public GrpcRequestOwner, public H2Connection::Owner {
  public:
   explicit GrpcTransport(std::shared_ptr<const GrpcPlan> plan)
       : plan_(std::move(plan)), read_buffer_(kReadByteSize) {}
@@ -40,8 +38,8 @@ class GrpcTransport final : public Transport,
     }
     const Nanos until = Clock::Real().Now() + plan_->target.connect_timeout;
     while (failure_.ok() && !std::all_of(lanes_.begin(), lanes_.end(), [](const Lane& lane) {
-      return lane.connection->open();
-    })) {
+             return lane.connection->open();
+           })) {
       if (Clock::Real().Now() >= until) {
         failure_ = NoAnswer();
         break;
@@ -149,10 +147,9 @@ class GrpcTransport final : public Transport,
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
       Lane& lane = lanes_[next_lane_];
       next_lane_ = next_lane_ + 1 == lanes_.size() ? 0 : next_lane_ + 1;
-      if (lane.stream != nullptr
-              ? lane.stream->CanTake() && lane.stream->Take(request)
-              : lane.connection->CanSubmit() &&
-                    request.Submit(*lane.connection, plan_->fields.view())) {
+      if (lane.stream != nullptr ? lane.stream->CanTake() && lane.stream->Take(request)
+                                 : lane.connection->CanSubmit() &&
+                                       request.Submit(*lane.connection, plan_->fields.view())) {
         request.state = GrpcRequest::State::kOut;
         return true;
       }
@@ -163,7 +160,8 @@ class GrpcTransport final : public Transport,
   // Ends with kTimeout those whose `matches` is true.
   template <typename Matches>
   void EndThose(Matches matches, Nanos now) {
-    const GrpcEnding timeout = EndingOfCode(static_cast<std::uint32_t>(StatusCode::kDeadlineExceeded));
+    const GrpcEnding timeout =
+        EndingOfCode(static_cast<std::uint32_t>(StatusCode::kDeadlineExceeded));
     std::erase_if(waiting_, [&](GrpcRequest* request) {
       if (!matches(request->outgoing())) {
         return false;
@@ -189,8 +187,8 @@ class GrpcTransport final : public Transport,
 
   GrpcRequest& TakeFree() {
     if (free_.empty()) {
-      requests_.push_back(std::make_unique<GrpcRequest>(
-          *this, static_cast<std::uint32_t>(requests_.size())));
+      requests_.push_back(
+          std::make_unique<GrpcRequest>(*this, static_cast<std::uint32_t>(requests_.size())));
       return *requests_.back();
     }
     GrpcRequest& request = *free_.back();
@@ -240,7 +238,7 @@ class GrpcTransport final : public Transport,
   GrpcRequest* FindRequest(std::uint64_t id) {
     const std::uint32_t index = GrpcRequest::IndexOf(id);
     return index < requests_.size() && requests_[index]->id() == id ? requests_[index].get()
-                                                                     : nullptr;
+                                                                    : nullptr;
   }
 
   // H2Connection::Owner.
@@ -313,8 +311,7 @@ Result<std::unique_ptr<TransportFactory>> MakeGrpcTransportFactory(const TargetS
                             MakeSharedMemory(target, workload));
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<const GrpcPlan> plan,
                             GrpcPlan::Make(target, workload, std::move(memory)));
-  return std::unique_ptr<TransportFactory>(
-      std::make_unique<GrpcTransportFactory>(std::move(plan)));
+  return std::unique_ptr<TransportFactory>(std::make_unique<GrpcTransportFactory>(std::move(plan)));
 }
 
 }  // namespace headrace::load

@@ -30,7 +30,9 @@ TensorContent Numbers(std::size_t count, float first = 1) {
     const float value = first + static_cast<float>(i);
     std::memcpy(bytes.data() + i * sizeof(float), &value, sizeof(float));
   }
-  return {"INPUT0", DataType::kFp32, {1, static_cast<std::int64_t>(count)},
+  return {"INPUT0",
+          DataType::kFp32,
+          {1, static_cast<std::int64_t>(count)},
           std::make_shared<const std::string>(std::move(bytes))};
 }
 
@@ -132,14 +134,14 @@ TEST_F(GrpcTransportTest, Unary_ComparesGoldenOutputs) {
 }
 
 TEST_F(GrpcTransportTest, Unary_NamesEveryEnd) {
-  for (const char* model : {"code/3", "code/5", "code/8", "code/13", "code/14", "code/4",
-                            "no_message"}) {
+  for (const char* model :
+       {"code/3", "code/5", "code/8", "code/13", "code/14", "code/4", "no_message"}) {
     Use(model);
   }
   Start();
   const std::pair<Outcome, std::uint32_t> expected[] = {
-      {Outcome::kClientError, 3}, {Outcome::kClientError, 5}, {Outcome::kRefused, 8},
-      {Outcome::kServerError, 13}, {Outcome::kRefused, 14},   {Outcome::kTimeout, 4},
+      {Outcome::kClientError, 3},  {Outcome::kClientError, 5}, {Outcome::kRefused, 8},
+      {Outcome::kServerError, 13}, {Outcome::kRefused, 14},    {Outcome::kTimeout, 4},
       {Outcome::kMalformed, 0}};
   for (std::uint32_t item = 0; item < std::size(expected); ++item) {
     const auto& request = probe_->Ask({.item = item});

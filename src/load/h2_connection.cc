@@ -63,8 +63,8 @@ struct H2Connection::Callbacks {
     if (frame->hd.type == NGHTTP2_GOAWAY) {
       self.draining_ = true;
     } else if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
-      self.streams_max_ = nghttp2_session_get_remote_settings(
-          session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+      self.streams_max_ =
+          nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     }
     return 0;
   }
@@ -246,9 +246,8 @@ void H2Connection::Read() {
       break;
     }
     if (count <= 0) {
-      const Status lost =
-          Unavailable("{} closed the connection{}{}", endpoint_.name, count < 0 ? ": " : "",
-                      count < 0 ? std::strerror(errno) : "");
+      const Status lost = Unavailable("{} closed the connection{}{}", endpoint_.name,
+                                      count < 0 ? ": " : "", count < 0 ? std::strerror(errno) : "");
       Fail(state_ == State::kOpen ? lost : NotHttp2("closed the connection"));
       return;
     }
@@ -288,7 +287,8 @@ Status H2Connection::NotHttp2(std::string_view what) const {
   if (first_bytes_.starts_with("HTTP/")) {
     what = "answers HTTP/1.1, not HTTP/2";
     hint = "is it the HTTP port? gRPC has one of its own, often 8001";
-  } else if (first_bytes_.starts_with("\x15\x03") || (endpoint_.tls == nullptr && first_bytes_.empty())) {
+  } else if (first_bytes_.starts_with("\x15\x03") ||
+             (endpoint_.tls == nullptr && first_bytes_.empty())) {
     hint = "if it wants TLS, ask for that; else, is it the server's gRPC port?";
   }
   return Unavailable("{} {}: {}", endpoint_.name, what, hint);

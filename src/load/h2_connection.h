@@ -41,8 +41,8 @@ class H2Call {
 
   virtual void OnHeader(std::string_view name, std::string_view value) = 0;
   virtual void OnData(std::string_view bytes) = 0;
-  // The stream is over, and the call free for another. HTTP/2's error code: 0 = its peer ended it in
-  // order; kLost = the connection ended first.
+  // The stream is over, and the call free for another. HTTP/2's error code: 0 = its peer ended it
+  // in order; kLost = the connection ended first.
   virtual void OnClosed(std::uint32_t error_code) = 0;
   static constexpr std::uint32_t kLost = UINT32_MAX;
 
@@ -61,8 +61,8 @@ class H2Call {
 };
 
 // Connects, again and again if it must, and carries streams. Windows for what the server sends are
-// as wide as the protocol has them. One thread. From within its callbacks: Submit, Resume, Cancel and
-// Mark only.
+// as wide as the protocol has them. One thread. From within its callbacks: Submit, Resume, Cancel
+// and Mark only.
 class H2Connection final : public PollHandler {
  public:
   class Owner {

@@ -68,9 +68,9 @@ Status InProcessCall::AddInputs(const Item& item, const Content& content) {
     HEADRACE_RETURN_IF_ERROR(api.Take(api.InferenceRequestAddInput(
         request_, input.name.c_str(), static_cast<TRITONSERVER_DataType>(input.data_type),
         input.shape.data(), input.shape.size())));
-    HEADRACE_RETURN_IF_ERROR(api.Take(api.InferenceRequestAppendInputData(
-        request_, input.name.c_str(), input.bytes->data(), input.bytes->size(),
-        TRITONSERVER_MEMORY_CPU, 0)));
+    HEADRACE_RETURN_IF_ERROR(api.Take(
+        api.InferenceRequestAppendInputData(request_, input.name.c_str(), input.bytes->data(),
+                                            input.bytes->size(), TRITONSERVER_MEMORY_CPU, 0)));
   }
   return OkStatus();
 }
@@ -229,7 +229,9 @@ bool InProcessCall::IsRight(TRITONSERVER_InferenceResponse* response) const {
         memory_type == TRITONSERVER_MEMORY_GPU) {
       return false;
     }
-    outputs.push_back({name, static_cast<DataType>(type), {shape, shape + rank},
+    outputs.push_back({name,
+                       static_cast<DataType>(type),
+                       {shape, shape + rank},
                        std::make_shared<const std::string>(static_cast<const char*>(base),
                                                            base == nullptr ? 0 : byte_size)});
   }

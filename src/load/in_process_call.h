@@ -74,8 +74,8 @@ class InProcessCall {
 
   // Callbacks for the allocator.
   static TRITONSERVER_Error* Allocate(TRITONSERVER_ResponseAllocator*, const char* name,
-                                      std::size_t byte_size, TRITONSERVER_MemoryType,
-                                      std::int64_t, void* user, void** buffer, void** buffer_user,
+                                      std::size_t byte_size, TRITONSERVER_MemoryType, std::int64_t,
+                                      void* user, void** buffer, void** buffer_user,
                                       TRITONSERVER_MemoryType* type, std::int64_t* type_id);
   static TRITONSERVER_Error* Release(TRITONSERVER_ResponseAllocator*, void* buffer,
                                      void* buffer_user, std::size_t, TRITONSERVER_MemoryType,
@@ -83,8 +83,8 @@ class InProcessCall {
 
   // The transport's, between Submit and idle.
   Outgoing outgoing;
-  bool told = false;   // its end
-  bool ended = true;   // its final event was taken
+  bool told = false;  // its end
+  bool ended = true;  // its final event was taken
   bool wrong = false;
   bool checked = false;
   bool has_outputs = false;

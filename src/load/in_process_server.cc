@@ -74,12 +74,11 @@ Status InProcessServer::Load(const std::string& model, const std::string& config
   const std::lock_guard lock(mutex_);
   TRITONSERVER_Parameter* config = nullptr;
   if (!config_json.empty()) {
-    config =
-        api_->ParameterNew("config", TRITONSERVER_PARAMETER_STRING, config_json.c_str());
+    config = api_->ParameterNew("config", TRITONSERVER_PARAMETER_STRING, config_json.c_str());
   }
   const TRITONSERVER_Parameter* parameters[] = {config};
-  Status status = api_->Take(api_->ServerLoadModelWithParameters(
-      server_, model.c_str(), parameters, config == nullptr ? 0 : 1));
+  Status status = api_->Take(api_->ServerLoadModelWithParameters(server_, model.c_str(), parameters,
+                                                                 config == nullptr ? 0 : 1));
   if (config != nullptr) {
     api_->ParameterDelete(config);
   }

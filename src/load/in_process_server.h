@@ -18,8 +18,8 @@ namespace headrace::load {
 //
 //   HEADRACE_ASSIGN_OR_RETURN(target.in_process_server, InProcessServer::Start(target));
 //
-// The server loads what it is asked for (explicit model control): models are loaded by the first who
-// names them. Thread-safe.
+// The server loads what it is asked for (explicit model control): models are loaded by the first
+// who names them. Thread-safe.
 class InProcessServer {
  public:
   // With `target.model_repositories` and `target.server_library`. INVALID_ARGUMENT: no repository.
@@ -45,7 +45,7 @@ class InProcessServer {
 
   const std::shared_ptr<const TritonApi> api_;
   TRITONSERVER_Server* server_ = nullptr;
-  std::mutex mutex_;              // guards named_, and is held while a model loads
+  std::mutex mutex_;             // guards named_, and is held while a model loads
   std::set<std::string> named_;  // models that were loaded or unloaded
 };
 

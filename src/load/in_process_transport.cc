@@ -278,11 +278,9 @@ Result<std::unique_ptr<TransportFactory>> MakeInProcessTransportFactory(const Ta
     HEADRACE_RETURN_IF_ERROR(plan->server->Need(item.model));
     // Each is made once here, so that the run does not begin with what cannot be made.
     for (std::uint32_t content = 0; content < item.contents.size(); ++content) {
-      auto call =
-          InProcessCall::Make(*plan->server, plan->allocator, *inbox, workload, i, content);
+      auto call = InProcessCall::Make(*plan->server, plan->allocator, *inbox, workload, i, content);
       if (!call.ok()) {
-        return call.status().WithPrefix(
-            fmt::format("item '{}', content {}: ", item.name, content));
+        return call.status().WithPrefix(fmt::format("item '{}', content {}: ", item.name, content));
       }
     }
   }

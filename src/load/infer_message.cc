@@ -144,10 +144,9 @@ const unsigned char* Bytes(const char* data) {
 }
 
 std::uint32_t Checksum(GrpcEncoding encoding, std::uint32_t before, std::string_view bytes) {
-  return static_cast<std::uint32_t>(
-      encoding == GrpcEncoding::kGzip
-          ? crc32_z(before, Bytes(bytes.data()), bytes.size())
-          : adler32_z(before, Bytes(bytes.data()), bytes.size()));
+  return static_cast<std::uint32_t>(encoding == GrpcEncoding::kGzip
+                                        ? crc32_z(before, Bytes(bytes.data()), bytes.size())
+                                        : adler32_z(before, Bytes(bytes.data()), bytes.size()));
 }
 
 }  // namespace
@@ -239,7 +238,8 @@ Status InferMessage::Deflate() {
       Z_OK) {
     return ResourceExhausted("no memory to compress a message");
   }
-  auto deflated = std::make_unique<std::string>(deflateBound(&stream, pieces_byte_size_) + 64, '\0');
+  auto deflated =
+      std::make_unique<std::string>(deflateBound(&stream, pieces_byte_size_) + 64, '\0');
   stream.next_out = reinterpret_cast<unsigned char*>(deflated->data());
   stream.avail_out = static_cast<uInt>(deflated->size());
   for (const std::string_view piece : pieces_) {
@@ -309,8 +309,9 @@ void InferMessageCursor::Begin(const InferMessage& message, const InferMessageHe
   message_ = &message;
   part_ = offset_ = tail_byte_size_ = 0;
   const bool compressed = message.encoding_ != GrpcEncoding::kIdentity;
-  const std::string_view stream_head =
-      !compressed ? "" : message.encoding_ == GrpcEncoding::kGzip ? kGzipHead : kZlibHead;
+  const std::string_view stream_head = !compressed                                ? ""
+                                       : message.encoding_ == GrpcEncoding::kGzip ? kGzipHead
+                                                                                  : kZlibHead;
   // Five bytes of a stored block: its kind, its length, and the length inverted.
   const std::size_t lead = kPrefixByteSize + (compressed ? stream_head.size() + 5 : 0);
   HeadWriter writer(head_.data() + lead);

@@ -50,9 +50,7 @@ class HttpRegistrar final : public RegionRegistrar {
     json.EndObject();
     return Post(region + "/register", body);
   }
-  Status Unregister(const std::string& region) override {
-    return Post(region + "/unregister", "");
-  }
+  Status Unregister(const std::string& region) override { return Post(region + "/unregister", ""); }
 
  private:
   Status Post(const std::string& what, std::string_view body) {

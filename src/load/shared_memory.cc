@@ -47,8 +47,7 @@ class SharedMemory::Region {
       return ResourceExhausted("no room for {} bytes of shared memory in /dev/shm: {}", byte_size,
                                std::strerror(error));
     }
-    void* const data =
-        ::mmap(nullptr, byte_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+    void* const data = ::mmap(nullptr, byte_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
     if (data == MAP_FAILED) {
       return ResourceExhausted("cannot map {} bytes of shared memory: {}", byte_size,
                                std::strerror(errno));
@@ -107,8 +106,7 @@ Result<std::unique_ptr<SharedMemory>> SharedMemory::Create(
   std::unique_ptr<SharedMemory> memory(new SharedMemory);
   memory->registrar_ = std::move(registrar);
   // Numbers of processes come again; the time does not.
-  const std::string name =
-      fmt::format("headrace_bench_{}_{:x}", ::getpid(), Clock::Real().Now());
+  const std::string name = fmt::format("headrace_bench_{}_{:x}", ::getpid(), Clock::Real().Now());
 
   // Inputs: where each is to lie, then the bytes.
   std::map<const std::string*, std::size_t> offsets;

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "bench/svg_axis.h"
+#include "bench/verdict.h"
 #include "protocol/json_writer.h"
 
 namespace headrace::top {

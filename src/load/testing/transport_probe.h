@@ -29,9 +29,7 @@ class TransportProbe final : public CompletionSink {
   explicit TransportProbe(std::unique_ptr<Transport> transport)
       : poller_(MakePoller()), transport_(std::move(transport)) {}
 
-  Status Connect(int connections = 1) {
-    return transport_->Connect(poller_, *this, connections);
-  }
+  Status Connect(int connections = 1) { return transport_->Connect(poller_, *this, connections); }
   // Queued until the next turn. Returns its slot.
   std::uint32_t Send(Outgoing outgoing = {}) {
     outgoing.slot = static_cast<std::uint32_t>(requests_.size());
