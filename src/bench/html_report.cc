@@ -177,7 +177,12 @@ class Report {
     }
     const bool load = lines.x_name.find("load") != std::string::npos ||
                       lines.x_name.find("closed") != std::string::npos;
-    page_.Section(load ? "Throughput and latency against load" : "Throughput and latency",
+    const bool open =
+        levels_[lines.series.front().points.front().levels.front()].spec.arrivals.open();
+    page_.Section(fmt::format("Throughput and latency{}{}", load ? " against load" : "",
+                              lines_.size() == 1 ? ""
+                              : open             ? ", open loop"
+                                                 : ", closed loop"),
                   "Bars at a point are the 95 % interval, or the range of its rounds.");
     AgainstLoad throughput;
     throughput.what = "throughput";

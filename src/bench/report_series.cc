@@ -40,6 +40,16 @@ std::string Said(const std::string& label, const std::string& value) {
   return label == "model" || label == "device" ? value : WordsOf(label) + " " + value;
 }
 
+// The model first: it says more than what is tried of it.
+void AddPart(const std::string& label, const std::string& value, std::string& name) {
+  const std::string part = Said(label, value);
+  if (label == "model" && !name.empty()) {
+    name = part + ", " + name;
+  } else {
+    name += (name.empty() ? "" : ", ") + part;
+  }
+}
+
 std::set<std::string> VariedLabels(const std::vector<LevelResult>& levels) {
   std::map<std::string, std::set<std::string>> values;
   for (const LevelResult& level : levels) {
@@ -110,7 +120,7 @@ ReportLines LinesOver(const std::vector<LevelResult>& levels,
     std::string name;
     for (const auto& [label, value] : level.spec.labels) {
       if (label != axis && label != kRound && varied.count(label) > 0) {
-        name += (name.empty() ? "" : ", ") + Said(label, value);
+        AddPart(label, value, name);
       }
     }
     if (axis != kLoad) {
@@ -171,7 +181,7 @@ std::vector<std::string> LevelNames(const std::vector<LevelResult>& levels) {
     std::string name;
     for (const auto& [label, value] : level.spec.labels) {
       if (varied.count(label) > 0) {
-        name += (name.empty() ? "" : ", ") + Said(label, value);
+        AddPart(label, value, name);
       }
     }
     names.push_back(name + (name.empty() ? "" : ", ") + load::Describe(level.spec.arrivals));

@@ -141,7 +141,8 @@ std::string StackedBars(const StackedBarsSpec& spec) {
   for (const std::string& row : spec.rows) {
     longest = std::max(longest, row.size());
   }
-  const double left = std::clamp(static_cast<double>(longest) * kLetter + 14, 40.0, 230.0);
+  const double left =
+      std::clamp(static_cast<double>(longest) * kLetter + 14, 40.0, spec.width * 0.42);
   const double right = spec.width - (spec.row_ends.empty() ? kRight : 64);
   double max = 0;
   for (const auto& row : spec.values) {
