@@ -83,6 +83,13 @@ void MetricLineCollector::Clear() {
   values_.clear();
 }
 
+bool MetricLineCollector::Complete() const {
+  const std::lock_guard lock(mutex_);
+  const auto queue = values_.find("QueueTime"), prediction = values_.find("PredictionTime");
+  return queue != values_.end() && prediction != values_.end() &&
+         prediction->second.size() >= queue->second.size();
+}
+
 MetricColumns MetricLineCollector::Columns(std::uint64_t request_count) const {
   const std::lock_guard lock(mutex_);
   MetricColumns columns;

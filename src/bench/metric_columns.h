@@ -22,6 +22,9 @@ class MetricLineCollector {
  public:
   void Take(std::string_view line);
   void Clear();
+  // Whether each request that has its QueueTime has its PredictionTime, too: workers hand theirs on
+  // a moment later.
+  bool Complete() const;
   // Of the last `request_count` requests (what came before them was warm-up): QueueTime has one
   // line for each request, so that the share of its lines is that of the others, too.
   MetricColumns Columns(std::uint64_t request_count) const;

@@ -1,6 +1,7 @@
 #include "bench/suite_torchserve_target.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <filesystem>
 #include <set>
@@ -14,6 +15,8 @@ namespace headrace::bench {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr Nanos kMetricLinesWait = kSecond;
 
 // As it is registered: files that lie here by a URL, everything else as it was written.
 std::string RegisteredUrl(const std::string& url) {
@@ -166,6 +169,10 @@ Result<PointResult> SuiteTorchServeTarget::Measure(
   lines_.Clear();
   PointResult result;
   HEADRACE_ASSIGN_OR_RETURN(result.level, session_->Run(point.level));
+  const Nanos end = Clock::Real().Now() + kMetricLinesWait;
+  while (server_ != nullptr && !lines_.Complete() && Clock::Real().Now() < end) {
+    ::poll(nullptr, 0, 20);
+  }
   result.columns = lines_.Columns(result.level.intended_count);
   return result;
 }

@@ -3,12 +3,15 @@
 import csv
 import json
 import os
+import pathlib
 import re
 import subprocess
+import sys
+import urllib.request
 
 import pytest
 
-from harness import models
+from harness import archives, models
 from harness import server as server_module
 
 LIMIT_S = 240
@@ -21,11 +24,12 @@ COLUMNS = (
 
 
 def suite(folder, *arguments):
-    """The command, in `folder`."""
+    """The command, in `folder`. Workers run the PATH's python3, which is to be the one with the tests' packages."""
+    path = os.pathsep.join((str(pathlib.Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     return subprocess.run(
         [server_module.program(), "bench", "suite", *arguments],
         cwd=folder,
-        env={**os.environ, "NO_COLOR": "1"},
+        env={**os.environ, "NO_COLOR": "1", "PATH": path},
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
@@ -93,8 +97,6 @@ def test_a_given_server_gets_its_configuration_back(folder):
         write(folder, "  - {model: m, batch: 2, instances: 2, rate: 50}\n", f"{{url: '{running.url}'}}")
         done = suite(folder, "suite.yaml", "-o", "out")
         assert done.returncode == 0, done.stdout + done.stderr
-        import urllib.request
-
         with urllib.request.urlopen(f"http://{running.url}/v2/models/m/config", timeout=30) as answer:
             config = json.load(answer)
         assert config["max_batch_size"] == 8
@@ -122,3 +124,27 @@ def test_what_is_wrong_is_named(folder):
     write(folder, "  - {model: m, batch: [1, 2]}\n")
     plan = suite(folder, "suite.yaml", "--dry-run")
     assert plan.returncode == 0 and "2 points of 2 configurations" in plan.stdout
+
+
+def test_the_form_of_torchserve(folder):
+    (folder / "echo.py").write_text("import time\n\n\ndef handle(rows, context):\n    time.sleep(0.002)\n    return ['yes'] * len(rows or [])\n")
+    (folder / "echo.mar").write_bytes(archives.handler_mar("echo", folder / "echo.py"))
+    (folder / "input.txt").write_text("hello")
+    (folder / "echo.yaml").write_text(
+        "echo:\n  eager_mode:\n    benchmark_engine: ab\n    url: echo.mar\n    workers: [1]\n    batch_size: [1, 2]\n"
+        "    batch_delay: 1\n    requests: 40\n    concurrency: 2\n    input: input.txt\n    processors: [cpu]\n"
+    )
+    (folder / "suite.yaml").write_text("models: [echo.yaml]\nhardware: cpu\n")
+    done = suite(folder, "suite.yaml", "-o", "out")
+    assert done.returncode == 0, done.stdout + done.stderr + (folder / "out/server.log").read_text()
+    assert "batch_delay: acts here" in done.stderr
+    rows = list(csv.DictReader((folder / "out/ab_report.csv").read_text().splitlines()))
+    assert [(row["Benchmark"], row["Batch size"], row["Workers"], row["Requests"]) for row in rows] == [
+        ("AB", "1", "1", "40"),
+        ("AB", "2", "1", "40"),
+    ]
+    assert all(row["TS failed requests"] == "0" and float(row["predict_mean"]) >= 1 for row in rows)
+    case = (folder / "out/eager_mode_echo_w1_b2/ab_report.csv").read_text().splitlines()
+    assert case[0] == COLUMNS and len(case) == 2
+    report = (folder / "out/report.md").read_text()
+    assert report.startswith("# TorchServe Benchmark on cpu\n") and "## eager_mode_echo" in report
