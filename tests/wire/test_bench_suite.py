@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -148,3 +149,21 @@ def test_the_form_of_torchserve(folder):
     assert case[0] == COLUMNS and len(case) == 2
     report = (folder / "out/report.md").read_text()
     assert report.startswith("# TorchServe Benchmark on cpu\n") and "## eager_mode_echo" in report
+
+
+def test_what_is_known_is_kept_when_it_is_interrupted(folder):
+    write(folder, "  - {model: m, concurrency: 1}\n  - {model: m, name: long, concurrency: 1, duration: 10m}\n")
+    with subprocess.Popen(
+        [server_module.program(), "bench", "suite", "suite.yaml", "-o", "out"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as running:
+        assert "[1/2] m | closed" in running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        rest = running.stdout.read()
+        assert running.wait(LIMIT_S) == 130
+    assert "1 points measured, 0 failed, 0 from before; interrupted" in rest
+    result = json.loads((folder / "out/result.json").read_text())
+    assert result["interrupted"] is True and len(result["levels"]) == 1
