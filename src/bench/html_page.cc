@@ -47,7 +47,7 @@ constexpr char kStyleOfParts[] = R"css(
 th{background:var(--head);font-weight:600;text-align:left;white-space:nowrap}
 th,td{padding:7px 10px;border-bottom:1px solid var(--line);vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}tbody tr:hover{background:var(--head)}
-td:first-child{min-width:250px}td small{display:inline-block;min-width:210px;color:var(--soft)}
+td:first-child{min-width:220px}td small{color:var(--soft)}th,td{padding-inline:7px}
 .pill{display:inline-block;border-radius:99px;padding:1px 9px;font-size:12px;font-weight:600;white-space:nowrap}
 .pill.good{color:var(--good);background:var(--good-bg)}.pill.warn{color:var(--warn);background:var(--warn-bg)}
 .pill.bad{color:var(--bad);background:var(--bad-bg)}.pill.info{background:var(--info-bg)}

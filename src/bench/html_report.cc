@@ -325,7 +325,7 @@ class Report {
   }
 
   static std::string Remarks(const LevelResult& level) {
-    std::string html = level.verdict.stable ? Pill("good", "stable") : Pill("warn", "see remarks");
+    std::string html = level.verdict.stable ? "" : " " + Pill("warn", "not stable");
     if (level.stop_reason == StopReason::kServerGone) {
       html += " " + Pill("bad", "server gone");
     }
@@ -346,14 +346,13 @@ class Report {
     if (sla) {
       header.push_back("SLA");
     }
-    header.push_back("Verdict");
     std::vector<std::vector<std::string>> rows;
     for (std::size_t i = 0; i < levels_.size(); ++i) {
       const LevelResult& level = levels_[i];
       const double half = (level.throughput_interval.high - level.throughput_interval.low) / 2;
       const ServerFigures* server = ServerOf(level);
       std::vector<std::string> row = {
-          Escaped(names_[i]), FigureText(level.throughput),
+          Escaped(names_[i]) + Remarks(level), FigureText(level.throughput),
           std::isfinite(half) && half > 0 ? FigureText(half) : "\u2013"};
       for (const double percentile : {50.0, 90.0, 99.0, 99.9}) {
         row.push_back(DurationText(level.response_time.Percentile(percentile).value));
@@ -367,7 +366,6 @@ class Report {
                       : Meets(level)  ? Pill("good", "met")
                                       : Pill("bad", "missed"));
       }
-      row.push_back(Remarks(level));
       rows.push_back(std::move(row));
     }
     page_.Table(header, rows);
