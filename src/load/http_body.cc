@@ -96,16 +96,25 @@ void WriteParameters(const TargetSpec& target, const Item& item, HttpBody& body)
   }
 }
 
-void WriteOutputs(const TargetSpec& target, const Item& item, std::string& out) {
+void WriteRegion(const RegionSlice& slice, JsonWriter& json) {
+  json.Key("parameters").BeginObject().Key("shared_memory_region").String(slice.region);
+  json.Key("shared_memory_offset").Uint(slice.offset);
+  json.Key("shared_memory_byte_size").Uint(slice.byte_size).EndObject();
+}
+
+void WriteOutputs(const TargetSpec& target, const Item& item, const SharedTensors* shared,
+                  std::string& out) {
   if (item.outputs.empty()) {
     return;
   }
   out += ",\"outputs\":";
   JsonWriter json(out);
   json.BeginArray();
-  for (const std::string& name : item.outputs) {
-    json.BeginObject().Key("name").String(name);
-    if (target.binary_output) {
+  for (std::size_t i = 0; i < item.outputs.size(); ++i) {
+    json.BeginObject().Key("name").String(item.outputs[i]);
+    if (shared != nullptr) {
+      WriteRegion(shared->memory.Output(shared->item, i), json);
+    } else if (target.binary_output) {
       json.Key("parameters").BeginObject().Key("binary_data").Bool(true).EndObject();
     }
     json.EndObject();
@@ -147,9 +156,11 @@ std::size_t HttpBody::byte_size() const {
   return size;
 }
 
-Result<HttpBody> V2Body(const TargetSpec& target, const Item& item, const Content& content) {
+Result<HttpBody> V2Body(const TargetSpec& target, const Item& item, const Content& content,
+                        const SharedTensors* shared) {
   HttpBody body;
-  body.content_type = target.binary_input ? "application/octet-stream" : std::string(kJsonType);
+  const bool binary = target.binary_input && shared == nullptr;
+  body.content_type = binary ? "application/octet-stream" : std::string(kJsonType);
   WriteParameters(target, item, body);
   std::string& out = body.rest;
   out += "\"inputs\":[";
@@ -163,7 +174,9 @@ Result<HttpBody> V2Body(const TargetSpec& target, const Item& item, const Conten
       json.Int(dimension);
     }
     json.EndArray().Key("datatype").String(DataTypeName(input.data_type));
-    if (target.binary_input) {
+    if (shared != nullptr) {
+      WriteRegion(shared->memory.Input(shared->item, shared->content, i), json);
+    } else if (binary) {
       json.Key("parameters").BeginObject().Key("binary_data_size").Uint(input.bytes->size());
       json.EndObject();
       body.payload.push_back(input.bytes);
@@ -174,9 +187,9 @@ Result<HttpBody> V2Body(const TargetSpec& target, const Item& item, const Conten
     json.EndObject();
   }
   out += ']';
-  WriteOutputs(target, item, out);
+  WriteOutputs(target, item, shared, out);
   out += '}';
-  if (target.binary_input) {
+  if (binary) {
     body.json_byte_size = body.start.size() + body.rest.size();
   }
   return body;

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "load/http_request.h"
+#include "load/shared_memory.h"
 #include "load/target.h"
 #include "load/workload.h"
 
@@ -26,8 +27,16 @@ struct HttpBody {
   std::size_t byte_size() const;
 };
 
-// A v2 inference request as JSON, with the tensors behind it where `target.binary_input`.
-Result<HttpBody> V2Body(const TargetSpec& target, const Item& item, const Content& content);
+// The tensors of one content, where they lie in shared memory.
+struct SharedTensors {
+  const SharedMemory& memory;
+  std::size_t item, content;
+};
+
+// A v2 inference request as JSON, with the tensors behind it where `target.binary_input`; with
+// `shared` (may be null) it only says where they are.
+Result<HttpBody> V2Body(const TargetSpec& target, const Item& item, const Content& content,
+                        const SharedTensors* shared);
 
 // KServe v1: the content's body, or {"instances": ...} of its tensors: the rows of the only one, or
 // objects with a member for each.

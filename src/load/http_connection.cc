@@ -154,7 +154,7 @@ void HttpConnection::Write() {
       // The server may have said why before it closed.
       Read();
       if (state_ == State::kBusy) {
-        EndRequest(Outcome::kReset, 0);
+        EndRequest(Outcome::kReset, 0, Clock::Real().Now());
         Close(Unavailable("{}", std::strerror(error)));
       }
       return;
@@ -204,51 +204,54 @@ void HttpConnection::ReadIdle() {
   Close(Unavailable("{}", size == 0 ? "closed by the server" : "bytes without a request"));
 }
 
-// One read; the result is that of recv(2).
-ssize_t HttpConnection::ReadOnce(HttpResponseParser::State& answer) {
+HttpConnection::Piece HttpConnection::ReadOnce() {
+  Piece piece;
   const std::uint64_t droppable = droppable_ ? parser_.droppable_byte_size() : 0;
   if (droppable >= kDropByteSizeMin) {
-    const ssize_t size = stream_->Drop(std::min<std::uint64_t>(droppable, INT32_MAX));
-    if (size > 0) {
-      answer = parser_.Dropped(static_cast<std::uint64_t>(size));
+    piece.wanted = std::min<std::uint64_t>(droppable, INT32_MAX);
+    piece.size = stream_->Drop(piece.wanted);
+    piece.when = Clock::Real().Now();
+    if (piece.size > 0) {
+      piece.answer = parser_.Dropped(static_cast<std::uint64_t>(piece.size));
     }
-    return size;
+    return piece;
   }
-  const ssize_t size = stream_->Receive(shared_.buffer.data(), shared_.buffer.size());
-  if (size > 0) {
-    answer = parser_.Feed({shared_.buffer.data(), static_cast<std::size_t>(size)});
+  // Before the head is known, no more is read than has to be.
+  piece.wanted = droppable_ && !parser_.begun() ? kDropByteSizeMin : shared_.buffer.size();
+  piece.size = stream_->Receive(shared_.buffer.data(), piece.wanted);
+  // Now, since all that was read is here: parsing it is no part of the latency.
+  piece.when = Clock::Real().Now();
+  if (piece.size > 0) {
+    piece.answer = parser_.Feed({shared_.buffer.data(), static_cast<std::size_t>(piece.size)});
   }
-  return size;
+  return piece;
 }
 
 void HttpConnection::Read() {
   // TLS is asked until it has nothing: epoll does not see what it holds.
   for (int i = 0; i < kReadCountMax || stream_->is_tls(); ++i) {
-    auto answer = HttpResponseParser::State::kMore;
-    const ssize_t size = ReadOnce(answer);
-    if (size < 0) {
+    Piece piece = ReadOnce();
+    if (piece.size < 0) {
       if (errno == EAGAIN || errno == EINTR) {
         return;
       }
       const int error = errno;
-      EndRequest(Outcome::kReset, 0);
+      EndRequest(Outcome::kReset, 0, piece.when);
       Close(Unavailable("{}", std::strerror(error)));
       return;
     }
-    if (size == 0) {
-      answer = parser_.Finish();
+    if (piece.size == 0) {
+      piece.answer = parser_.Finish();
     }
-    if (const std::uint32_t count = parser_.TakeResponses(); count > 0) {
-      const Nanos now = Clock::Real().Now();
-      for (std::uint32_t response = 0; response < count; ++response) {
-        shared_.sink.OnResponse(slot_, now);
-      }
+    const std::uint32_t count = parser_.TakeResponses();
+    for (std::uint32_t response = 0; response < count; ++response) {
+      shared_.sink.OnResponse(slot_, piece.when);
     }
-    if (answer != HttpResponseParser::State::kMore) {
-      EndAnswer(answer);
+    if (piece.answer != HttpResponseParser::State::kMore) {
+      EndAnswer(piece.answer, piece.when);
       return;
     }
-    if (!stream_->is_tls() && static_cast<std::size_t>(size) < shared_.buffer.size()) {
+    if (!stream_->MayHoldMore(static_cast<std::size_t>(piece.size), piece.wanted)) {
       return;
     }
   }
@@ -271,19 +274,19 @@ Outcome HttpConnection::OutcomeOf() const {
   return Outcome::kOk;
 }
 
-void HttpConnection::EndAnswer(HttpResponseParser::State answer) {
+void HttpConnection::EndAnswer(HttpResponseParser::State answer, Nanos when) {
   if (answer == HttpResponseParser::State::kCut) {
-    EndRequest(Outcome::kReset, 0);
+    EndRequest(Outcome::kReset, 0, when);
     Close(Unavailable("closed by the server"));
     return;
   }
   if (answer == HttpResponseParser::State::kMalformed) {
-    EndRequest(Outcome::kMalformed, parser_.status());
+    EndRequest(Outcome::kMalformed, parser_.status(), when);
     Close(Unavailable("a malformed answer"));
     return;
   }
   const bool reusable = parser_.keep_alive() && written_byte_size_ == encoded_->byte_size;
-  EndRequest(OutcomeOf(), parser_.status());
+  EndRequest(OutcomeOf(), parser_.status(), when);
   if (reusable) {
     BecomeIdle();
   } else {
@@ -291,8 +294,7 @@ void HttpConnection::EndAnswer(HttpResponseParser::State answer) {
   }
 }
 
-void HttpConnection::EndRequest(Outcome outcome, std::uint32_t wire_status) {
-  const Nanos now = Clock::Real().Now();
+void HttpConnection::EndRequest(Outcome outcome, std::uint32_t wire_status, Nanos when) {
   // Compared after the time is taken: it is no part of the latency.
   if (outcome == Outcome::kOk && encoded_->golden != nullptr) {
     outcome = Compared();
@@ -301,7 +303,7 @@ void HttpConnection::EndRequest(Outcome outcome, std::uint32_t wire_status) {
   }
   encoded_ = nullptr;
   state_ = State::kIdle;
-  shared_.sink.OnDone(slot_, now, outcome, wire_status);
+  shared_.sink.OnDone(slot_, when, outcome, wire_status);
 }
 
 Outcome HttpConnection::Compared() {

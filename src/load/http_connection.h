@@ -71,10 +71,17 @@ class HttpConnection final : public PollHandler {
   void ContinueHandshake();
   void BecomeIdle();
   void Read();
-  ssize_t ReadOnce(HttpResponseParser::State& answer);
+  // What one read brought. `size` is that of recv(2); `wanted` was asked for.
+  struct Piece {
+    ssize_t size = 0;
+    std::size_t wanted = 0;
+    Nanos when = 0;
+    HttpResponseParser::State answer = HttpResponseParser::State::kMore;
+  };
+  Piece ReadOnce();
   void ReadIdle();
-  void EndAnswer(HttpResponseParser::State answer);
-  void EndRequest(Outcome outcome, std::uint32_t wire_status);
+  void EndAnswer(HttpResponseParser::State answer, Nanos when);
+  void EndRequest(Outcome outcome, std::uint32_t wire_status, Nanos when);
   Outcome OutcomeOf() const;
   Outcome Compared();
   void NoteFailure(Outcome outcome, std::uint32_t wire_status);

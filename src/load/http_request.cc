@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "base/ascii.h"
@@ -66,11 +67,12 @@ Result<HttpBody> PlainBody(const Content& content) {
   return body;
 }
 
-Result<HttpBody> BodyOf(const TargetSpec& target, const Item& item, const Content& content) {
+Result<HttpBody> BodyOf(const TargetSpec& target, const Item& item, const Content& content,
+                        const SharedTensors* shared) {
   switch (target.protocol) {
     case Protocol::kV2Http:
       if (content.body == nullptr) {
-        return V2Body(target, item, content);
+        return V2Body(target, item, content, shared);
       }
       return PlainBody(content);
     case Protocol::kV1:
@@ -227,11 +229,18 @@ void FillFields(const std::vector<RequestField>& fields, const Outgoing& request
 }
 
 Result<std::unique_ptr<EncodedRequest>> EncodeHttpRequest(const TargetSpec& target,
-                                                          const Item& item,
-                                                          std::size_t content_index) {
+                                                          const Workload& workload,
+                                                          std::size_t item_index,
+                                                          std::size_t content_index,
+                                                          const SharedMemory* memory) {
   HEADRACE_RETURN_IF_ERROR(CheckHeaders(target));
+  const Item& item = workload.items[item_index];
   const Content& content = item.contents[content_index];
-  auto body = BodyOf(target, item, content);
+  std::optional<SharedTensors> shared;
+  if (memory != nullptr) {
+    shared.emplace(SharedTensors{*memory, item_index, content_index});
+  }
+  auto body = BodyOf(target, item, content, shared ? &*shared : nullptr);
   if (!body.ok()) {
     return body.status().WithPrefix(
         fmt::format("item '{}', content {}: ", item.name, content_index));

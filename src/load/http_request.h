@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "load/shared_memory.h"
 #include "load/target.h"
 #include "load/transport.h"
 #include "load/workload.h"
@@ -51,9 +52,12 @@ void FillFields(const std::vector<RequestField>& fields, const Outgoing& request
 
 // Contracts, Triton 1.3 and 1.7 (v2), 1.10; TorchServe 2; KServe v1. INVALID_ARGUMENT names the
 // content ("item 'resnet', content 2, input 'x': ...") and what the protocol cannot carry.
+// `memory`: where the tensors of workload.items[item_index] lie, null where they are sent.
 Result<std::unique_ptr<EncodedRequest>> EncodeHttpRequest(const TargetSpec& target,
-                                                          const Item& item,
-                                                          std::size_t content_index);
+                                                          const Workload& workload,
+                                                          std::size_t item_index,
+                                                          std::size_t content_index,
+                                                          const SharedMemory* memory = nullptr);
 
 }  // namespace headrace::load
 

@@ -28,16 +28,27 @@ TensorContent Fp32(const std::string& name = "x") {
   return {name, DataType::kFp32, {1, 3}, Packed<float>({1, 2.5, -3})};
 }
 
+// Takes every region.
+class Registrar final : public RegionRegistrar {
+ public:
+  Status Register(const std::string&, const std::string&, std::size_t) override {
+    return OkStatus();
+  }
+  Status Unregister(const std::string&) override { return OkStatus(); }
+};
+
 class HttpRequestTest : public ::testing::Test {
  protected:
   HttpRequestTest() {
+    workload_.items.resize(1);
     item_.name = item_.model = "m";
     item_.contents.resize(1);
   }
 
   // Head and body of the request as it would be sent, with its fields filled.
   std::string Encode(const Outgoing& outgoing = {}, std::uint64_t request_id = 0) {
-    auto request = EncodeHttpRequest(target_, item_, 0);
+    workload_.items[0] = item_;
+    auto request = EncodeHttpRequest(target_, workload_, 0, 0, memory_.get());
     EXPECT_TRUE(request.ok()) << request.status().message();
     if (!request.ok()) {
       return "";
@@ -57,10 +68,15 @@ class HttpRequestTest : public ::testing::Test {
     body_ = text.substr(end + 4);
     return text;
   }
-  Status Refused() { return EncodeHttpRequest(target_, item_, 0).status(); }
+  Status Refused() {
+    workload_.items[0] = item_;
+    return EncodeHttpRequest(target_, workload_, 0, 0).status();
+  }
 
   TargetSpec target_;
   Item item_;
+  Workload workload_;
+  std::unique_ptr<SharedMemory> memory_;
   std::unique_ptr<EncodedRequest> encoded_;
   std::string head_, body_;
 };
@@ -204,6 +220,27 @@ TEST_F(HttpRequestTest, SmallRequests_AreOnePiece) {
   item_.contents[0].inputs = {Fp32()};
   Encode();
   EXPECT_EQ(encoded_->pieces.size(), 1U);
+}
+
+TEST_F(HttpRequestTest, V2SharedMemory_SaysWhereTheTensorsAre) {
+  item_.contents[0].inputs = {Fp32("x"), {"z", DataType::kInt8, {2}, Packed<std::int8_t>({1, 2})}};
+  item_.outputs = {"y"};
+  workload_.items[0] = item_;
+  auto memory = SharedMemory::Create(workload_, 64, std::make_unique<Registrar>());
+  ASSERT_TRUE(memory.ok()) << memory.status().message();
+  memory_ = *std::move(memory);
+  Encode();
+  const auto region = [](const RegionSlice& slice) {
+    return R"("parameters":{"shared_memory_region":")" + slice.region +
+           R"(","shared_memory_offset":)" + std::to_string(slice.offset) +
+           R"(,"shared_memory_byte_size":)" + std::to_string(slice.byte_size) + "}}";
+  };
+  EXPECT_EQ(body_, R"({"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32",)" +
+                       region(memory_->Input(0, 0, 0)) +
+                       R"(,{"name":"z","shape":[2],"datatype":"INT8",)" +
+                       region(memory_->Input(0, 0, 1)) + R"(],"outputs":[{"name":"y",)" +
+                       region(memory_->Output(0, 0)) + "]}");
+  EXPECT_THAT(head_, Not(HasSubstr("Inference-Header")));
 }
 
 TEST_F(HttpRequestTest, V2Json_RefusesWhatItCannotCarry_ByName) {

@@ -9,6 +9,7 @@
 #include "load/http_connection.h"
 #include "load/http_request.h"
 #include "load/random.h"
+#include "load/shared_memory.h"
 #include "load/socket_address.h"
 
 namespace headrace::load {
@@ -21,6 +22,7 @@ struct Encoded {
   TargetSpec target;
   std::vector<SocketAddress> addresses;
   std::shared_ptr<const net::TlsClientContext> tls;
+  std::unique_ptr<SharedMemory> memory;
   std::vector<std::vector<std::unique_ptr<EncodedRequest>>> items;  // by item and content
 };
 
@@ -228,10 +230,13 @@ Result<std::unique_ptr<TransportFactory>> MakeHttpTransportFactory(const TargetS
     options.server_name = target.host;
     HEADRACE_ASSIGN_OR_RETURN(encoded.tls, net::TlsClientContext::Create(std::move(options)));
   }
-  for (const Item& item : workload.items) {
+  HEADRACE_ASSIGN_OR_RETURN(encoded.memory, MakeSharedMemory(target, workload));
+  for (std::size_t item_index = 0; item_index < workload.items.size(); ++item_index) {
+    const Item& item = workload.items[item_index];
     auto& requests = encoded.items.emplace_back();
     for (std::size_t i = 0; i < item.contents.size(); ++i) {
-      HEADRACE_ASSIGN_OR_RETURN(auto request, EncodeHttpRequest(target, item, i));
+      HEADRACE_ASSIGN_OR_RETURN(
+          auto request, EncodeHttpRequest(target, workload, item_index, i, encoded.memory.get()));
       requests.push_back(std::move(request));
     }
     if (requests.empty()) {
