@@ -126,7 +126,8 @@ TEST(AggregateTest, Finish_TakesExactlyTheCountThatWasAskedFor) {
   spec.stop.request_count = 500;
   const auto records =
       Play(spec, kStart, kStart + kSecond, [](Nanos at) { return After(at, 2 * kMillisecond); });
-  Aggregate aggregate(spec, OneItem(), kStart);
+  const load::Workload workload = OneItem();
+  Aggregate aggregate(spec, workload, kStart);
   aggregate.Begin(kStart);
   aggregate.Take({records.data(), 300});
   EXPECT_FALSE(aggregate.Decide(kStart + 302 * kMillisecond));
@@ -170,7 +171,8 @@ TEST(AggregateTest, Take_LeavesOutTheWarmUp_ButKeepsTheFirstRequest) {
   for (const RequestRecord& record : records) {
     (record.done < kStart + kSecond ? before : after).push_back(record);
   }
-  Aggregate aggregate(spec, OneItem(), kStart);
+  const load::Workload workload = OneItem();
+  Aggregate aggregate(spec, workload, kStart);
   aggregate.Take(before);
   aggregate.Begin(kStart + kSecond);
   aggregate.Take(after);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "load/http_client.h"
+#include "load/in_process_control.h"
 #include "load/torchserve_control.h"
 #include "load/v1_control.h"
 #include "load/v2_grpc_control.h"
@@ -121,6 +122,11 @@ Result<std::unique_ptr<ServerControl>> MakeServerControl(const ControlSpec& spec
   if (spec.target.protocol == Protocol::kTorchServe) {
     return MakeTorchServe(spec);
   }
+  if (spec.target.protocol == Protocol::kInProcess) {
+    HEADRACE_ASSIGN_OR_RETURN(std::shared_ptr<InProcessServer> server,
+                              InProcessServer::Of(spec.target));
+    return std::unique_ptr<ServerControl>(std::make_unique<InProcessControl>(std::move(server)));
+  }
   HEADRACE_ASSIGN_OR_RETURN(MetricsPage metrics, MakeMetrics(spec));
   HttpClientSpec client = ClientOf(spec.target);
   std::string base;
@@ -139,8 +145,6 @@ Result<std::unique_ptr<ServerControl>> MakeServerControl(const ControlSpec& spec
     case Protocol::kV2Http:
       return std::unique_ptr<ServerControl>(std::make_unique<V2HttpControl>(
           std::move(client), std::move(base), std::move(metrics.client), std::move(metrics.path)));
-    case Protocol::kInProcess:
-      return InvalidArgument("a server in this process is asked through the C interface");
     default:
       return std::unique_ptr<ServerControl>(
           std::make_unique<V1Control>(spec.target.protocol, std::move(client),

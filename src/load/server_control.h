@@ -84,7 +84,8 @@ class ServerControl {
 //                      UNIMPLEMENTED (see torchserve_control.h), the index is the list of models;
 //   kV1                readiness, and the list of models;
 //   kInvocations, raw  readiness of the first (GET /ping); else UNIMPLEMENTED.
-// What a protocol does not have is UNIMPLEMENTED. In-process servers are made by another factory.
+//   kInProcess         the C interface of `target.in_process_server`.
+// What a protocol does not have is UNIMPLEMENTED.
 struct ControlSpec {
   TargetSpec target;
   std::string http_url;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,8 @@
 #include "base/clock.h"
 
 namespace headrace::load {
+
+class InProcessServer;
 
 enum class Protocol : std::uint8_t {
   kV2Http,       // KServe v2 / Triton over HTTP/1.1
@@ -47,14 +50,17 @@ struct TargetSpec {
   enum class SharedMemory : std::uint8_t { kNone, kSystem } shared_memory = SharedMemory::kNone;
   std::size_t output_shared_memory_byte_size = 102'400;  // for each output
   // HTTP: a request that finds no free connection opens one until its sender has so many, then
-  // waits for one (the report says so). gRPC: connections over which streams are spread, 0 = one
-  // per sender.
+  // waits for one (the report says so).
   int connections_max = 1024;
+  int grpc_connections = 1;  // gRPC: over so many of each sender its requests are spread
   Nanos connect_timeout = 5 * kSecond;
   Nanos request_timeout = 60 * kSecond;
   // kInProcess: where models lie, and the library ("" = this program's own entries).
   std::vector<std::string> model_repositories;
   std::string server_library;
+  // The server itself, for all that is made for this target (in_process_server.h). Null: each makes
+  // one of its own.
+  std::shared_ptr<InProcessServer> in_process_server;
 };
 
 }  // namespace headrace::load

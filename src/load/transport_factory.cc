@@ -1,4 +1,6 @@
+#include "load/grpc_transport.h"
 #include "load/http_transport.h"
+#include "load/in_process_transport.h"
 #include "load/transport.h"
 
 namespace headrace::load {
@@ -7,9 +9,9 @@ Result<std::unique_ptr<TransportFactory>> MakeTransportFactory(const TargetSpec&
                                                                const Workload& workload) {
   switch (target.protocol) {
     case Protocol::kV2Grpc:
-      return Unimplemented("the protocol v2 over gRPC cannot be sent yet");
+      return MakeGrpcTransportFactory(target, workload);
     case Protocol::kInProcess:
-      return Unimplemented("a server in this process cannot be asked yet");
+      return MakeInProcessTransportFactory(target, workload);
     default:
       return MakeHttpTransportFactory(target, workload);
   }

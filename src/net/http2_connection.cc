@@ -137,19 +137,21 @@ void Http2Connection::Flush() {
   int writes = 0;
   while (writable_) {
     std::string& memory = listener_.loop().impl().head_scratch();
+    // Of what an earlier turn left here it is not known whether more was to come behind it.
+    bool all = false;
     if (output_.empty()) {
       output_.Borrow(memory);
       if (!session_.Collect(output_, kWriteByteSize)) {
         Close();
         return;
       }
+      all = output_.byte_size() < kWriteByteSize;
     }
     WriteOutput();
     if (state_ == State::kClosed) {
       return;
     }
     if (output_.empty()) {
-      const bool all = written_ < kWriteByteSize;
       output_.GiveBack(memory);
       if (all) {
         break;
@@ -174,7 +176,6 @@ void Http2Connection::Flush() {
 void Http2Connection::WriteOutput() {
   const GatherOutput::Progress progress = output_.Write(stream_);
   listener_.cells().bytes_sent.Add(progress.byte_size);
-  written_ = progress.byte_size;
   written_since_armed_ += progress.byte_size;
   switch (progress.outcome) {
     case GatherOutput::Outcome::kDone:

@@ -82,7 +82,6 @@ class Http2Connection final : public Connection {
   bool blocked_ = false;         // write_timeout_ runs
   int plans_paused_ = 0;         // reads that still expect no frames
   std::uint64_t linger_byte_size_ = 0;
-  std::uint64_t written_ = 0;  // by the last write
   std::uint64_t written_since_armed_ = 0;
   std::uint64_t unacknowledged_when_armed_ = 0;
   Nanos received_ = 0;  // when bytes came last

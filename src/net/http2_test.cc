@@ -95,6 +95,23 @@ TEST_F(Http2Test, Responses_OfManyStreamsInterleave) {
   }
 }
 
+// A client with room for everything sends no window updates that would make the server look again.
+TEST_F(Http2Test, LargeAnswers_GoOut_WhenOnlyTheSocketHoldsThemUp) {
+  Start();
+  Http2Client client(port_, INT32_MAX);
+  nghttp2_session_set_local_window_size(client.session(), NGHTTP2_FLAG_NONE, 0, INT32_MAX);
+  const nghttp2_settings_entry frames{NGHTTP2_SETTINGS_MAX_FRAME_SIZE, 1 << 20};
+  nghttp2_submit_settings(client.session(), NGHTTP2_FLAG_NONE, &frames, 1);
+  std::vector<std::int32_t> ids;
+  for (int i = 0; i < 16; ++i) {
+    ids.push_back(client.Start("GET", "/large/" + std::to_string(2'000'000 + i), {}, std::nullopt));
+  }
+  Settle();
+  for (int i = 0; i < 16; ++i) {
+    EXPECT_EQ(client.Wait(ids[static_cast<std::size_t>(i)]).body.size(), 2'000'000u + i);
+  }
+}
+
 TEST_F(Http2Test, Refusals_EndTheStreamOnly) {
   handler_.body_byte_size_max = 1000;
   Start();

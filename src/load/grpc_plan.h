@@ -1,0 +1,61 @@
+// What the senders of a run over gRPC share: where to, and everything that is encoded before.
+#ifndef HEADRACE_LOAD_GRPC_PLAN_H_
+#define HEADRACE_LOAD_GRPC_PLAN_H_
+
+#include <nghttp2/nghttp2.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "load/h2_connection.h"
+#include "load/infer_message.h"
+#include "load/shared_memory.h"
+#include "load/target.h"
+#include "load/workload.h"
+
+namespace headrace::load {
+
+// Resolves the name, reads the certificates.
+Result<H2Endpoint> MakeH2Endpoint(const TargetSpec& target);
+
+// The head of a call, for nghttp2. Immutable.
+class GrpcCallFields {
+ public:
+  // `method`: "ModelInfer". `timeout`: kNever = none is named.
+  GrpcCallFields(const TargetSpec& target, const std::string& authority, std::string_view method,
+                 Nanos timeout);
+  GrpcCallFields(GrpcCallFields&&) = default;
+  std::span<const nghttp2_nv> view() const { return fields_; }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> texts_;
+  std::vector<nghttp2_nv> fields_;
+};
+
+// Immutable; lives as long as its transports.
+struct GrpcPlan {
+  // Resolves, reads certificates, encodes. `shared_memory` may be null. Failures as those of
+  // MakeGrpcTransportFactory.
+  static Result<std::unique_ptr<const GrpcPlan>> Make(const TargetSpec& target,
+                                                      const Workload& workload,
+                                                      std::unique_ptr<SharedMemory> shared_memory);
+
+  GrpcPlan(const TargetSpec& spec, const Workload& work);
+
+  const TargetSpec target;
+  const Workload& workload;
+  H2Endpoint endpoint;
+  const GrpcCallFields fields;
+  net::GrpcEncoding encoding = net::GrpcEncoding::kIdentity;
+  std::unique_ptr<SharedMemory> shared_memory;
+  std::vector<std::vector<InferMessage>> messages;  // by item and content
+};
+
+}  // namespace headrace::load
+
+#endif  // HEADRACE_LOAD_GRPC_PLAN_H_
