@@ -96,7 +96,7 @@ std::vector<Group> Groups() {
         {"--burstiness", &F::burstiness, "K", "shape of gamma gaps; below 1: bursts"},
         {"--profile", &F::profile, "T:F,...", "the rate over time, as factors: 0s:0.5,10s:2"},
         {"--replay,--request-intervals", &F::intervals, "FILE",
-         "open loop: gaps in microseconds, one on a line, from the start again at the end"},
+         "recorded traffic: gaps in us, a CSV of seconds, a trace, a profile export"},
         {"--time-scale", &F::time_scale, "X", "of --replay and --fixed-schedule; 2 = half as fast"},
         {"--seed", &F::seed, "N", "of all that is random; default: 1"},
         {"--sla", &F::sla, "pNN=TIME", "p99=100ms: goodput counts against it, searches keep it"},

@@ -162,8 +162,11 @@ class Resolver {
       Fail("--time-scale: must be above 0");
     }
     if (flags_.intervals && failure_.ok()) {
-      arrivals.kind = load::ArrivalSpec::Kind::kReplay;
-      Set("--replay", flags_.intervals, arrivals.intervals, load::ReadIntervals);
+      Set("--replay", flags_.intervals, options_.recording, load::ReadRecording);
+      if (failure_.ok()) {
+        load::ApplyTimes(options_.recording, false, arrivals);
+        SendOnce(arrivals);
+      }
     }
     if (flags_.fixed_schedule && failure_.ok()) {
       arrivals.kind = load::ArrivalSpec::Kind::kSchedule;
@@ -172,11 +175,19 @@ class Resolver {
         return Check(offsets.status());
       }
       arrivals.intervals = *std::move(offsets);
-      if (!flags_.duration && !flags_.measurement_interval) {
-        options_.level.stop.duration = kNever;
-      }
-      options_.level.warmup_max = 0;  // it is sent once
+      SendOnce(arrivals);
     }
+  }
+
+  // What is sent once has no warm-up, and ends by itself.
+  void SendOnce(const load::ArrivalSpec& arrivals) {
+    if (arrivals.kind != load::ArrivalSpec::Kind::kSchedule) {
+      return;
+    }
+    if (!flags_.duration && !flags_.measurement_interval) {
+      options_.level.stop.duration = kNever;
+    }
+    options_.level.warmup_max = 0;
   }
 
   static Result<load::ArrivalSpec::Kind> ParseKind(std::string_view text) {

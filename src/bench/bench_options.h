@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "bench/bench_values.h"
 #include "bench/level.h"
+#include "load/replay.h"
 #include "load/server_control.h"
 #include "load/target.h"
 #include "load/workload_spec.h"
@@ -65,8 +66,9 @@ struct BenchOptions {
   load::WorkloadSpec workload;
   std::vector<std::string> composing_models;  // --bls-composing-models
   LevelPlan plan;
-  LevelSpec level;       // of each level, but for the arrivals' rate or concurrency
-  int sender_count = 0;  // 0 = by the number of processors
+  load::Recording recording;  // of --replay; its names are the workload's items
+  LevelSpec level;            // of each level, but for the arrivals' rate or concurrency
+  int sender_count = 0;       // 0 = by the number of processors
   int outstanding_max = 100'000;
   Nanos metrics_interval = kSecond;
   bool strict = false;  // a verdict that is not clean fails the run

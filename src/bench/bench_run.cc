@@ -86,6 +86,7 @@ class Run {
     HEADRACE_RETURN_IF_ERROR(Ask());
     HEADRACE_RETURN_IF_ERROR(ApplyTraceSettings(options_));
     HEADRACE_ASSIGN_OR_RETURN(workload_, load::BuildWorkload(options_.workload, control_.get()));
+    HEADRACE_RETURN_IF_ERROR(load::ApplyNames(options_.recording, workload_));
     SessionOptions session;
     session.sender_count = options_.sender_count;
     session.keep_records = options_.output.needs_records();

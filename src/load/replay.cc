@@ -274,12 +274,7 @@ Result<Recording> ParseRecording(std::string_view text, const std::string& path)
   return table ? ReadTable(text, path) : ReadGaps(text, path);
 }
 
-Status ApplyRecording(const Recording& recording, bool loop, ArrivalSpec& arrivals,
-                      Workload& workload) {
-  const std::vector<Nanos>& offsets = recording.offsets;
-  if (offsets.empty()) {
-    return InvalidArgument("the recording has no requests");
-  }
+Status ApplyNames(const Recording& recording, Workload& workload) {
   workload.order.clear();
   for (std::size_t i = 0; i < recording.names.size(); ++i) {
     const std::string& name = recording.names[i];
@@ -297,10 +292,15 @@ Status ApplyRecording(const Recording& recording, bool loop, ArrivalSpec& arriva
     }
     workload.order.push_back(static_cast<std::uint32_t>(item - workload.items.begin()));
   }
+  return OkStatus();
+}
+
+void ApplyTimes(const Recording& recording, bool loop, ArrivalSpec& arrivals) {
+  const std::vector<Nanos>& offsets = recording.offsets;
   if (!recording.gaps && !loop) {
     arrivals.kind = ArrivalSpec::Kind::kSchedule;
     arrivals.intervals = offsets;
-    return OkStatus();
+    return;
   }
   arrivals.kind = ArrivalSpec::Kind::kReplay;
   arrivals.intervals.clear();
@@ -310,7 +310,6 @@ Status ApplyRecording(const Recording& recording, bool loop, ArrivalSpec& arriva
   for (const Nanos offset : offsets) {
     arrivals.intervals.push_back(offset - std::exchange(before, offset));
   }
-  return OkStatus();
 }
 
 }  // namespace headrace::load

@@ -33,12 +33,12 @@ struct Recording {
 Result<Recording> ReadRecording(const std::string& path);
 Result<Recording> ParseRecording(std::string_view text, const std::string& path);
 
-// Has `arrivals` send like `recording` (kReplay for gaps, else kSchedule) and `workload` take the
-// items that it names; where it names none, they are drawn. `loop`: a recording of times goes round
-// and round too, with its mean gap between the rounds. INVALID_ARGUMENT for a name that is neither
-// an item's nor a model's.
-Status ApplyRecording(const Recording& recording, bool loop, ArrivalSpec& arrivals,
-                      Workload& workload);
+// Has `arrivals` send when `recording` says: kReplay for gaps, else kSchedule. `loop`: a recording
+// of times goes round and round too, with its mean gap between the rounds. It must not be empty.
+void ApplyTimes(const Recording& recording, bool loop, ArrivalSpec& arrivals);
+// Has `workload` take the items that `recording` names; where it names none, they are drawn.
+// INVALID_ARGUMENT for a name that is neither an item's nor a model's.
+Status ApplyNames(const Recording& recording, Workload& workload);
 
 }  // namespace headrace::load
 

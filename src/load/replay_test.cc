@@ -95,20 +95,23 @@ class ApplyTest : public ::testing::Test {
 
 TEST_F(ApplyTest, NamesBecomeItems) {
   const Recording recording = Parse("0,b\n1,a\n3,x,large\n");
-  EXPECT_TRUE(ApplyRecording(recording, false, arrivals_, workload_).ok());
+  EXPECT_TRUE(ApplyNames(recording, workload_).ok());
+  ApplyTimes(recording, false, arrivals_);
   EXPECT_EQ(arrivals_.kind, ArrivalSpec::Kind::kSchedule);
   EXPECT_THAT(arrivals_.intervals, ElementsAre(0, kSecond, 3 * kSecond));
   EXPECT_THAT(workload_.order, ElementsAre(1, 0, 1));
-  EXPECT_THAT(ApplyRecording(Parse("0,a\n1,c\n"), false, arrivals_, workload_).message(),
+  EXPECT_THAT(ApplyNames(Parse("0,a\n1,c\n"), workload_).message(),
               HasSubstr("request 1 of the recording is of 'c'"));
 }
 
 TEST_F(ApplyTest, LoopsHaveAMeanGapBetweenRounds) {
-  EXPECT_TRUE(ApplyRecording(Parse("0\n1\n3\n", "r.csv"), true, arrivals_, workload_).ok());
+  const Recording recording = Parse("0\n1\n3\n", "r.csv");
+  EXPECT_TRUE(ApplyNames(recording, workload_).ok());
+  EXPECT_THAT(workload_.order, IsEmpty());
+  ApplyTimes(recording, true, arrivals_);
   EXPECT_EQ(arrivals_.kind, ArrivalSpec::Kind::kReplay);
   EXPECT_THAT(arrivals_.intervals, ElementsAre(1'500'000'000, kSecond, 2 * kSecond));
-  EXPECT_THAT(workload_.order, IsEmpty());
-  EXPECT_TRUE(ApplyRecording(Parse("10\n30\n"), false, arrivals_, workload_).ok());
+  ApplyTimes(Parse("10\n30\n"), false, arrivals_);
   EXPECT_THAT(arrivals_.intervals, ElementsAre(10'000, 30'000));
 }
 
