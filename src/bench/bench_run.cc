@@ -9,6 +9,7 @@
 
 #include "bench/describe.h"
 #include "bench/trace_setting.h"
+#include "load/in_process_server.h"
 #include "load/server_control.h"
 #include "protocol/json_writer.h"
 
@@ -45,7 +46,7 @@ std::string CapacityJson(const CapacityResult& capacity, const CapacitySpec& spe
 class Run {
  public:
   Run(const BenchOptions& options, const std::atomic<bool>* stop, const BenchListener& listener)
-      : options_(options), stop_(stop), listener_(listener) {}
+      : options_(options), target_(options.target), stop_(stop), listener_(listener) {}
 
   Result<BenchOutcome> Take() {
     HEADRACE_RETURN_IF_ERROR(Open());
@@ -77,9 +78,13 @@ class Run {
   std::vector<LevelResult>& levels() { return outcome_.document.levels; }
 
   Status Open() {
-    if (options_.target.protocol != load::Protocol::kRawHttp) {
-      Result<std::unique_ptr<load::ServerControl>> control =
-          load::MakeServerControl(options_.control);
+    if (target_.protocol == load::Protocol::kInProcess) {
+      HEADRACE_ASSIGN_OR_RETURN(target_.in_process_server, load::InProcessServer::Start(target_));
+    }
+    if (target_.protocol != load::Protocol::kRawHttp) {
+      load::ControlSpec spec = options_.control;
+      spec.target = target_;
+      Result<std::unique_ptr<load::ServerControl>> control = load::MakeServerControl(spec);
       HEADRACE_RETURN_IF_ERROR(control.status());
       control_ = std::move(control).value();
     }
@@ -100,7 +105,7 @@ class Run {
       }
     };
     HEADRACE_ASSIGN_OR_RETURN(
-        session_, Session::Open(options_.target, workload_, control_.get(), std::move(session)));
+        session_, Session::Open(target_, workload_, control_.get(), std::move(session)));
     Describe();
     return OkStatus();
   }
@@ -319,6 +324,7 @@ class Run {
   }
 
   const BenchOptions& options_;
+  load::TargetSpec target_;  // with the server in this process, if it is one
   const std::atomic<bool>* const stop_;
   const BenchListener& listener_;
   std::unique_ptr<load::ServerControl> control_;
