@@ -6,6 +6,7 @@ find_package(spdlog REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
+find_package(CURL REQUIRED)
 # HTTP/2 framing. Without the rate limit of resets and the limit of CONTINUATION frames it is too old to be let out.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2>=1.52)

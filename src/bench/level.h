@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -24,18 +25,22 @@ struct StopRule {
   std::uint64_t request_count = 0;  // 0 = no rule
   // The 95 % interval of `percentile` is narrower than this part of its value; 0 = no rule.
   double interval_width = 0;
-  // Sequential test against the SLA (binomial, 99 %): ends as soon as it is decided.
+  // Sequential test against the SLA (binomial, 99 %): ends as soon as it is decided, but a level
+  // that meets the SLA is not left before `decide_after`.
   bool decide_sla = false;
+  Nanos decide_after = 2 * kSecond;
 };
 
 struct LevelSpec {
+  std::map<std::string, std::string> labels;  // of a suite's point: "instances" -> "2"
   load::ArrivalSpec arrivals;
   StopRule stop;
   Nanos warmup_max = 5 * kSecond;  // ends earlier once the median's slope is flat; 0 = none
   std::uint64_t warmup_request_count = 0;
   Nanos drain_max = 10 * kSecond;
-  double percentile = 99;    // the one that stop rules and SLA look at
-  std::optional<Nanos> sla;  // for goodput
+  double percentile = 99;            // the one that stop rules and SLA look at
+  std::optional<Nanos> sla;          // for goodput, and for `decide_sla`
+  double failure_share_max = 0.001;  // `decide_sla`: more failures than this miss the SLA, too
 };
 
 // A value with its 95 % interval.
@@ -47,7 +52,8 @@ struct Estimate {
 struct LatencyFigures {
   load::HdrHistogram histogram;
   std::uint64_t infinite_count = 0;
-  double mean = 0, deviation = 0;
+  double mean = 0, deviation = 0;  // of the finite ones
+  std::uint64_t count() const { return histogram.count() + infinite_count; }
   // Order-statistic interval. `percentile` in 0..100. +inf when it falls among the timeouts.
   Estimate Percentile(double percentile) const;
 };
@@ -71,10 +77,13 @@ struct Verdict {
   std::vector<Line> lines;
 };
 
-// Per second of the measured phase, for trends and plots.
+// Per second of the measured phase, for trends and plots. The last one may be shorter.
 struct Second {
-  std::uint64_t arrived = 0, done = 0, failed = 0;
-  Nanos p50 = 0, p99 = 0;
+  std::uint64_t arrived = 0;  // intended in it
+  std::uint64_t done = 0;     // ended well in it, whenever they were intended
+  std::uint64_t failed = 0;   // intended in it
+  double throughput = 0;      // inferences per second of `done`
+  Nanos p50 = 0, p99 = 0;     // response time of those intended in it; kNever = never answered
 };
 
 struct ItemFigures {
@@ -99,13 +108,53 @@ struct ServerFigures {
   }
 };
 
+// One gauge of the metrics page over the measured phase.
+struct GaugeFigures {
+  double mean = 0, max = 0, last = 0;
+  std::uint64_t sample_count = 0;
+};
+
+// The load generator's own cost and limits.
+struct ClientFigures {
+  int sender_count = 0;
+  double cpu_per_request_us = 0;
+  double cpu_share = 0;  // of the time of the busiest sender's thread; 1 = it never waited
+  std::uint64_t waited_for_connection_count = 0;
+  std::uint64_t outstanding_max_hit_count = 0;
+};
+
+// What disturbed this machine during the measured phase.
+struct MachineFigures {
+  double steal_share = 0;                      // of all processors' time
+  std::uint64_t involuntary_switch_count = 0;  // of the load generator
+  std::uint64_t thermal_event_count = 0;
+  double quota_throttled_s = 0;         // of its control group
+  double cpu_busy_share = 0;            // of all processors, whoever used them
+  std::optional<double> frequency_mhz;  // mean over processors, at the end
+};
+
+enum class StopReason : std::uint8_t {
+  kDuration,     // the time was over
+  kCount,        // request_count was reached
+  kInterval,     // the interval was narrow enough
+  kSlaMet,       // decide_sla
+  kSlaMissed,    // decide_sla
+  kBacklog,      // decide_sla: answers fell behind arrivals, so the SLA cannot be met
+  kScheduleEnd,  // the schedule had no more arrivals
+  kInterrupted,  // Ctrl-C
+  kServerGone,   // no connection to it could be made any more
+};
+
 struct LevelResult {
   LevelSpec spec;
+  StopReason stop_reason = StopReason::kDuration;
   Nanos measured_from = 0, measured_to = 0;  // CLOCK_MONOTONIC
   std::int64_t wall_clock_offset = 0;        // add to get CLOCK_REALTIME
   std::uint64_t intended_count = 0, sent_count = 0;
   std::array<std::uint64_t, load::kOutcomeCount> outcomes{};
   std::map<std::uint32_t, std::uint64_t> wire_statuses;  // of what failed
+  // Rates are of what ended within the measured phase, so that more load than the server can take
+  // shows as its capacity and not as the load.
   double throughput = 0;     // inferences that ended well, per second: requests x their batch size
   double request_rate = 0;   // requests that ended well, per second
   double goodput = 0;        // of these, within the SLA
@@ -117,15 +166,25 @@ struct LevelResult {
   LatencyFigures failure_time;         // of what failed otherwise than by timeout
   LatencyFigures send_lag;
   std::optional<Nanos> cold_first_request;  // the very first one of the run
-  double client_cpu_per_request_us = 0;
+  ClientFigures client;
+  MachineFigures machine;
   Nanos warmup_took = 0;
   std::vector<Second> seconds;
-  std::vector<ItemFigures> items;               // when there are several
-  std::map<std::string, ServerFigures> server;  // by model; empty = not known
-  std::map<std::string, double> gauges;         // from the metrics page, averaged
-  std::vector<load::RequestRecord> records;     // when they are to be exported
+  std::vector<ItemFigures> items;  // when there are several
+  // By model, those of an ensemble among them; empty = not known.
+  std::map<std::string, ServerFigures> server;
+  // From the metrics page, by the sample's name with its labels as on the page.
+  std::map<std::string, GaugeFigures> gauges;
+  std::vector<load::RequestRecord> records;  // when they are to be exported
   Verdict verdict;
+
+  double duration_s() const { return static_cast<double>(measured_to - measured_from) * 1e-9; }
+  std::uint64_t failure_count() const;  // outcomes that are not kOk
 };
+
+// "duration", "sla met", ...: the words of JSON and reports. So for Remark: "drift", ...
+std::string_view StopReasonName(StopReason reason);
+std::string_view RemarkName(Remark remark);
 
 }  // namespace headrace::bench
 

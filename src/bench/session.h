@@ -10,6 +10,7 @@
 #include "bench/level.h"
 #include "load/server_control.h"
 #include "load/target.h"
+#include "load/transport.h"
 #include "load/workload.h"
 
 namespace headrace::bench {
@@ -41,6 +42,10 @@ class Session {
                                                const load::Workload& workload,
                                                load::ServerControl* control,
                                                SessionOptions options);
+  // Over requests that are encoded already; also for tests. All borrowed but `options`.
+  static std::unique_ptr<Session> Over(load::TransportFactory& transports,
+                                       const load::Workload& workload, load::ServerControl* control,
+                                       SessionOptions options);
   virtual ~Session() = default;
 
   // Runs one level: connect, warm-up, measure, drain. A status only when nothing could be measured
