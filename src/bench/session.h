@@ -28,6 +28,9 @@ struct SessionOptions {
   int sender_count = 1;
   bool keep_records = false;
   int keep_records_max = 2'000'000;
+  int outstanding_max = 100'000;         // of all senders together
+  Nanos request_timeout = 60 * kSecond;  // Open takes the target's
+  Nanos metrics_interval = kSecond;      // of the metrics page; 0 = it is not read
   // Set from a signal handler: the level ends now and what is known is returned (kStoppedEarly).
   const std::atomic<bool>* stop = nullptr;
   std::function<void(const Progress&)> progress;  // on the caller's thread, a few times a second
@@ -36,8 +39,8 @@ struct SessionOptions {
 // One thread.
 class Session {
  public:
-  // Encodes the workload and connects once to see that the target answers. `control` may be null:
-  // then there are no server-side figures. Both borrowed.
+  // Encodes the workload. `control` may be null: then there are no server-side figures. Both
+  // borrowed.
   static Result<std::unique_ptr<Session>> Open(const load::TargetSpec& target,
                                                const load::Workload& workload,
                                                load::ServerControl* control,

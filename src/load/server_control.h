@@ -61,6 +61,7 @@ class ServerControl {
   virtual ~ServerControl() = default;
 
   virtual Result<ServerFacts> Server() = 0;
+  // UNAVAILABLE where no server answers; a model that is not known is not ready.
   virtual Result<bool> ModelReady(const std::string& model, const std::string& version) = 0;
   virtual Result<ModelFacts> Model(const std::string& model, const std::string& version) = 0;
   // One entry for each version that is loaded; "" = all models, keyed by name.
@@ -75,12 +76,19 @@ class ServerControl {
   virtual Result<std::string> Metrics() = 0;
 };
 
-// `metrics_url`: "" = the same host at 8002. The protocol of `target` says how the server is asked:
-// v2 over HTTP for everything that is HTTP; for kV2Grpc `http_url` gives the HTTP side ("" = gRPC
-// calls only, without metrics).
+// Where a server's side channel is. The protocol of `target` says how the server is asked:
+//   kV2Http            v2 over HTTP;
+//   kV2Grpc            v2 over HTTP at `http_url`, "" = by gRPC calls;
+//   kTorchServe        the management API at `management_url`, "" = the same host at 8081. Load is
+//                      UNIMPLEMENTED (see torchserve_control.h), the index is the list of models;
+//   kV1                readiness, and the list of models;
+//   kInvocations, raw  readiness of the first (GET /ping); else UNIMPLEMENTED.
+// What a protocol does not have is UNIMPLEMENTED. In-process servers are made by another factory.
 struct ControlSpec {
   TargetSpec target;
   std::string http_url;
+  std::string management_url;
+  // "" = the same host at 8002 (TorchServe: 8082), path /metrics.
   std::string metrics_url;
 };
 Result<std::unique_ptr<ServerControl>> MakeServerControl(const ControlSpec& spec);

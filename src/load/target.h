@@ -40,11 +40,15 @@ struct TargetSpec {
   bool streaming = false;    // gRPC: one bidirectional stream for each connection
   bool binary_input = true;  // v2 HTTP: tensors behind the JSON head
   bool binary_output = true;
+  // HTTP: each request has an id of its own (v2: `id`, else the header X-Request-Id), so that it
+  // can be found in the server's logs and traces.
+  bool request_ids = false;
   std::string grpc_compression;  // "", "gzip" or "deflate"
   enum class SharedMemory : std::uint8_t { kNone, kSystem } shared_memory = SharedMemory::kNone;
   std::size_t output_shared_memory_byte_size = 102'400;  // for each output
-  // HTTP: a request that finds no free connection opens one until there are so many, then waits for
-  // one (the report says so). gRPC: connections over which streams are spread, 0 = one per sender.
+  // HTTP: a request that finds no free connection opens one until its sender has so many, then
+  // waits for one (the report says so). gRPC: connections over which streams are spread, 0 = one
+  // per sender.
   int connections_max = 1024;
   Nanos connect_timeout = 5 * kSecond;
   Nanos request_timeout = 60 * kSecond;

@@ -34,7 +34,7 @@ struct TorchServeModel {
   int workers_min = 0, workers_max = 0;
   int batch_size = 1;
   std::int64_t batch_delay_ms = 0;
-  std::string loaded_at_startup;
+  std::int64_t queue_capacity_left = 0, queue_depth = 0;
   std::vector<TorchServeWorker> workers;
 };
 

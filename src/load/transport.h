@@ -25,7 +25,8 @@ struct Outgoing {
   bool sequence_end = false;
 };
 
-// The sender's side. Called by the transport on the sender's thread, never from within Send.
+// The sender's side. Called by the transport on the sender's thread, from within Flush, Expire,
+// Abandon and the poller's dispatch, never from within Send. May not call the transport.
 class CompletionSink {
  public:
   virtual ~CompletionSink() = default;
@@ -51,7 +52,11 @@ class Transport {
   // Takes the request at once. Where none of the connections is free it waits inside.
   virtual void Send(const Outgoing& request) = 0;
 
-  // Gives up on what is still out: each ends with kTimeout.
+  // Ends with kTimeout what is out, or waits inside, past its timeout_at. The sender calls it about
+  // every 20 ms; a transport that watches the time by itself has nothing to do here.
+  virtual void Expire(Nanos now) { static_cast<void>(now); }
+
+  // Gives up on what is still out: each ends with kTimeout before this returns.
   virtual void Abandon() = 0;
 
   // Writes what Send has gathered in this turn; the sender calls it once before it polls.

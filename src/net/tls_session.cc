@@ -25,7 +25,7 @@ TlsSession::~TlsSession() { SSL_free(ssl_); }
 
 TlsSession::Handshake TlsSession::ContinueHandshake() {
   ERR_clear_error();
-  const int result = SSL_accept(ssl_);
+  const int result = SSL_do_handshake(ssl_);
   if (result == 1) {
     return Handshake::kDone;
   }
@@ -41,7 +41,7 @@ TlsSession::Handshake TlsSession::ContinueHandshake() {
     const char* reason = ERR_reason_error_string(code);
     failure_ = reason != nullptr ? reason : "unknown TLS error";
   } else {
-    failure_ = "the client closed the connection";
+    failure_ = "the peer closed the connection";
   }
   broken_ = true;
   ERR_clear_error();

@@ -1,4 +1,4 @@
-// One TLS connection, the server's side, over a non-blocking socket.
+// One TLS connection over a non-blocking socket.
 #ifndef HEADRACE_NET_TLS_SESSION_H_
 #define HEADRACE_NET_TLS_SESSION_H_
 
@@ -21,7 +21,8 @@ class TlsSession {
  public:
   enum class Handshake : std::uint8_t { kDone, kWaits, kFailed };
 
-  // Takes over `ssl`, which is bound to its socket. `context` keeps what it was made from.
+  // Takes over `ssl`, which is bound to its socket and knows its side. `context` keeps what it was
+  // made from.
   TlsSession(ssl_st* ssl, std::shared_ptr<const void> context);
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;
