@@ -73,7 +73,7 @@ INSTANTIATE_TEST_SUITE_P(
                     {.tau_ms = 3, .alpha_ms = 3, .cost_of_others = 0.6},
                     60 * kMillisecond,
                     16}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& one) { return one.param.name; });
 
 TEST(Search, SaysHowClose_WhenNothingMeetsTheSla) {
   const MachineSpec spec{.tau_ms = 300, .alpha_ms = 5, .serial_share = 1};

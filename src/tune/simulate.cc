@@ -31,17 +31,18 @@ simulator::LoadFigures Simulator::Load(const Configuration& configuration, doubl
   const double count = static_cast<double>(requests == 0 ? plan_.requests : requests);
   const auto end = static_cast<Nanos>(count / rate * static_cast<double>(kSecond));
   const ServiceSample* one = times_.Find(key, 1);
-  simulator::LoadScenario scenario{
-      .policy = {.dynamic = configuration.batch_max > 1,
-                 .batch_size_max = configuration.batch_max,
-                 .queue_delay_max = configuration.delay},
-      .instances = configuration.shape.instances,
-      .ahead = plan_.ahead,
-      .service_time = times_.Sampler(key, factor),
-      .next_arrival = plan_.intervals.empty() ? simulator::PoissonArrivals(rate, end, plan_.seed)
-                                              : Replay(plan_.intervals, rate, end),
-      .added_latency = one == nullptr ? 0 : one->overhead,
-      .seed = plan_.seed + 1};
+  simulator::LoadScenario scenario;
+  scenario.policy = {.dynamic = configuration.batch_max > 1,
+                     .batch_size_max = configuration.batch_max,
+                     .queue_delay_max = configuration.delay};
+  scenario.instances = configuration.shape.instances;
+  scenario.ahead = plan_.ahead;
+  scenario.service_time = times_.Sampler(key, factor);
+  scenario.next_arrival = plan_.intervals.empty()
+                              ? simulator::PoissonArrivals(rate, end, plan_.seed)
+                              : Replay(plan_.intervals, rate, end);
+  scenario.added_latency = one == nullptr ? 0 : one->overhead;
+  scenario.seed = plan_.seed + 1;
   return simulator::SimulateLoad(scenario);
 }
 

@@ -19,17 +19,18 @@ simulator::LoadFigures Run(const Configuration& configuration, double rate, doub
                            std::uint64_t seed,
                            std::function<Nanos(std::int64_t, simulator::Random&)> time) {
   const double count = std::min<double>(rate * seconds, kRequestsMax);
-  return simulator::SimulateLoad(
-      {.policy = {.dynamic = configuration.batch_max > 1,
-                  .batch_size_max = configuration.batch_max,
-                  .queue_delay_max = configuration.delay},
-       .instances = configuration.shape.instances,
-       .service_time = std::move(time),
-       .next_arrival = simulator::PoissonArrivals(
-           rate, static_cast<Nanos>(count / rate * static_cast<double>(kSecond)), seed),
-       .added_latency = kOverhead,
-       .backlog_max = 3000,
-       .seed = seed * 77 + 1});
+  simulator::LoadScenario scenario;
+  scenario.policy = {.dynamic = configuration.batch_max > 1,
+                     .batch_size_max = configuration.batch_max,
+                     .queue_delay_max = configuration.delay};
+  scenario.instances = configuration.shape.instances;
+  scenario.service_time = std::move(time);
+  scenario.next_arrival = simulator::PoissonArrivals(
+      rate, static_cast<Nanos>(count / rate * static_cast<double>(kSecond)), seed);
+  scenario.added_latency = kOverhead;
+  scenario.backlog_max = 3000;
+  scenario.seed = seed * 77 + 1;
+  return simulator::SimulateLoad(scenario);
 }
 
 }  // namespace
@@ -70,7 +71,9 @@ Result<ServiceSample> SyntheticMachine::Service(const Configuration& asked, std:
   simulator::Random random(++seed_);
   const double base = Execution(configuration, batch, concurrent);
   const int count = std::clamp(static_cast<int>(static_cast<double>(duration) / base), 3, 200);
-  ServiceSample sample{.count = static_cast<std::uint64_t>(count), .overhead = kOverhead};
+  ServiceSample sample;
+  sample.count = static_cast<std::uint64_t>(count);
+  sample.overhead = kOverhead;
   for (int i = 0; i < count; ++i) {
     sample.quantiles.push_back(
         static_cast<Nanos>(base * (1 + spec_.jitter * (2 * random.Unit() - 1))));
