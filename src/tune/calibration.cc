@@ -7,14 +7,15 @@ namespace headrace::tune {
 namespace {
 
 constexpr double kFactorMin = 0.25, kFactorMax = 8;
-constexpr double kFactorStep = 1.01;          // the bisection's last width
-constexpr std::uint64_t kRequestsMax = 8000;  // more say the same
 
-double FactorFor(const Simulator& simulator, const Configuration& configuration,
-                 const LoadSample& sample, Nanos latency) {
-  const auto requests = std::clamp<std::uint64_t>(sample.requests, 50, kRequestsMax);
-  double low = kFactorMin, high = kFactorMax;
-  while (high / low > kFactorStep) {
+double FactorBetween(const Simulator& simulator, const Configuration& configuration,
+                     const LoadSample& sample, Nanos latency, double low, double high,
+                     double step) {
+  // As many as were sent, so that a short probe is read as one; more than twice the plan's say the
+  // same.
+  const auto requests =
+      std::clamp<std::uint64_t>(sample.requests, 50, 2 * simulator.plan().requests);
+  while (high / low > step) {
     const double middle = std::sqrt(low * high);
     const Nanos simulated = simulator.Load(configuration, sample.rate, middle, requests)
                                 .Percentile(simulator.plan().target.percentile);
@@ -42,16 +43,18 @@ CapacityEstimate Calibrate(const Simulator& simulator, const Configuration& conf
     return estimate;
   }
   CapacityEstimate estimate;
-  estimate.factor = FactorFor(simulator, configuration, sample, sample.latency);
+  estimate.factor = FactorBetween(simulator, configuration, sample, sample.latency, kFactorMin,
+                                  kFactorMax, 1.015);
   estimate.value = simulator.Capacity(configuration, estimate.factor);
-  const double fast =
-      FactorFor(simulator, configuration, sample, std::min(sample.latency_low, sample.latency));
+  // The ends need not be as fine.
+  const double fast = FactorBetween(simulator, configuration, sample, sample.latency_low,
+                                    estimate.factor / 2, estimate.factor, 1.04);
   const double slow = sample.latency_high == kNever
                           ? estimate.factor * 1.3
-                          : FactorFor(simulator, configuration, sample,
-                                      std::max(sample.latency_high, sample.latency));
-  estimate.high = std::max(estimate.value, simulator.Capacity(configuration, fast));
-  estimate.low = std::min(estimate.value, simulator.Capacity(configuration, slow));
+                          : FactorBetween(simulator, configuration, sample, sample.latency_high,
+                                          estimate.factor, estimate.factor * 2, 1.04);
+  estimate.high = std::max(estimate.value, simulator.Capacity(configuration, fast, 1.05));
+  estimate.low = std::min(estimate.value, simulator.Capacity(configuration, slow, 1.05));
   // What was seen is seen: a load that met the SLA with certainty is no higher than the capacity.
   if (sample.latency_high <= target.sla) {
     estimate.value = std::max(estimate.value, sample.rate);

@@ -157,6 +157,7 @@ SearchReport Search(const SearchSpace& space, const SearchOptions& options, Prob
   MeasureServiceTimes(state);
   PruneByArithmetic(state, candidates);
   const Simulator simulator(state.report.times, {.target = options.target,
+                                                 .requests = options.simulated_requests,
                                                  .intervals = options.intervals,
                                                  .ahead = options.ahead,
                                                  .seed = options.seed});

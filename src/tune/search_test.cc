@@ -15,6 +15,9 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
+// Enough for these machines, and quick under a sanitizer.
+constexpr std::uint64_t kSimulated = 1000;
+
 SearchSpace SpaceFor(const MachineSpec& machine, Nanos sla, std::int64_t batch_max,
                      std::vector<Variant> variants = {{.thread_parameter = "threads"}}) {
   return MakeSpace(
@@ -39,7 +42,8 @@ TEST_P(SearchOnMachine, FindsTheBest_InATenthOfTheGridsTime) {
   SyntheticMachine machine(c.machine, target);
   const SearchSpace space = SpaceFor(c.machine, c.sla, c.batch_max);
   const Nanos tenth = machine.GridTime(space, 6, 10 * kSecond) / 10;
-  const SearchReport report = Search(space, {.target = target, .budget = tenth}, machine);
+  const SearchReport report =
+      Search(space, {.target = target, .budget = tenth, .simulated_requests = kSimulated}, machine);
   ASSERT_TRUE(report.winner);
   const Finding& winner = report.findings[*report.winner];
   const double best = machine.BestCapacity(space);
@@ -80,7 +84,8 @@ TEST(Search, SaysHowClose_WhenNothingMeetsTheSla) {
   const Target target{.sla = 100 * kMillisecond};
   SyntheticMachine machine(spec, target);
   const SearchSpace space = SpaceFor(spec, target.sla, 32);
-  const SearchReport report = Search(space, {.target = target, .budget = 60 * kSecond}, machine);
+  const SearchReport report = Search(
+      space, {.target = target, .budget = 60 * kSecond, .simulated_requests = kSimulated}, machine);
   EXPECT_FALSE(report.winner);
   EXPECT_GT(report.closest_latency, 300 * kMillisecond);
   EXPECT_LT(report.closest_latency, 340 * kMillisecond);
@@ -100,8 +105,12 @@ TEST(Search, PrefersTheFasterVariant_UnlessItsAccuracyIsTooLow) {
                 {.name = "int8", .accuracy_drop = 0.01, .thread_parameter = "t"}});
   for (const double allowed : {0.02, 0.005}) {
     SyntheticMachine machine(spec, target);
-    const SearchReport report = Search(
-        space, {.target = target, .budget = 90 * kSecond, .accuracy_drop_max = allowed}, machine);
+    const SearchReport report = Search(space,
+                                       {.target = target,
+                                        .budget = 90 * kSecond,
+                                        .accuracy_drop_max = allowed,
+                                        .simulated_requests = kSimulated},
+                                       machine);
     ASSERT_TRUE(report.winner);
     EXPECT_EQ(report.findings[*report.winner].configuration.variant,
               allowed > 0.01 ? "int8" : "fp32");
@@ -117,7 +126,8 @@ TEST(Search, RecordsWhatDoesNotLoad_AndGoesOn) {
   const Target target{.sla = 100 * kMillisecond};
   SyntheticMachine machine(spec, target);
   const SearchSpace space = SpaceFor(spec, target.sla, 16);
-  const SearchReport report = Search(space, {.target = target, .budget = 60 * kSecond}, machine);
+  const SearchReport report = Search(
+      space, {.target = target, .budget = 60 * kSecond, .simulated_requests = kSimulated}, machine);
   ASSERT_TRUE(report.winner);
   EXPECT_EQ(report.findings[*report.winner].configuration.shape.instances, 1);
   EXPECT_THAT(report.cuts, Contains(Field(&Cut::reason, HasSubstr("does not load"))));
@@ -132,7 +142,8 @@ TEST(Search, TakesTheFewestCores_WhenCostCounts) {
                                      {.target = target,
                                       .budget = 120 * kSecond,
                                       .objective = Objective::kCost,
-                                      .rate_wanted = 200},
+                                      .rate_wanted = 200,
+                                      .simulated_requests = kSimulated},
                                      machine);
   ASSERT_TRUE(report.winner);
   const Finding& winner = report.findings[*report.winner];
@@ -146,7 +157,9 @@ TEST(Search, KeepsWhatIsKnown_WhenStopped) {
   SyntheticMachine machine(spec, target);
   machine.StopAt(60 * kSecond);
   const SearchSpace space = SpaceFor(spec, target.sla, 16);
-  const SearchReport report = Search(space, {.target = target, .budget = 120 * kSecond}, machine);
+  const SearchReport report =
+      Search(space, {.target = target, .budget = 120 * kSecond, .simulated_requests = kSimulated},
+             machine);
   EXPECT_TRUE(report.interrupted);
   EXPECT_TRUE(report.winner);
   EXPECT_THAT(report.findings, Contains(Field(&Finding::rungs, Gt(0))));
@@ -158,7 +171,8 @@ TEST(Search, KeepsTheBudget_WhenChangesAreSlow) {
   const Target target{.sla = 100 * kMillisecond};
   SyntheticMachine machine(spec, target);
   const SearchSpace space = SpaceFor(spec, target.sla, 32);
-  const SearchReport report = Search(space, {.target = target, .budget = 60 * kSecond}, machine);
+  const SearchReport report = Search(
+      space, {.target = target, .budget = 60 * kSecond, .simulated_requests = kSimulated}, machine);
   EXPECT_LE(report.elapsed, 75 * kSecond);
   EXPECT_TRUE(report.winner);
   EXPECT_THAT(report.notes, Not(IsEmpty()));
@@ -169,7 +183,8 @@ TEST(Search, TellsEachStep) {
   const Target target{.sla = 100 * kMillisecond};
   SyntheticMachine machine(spec, target);
   std::vector<std::string> steps;
-  Search(SpaceFor(spec, target.sla, 8), {.target = target, .budget = 60 * kSecond}, machine,
+  Search(SpaceFor(spec, target.sla, 8),
+         {.target = target, .budget = 60 * kSecond, .simulated_requests = kSimulated}, machine,
          [&](const SearchEvent& event) {
            if (steps.empty() || steps.back() != event.step) {
              steps.emplace_back(event.step);

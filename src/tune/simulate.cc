@@ -46,12 +46,13 @@ simulator::LoadFigures Simulator::Load(const Configuration& configuration, doubl
   return simulator::SimulateLoad(scenario);
 }
 
-double Simulator::Capacity(const Configuration& configuration, double factor) const {
-  return CapacityWithin(configuration, plan_.target.sla, factor);
+double Simulator::Capacity(const Configuration& configuration, double factor,
+                           double precision) const {
+  return CapacityWithin(configuration, plan_.target.sla, factor, precision);
 }
 
-double Simulator::CapacityWithin(const Configuration& configuration, Nanos sla,
-                                 double factor) const {
+double Simulator::CapacityWithin(const Configuration& configuration, Nanos sla, double factor,
+                                 double precision) const {
   const double ceiling =
       times_.Ceiling({configuration.variant, configuration.shape}, configuration.batch_max) /
       factor;
@@ -70,7 +71,7 @@ double Simulator::CapacityWithin(const Configuration& configuration, Nanos sla,
       return 0;
     }
   }
-  while (high / low > 1.02) {
+  while (high / low > precision) {
     const double middle = std::sqrt(low * high);
     (meets(middle) ? low : high) = middle;
   }

@@ -29,10 +29,12 @@ class Simulator {
   // `requests` arrivals at `rate`; 0 = as the plan has it.
   engine::simulator::LoadFigures Load(const Configuration& configuration, double rate,
                                       double factor = 1, std::uint64_t requests = 0) const;
-  // The highest rate whose percentile is within the SLA, to about 2 %; 0 = none is.
-  double Capacity(const Configuration& configuration, double factor = 1) const;
+  // The highest rate whose percentile is within the SLA, so finely; 0 = none is.
+  double Capacity(const Configuration& configuration, double factor = 1,
+                  double precision = 1.02) const;
   // The same against another SLA: what binds?
-  double CapacityWithin(const Configuration& configuration, Nanos sla, double factor = 1) const;
+  double CapacityWithin(const Configuration& configuration, Nanos sla, double factor = 1,
+                        double precision = 1.02) const;
 
   const ServiceTimes& times() const { return times_; }
   const SimulationPlan& plan() const { return plan_; }
