@@ -21,9 +21,10 @@ struct SearchOptions {
   double rate_wanted = 0;        // for Objective::kCost
   double accuracy_drop_max = 1;  // as a part of 1
   std::uint64_t memory_bytes = 0;
-  std::vector<Nanos> intervals{};  // gaps of real traffic; empty = Poisson
-  bool ahead = false;              // SimulationPlan::ahead
-  bool measure_as_found = true;    // and compare with it
+  std::vector<Nanos> intervals{};           // gaps of real traffic; empty = Poisson
+  bool ahead = false;                       // SimulationPlan::ahead
+  std::uint64_t simulated_requests = 2500;  // of each simulated load
+  bool measure_as_found = true;             // and compare with it
   std::uint64_t seed = 1;
 };
 
