@@ -135,8 +135,12 @@ class Search {
 
   // Until one rate meets the SLA and a higher one misses it.
   Status Bracket(double rate) {
-    constexpr double kUp = 1.5;
+    // Small steps first, since the start is near; larger ones if it was not.
+    constexpr double kUpMin = 1.5;
+    constexpr double kUpMax = 4;
+    constexpr double kUpGrowth = 4.0 / 3;
     constexpr double kDown = 2;
+    double up = kUpMin;
     while (!done()) {
       HEADRACE_RETURN_IF_ERROR(Probe(rate));
       if (met_ > 0 && missed_) {
@@ -149,12 +153,13 @@ class Search {
         // An overloaded server has said what it can take.
         const double answered = result_.probes.back().level.request_rate;
         rate = std::max({spec_.rate_min, *missed_ / kDown,
-                         answered < *missed_ ? std::min(answered * 0.9, *missed_ / kUp) : 0.0});
+                         answered < *missed_ ? std::min(answered * 0.9, *missed_ / kUpMin) : 0.0});
       } else {
         if (met_ >= spec_.rate_max) {
           break;
         }
-        rate = std::min(met_ * kUp, spec_.rate_max);
+        rate = std::min(met_ * up, spec_.rate_max);
+        up = std::min(up * kUpGrowth, kUpMax);
       }
     }
     return OkStatus();

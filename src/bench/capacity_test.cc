@@ -17,6 +17,10 @@ class QueueSession final : public Session {
     LevelResult level;
     level.spec = spec;
     level.measured_to = spec.stop.duration;
+    if (interrupt_after > 0 && static_cast<int>(specs.size()) >= interrupt_after) {
+      level.stop_reason = StopReason::kInterrupted;
+      return level;
+    }
     if (!spec.arrivals.open()) {
       level.request_rate = capacity_;
       return level;
@@ -32,9 +36,6 @@ class QueueSession final : public Session {
     level.intended_count = 10'000;
     level.outcomes[0] = 10'000 - failures;
     level.outcomes[2] = failures;
-    if (interrupt_after > 0 && static_cast<int>(specs.size()) >= interrupt_after) {
-      level.stop_reason = StopReason::kInterrupted;
-    }
     return level;
   }
 

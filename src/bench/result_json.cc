@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "base/unique_fd.h"
+#include "bench/file_writer.h"
 #include "bench/json_reader.h"
 #include "bench/level_json_read.h"
 #include "protocol/json_writer.h"
@@ -122,20 +122,6 @@ ResultDocument ReadDocument(const JsonReader& json) {
   return document;
 }
 
-Status WriteAll(int fd, std::string_view text, const std::string& path) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) {
-      continue;
-    }
-    if (written < 0) {
-      return Unavailable("{}: cannot be written: {}", path, std::strerror(errno));
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return OkStatus();
-}
-
 }  // namespace
 
 void WriteEnvironment(JsonWriter& json, const Environment& environment) {
@@ -232,23 +218,7 @@ Result<ResultDocument> ParseResult(std::string_view text) {
 }
 
 Status WriteResultFile(const std::string& path, const ResultDocument& document) {
-  const std::string text = ToJson(document);
-  if (path == "-") {
-    return WriteAll(STDOUT_FILENO, text, "the standard output");
-  }
-  const std::string temporary = fmt::format("{}.{}.part", path, ::getpid());
-  UniqueFd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!file.valid()) {
-    return Unavailable("{}: cannot be written: {}", path, std::strerror(errno));
-  }
-  Status written = WriteAll(file.get(), text, path);
-  if (written.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
-    written = Unavailable("{}: cannot be written: {}", path, std::strerror(errno));
-  }
-  if (!written.ok()) {
-    ::unlink(temporary.c_str());
-  }
-  return written;
+  return WriteFile(path, ToJson(document));
 }
 
 Result<ResultDocument> ReadResultFile(const std::string& path) {

@@ -66,13 +66,17 @@ ServerFigures Between(const load::ModelStatistics& a, const load::ModelStatistic
 
 }  // namespace
 
-StatisticsReader::StatisticsReader(load::ServerControl* control, const load::Workload& workload)
+StatisticsReader::StatisticsReader(load::ServerControl* control, const load::Workload& workload,
+                                   const std::vector<std::string>& further_models)
     : control_(control) {
   if (control_ == nullptr) {
     return;
   }
   for (const load::Item& item : workload.items) {
     AddModel(item.model, item.version);
+  }
+  for (const std::string& model : further_models) {
+    AddModel(model, "");
   }
 }
 

@@ -20,7 +20,8 @@ using StatisticsByModel = std::map<std::string, load::ModelStatistics>;
 class StatisticsReader {
  public:
   // Both borrowed; `control` may be null: then nothing is ever read.
-  StatisticsReader(load::ServerControl* control, const load::Workload& workload);
+  StatisticsReader(load::ServerControl* control, const load::Workload& workload,
+                   const std::vector<std::string>& further_models = {});
 
   // What could not be read is left out.
   StatisticsByModel Read();

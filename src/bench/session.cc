@@ -275,7 +275,7 @@ class LoadSession final : public Session {
         workload_(workload),
         control_(control),
         options_(std::move(options)),
-        statistics_(control, workload) {}
+        statistics_(control, workload, options_.further_models) {}
 
   Result<LevelResult> Run(const LevelSpec& spec) override {
     return LevelRun(spec, transports_, workload_, control_, statistics_, options_).Take();

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "bench/level.h"
@@ -28,9 +30,10 @@ struct SessionOptions {
   int sender_count = 1;
   bool keep_records = false;
   int keep_records_max = 2'000'000;
-  int outstanding_max = 100'000;         // of all senders together
-  Nanos request_timeout = 60 * kSecond;  // Open takes the target's
-  Nanos metrics_interval = kSecond;      // of the metrics page; 0 = it is not read
+  int outstanding_max = 100'000;            // of all senders together
+  Nanos request_timeout = 60 * kSecond;     // Open takes the target's
+  Nanos metrics_interval = kSecond;         // of the metrics page; 0 = it is not read
+  std::vector<std::string> further_models;  // whose statistics are read beside the workload's
   // Set from a signal handler: the level ends now and what is known is returned (kStoppedEarly).
   const std::atomic<bool>* stop = nullptr;
   std::function<void(const Progress&)> progress;  // on the caller's thread, a few times a second

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/bench.h"
 #include "cli/serve.h"
 #include "cli/torchserve.h"
 
@@ -16,6 +17,7 @@ constexpr char kUsage[] =
     "commands:\n"
     "  serve       serve model repositories; `headrace serve --help` lists the options\n"
     "  torchserve  be a TorchServe; `headrace torchserve --help` lists the options\n"
+    "  bench       measure a server; `headrace bench --help` lists the flags\n"
     "  version     print the version\n";
 
 }  // namespace
@@ -38,6 +40,10 @@ int main(int argc, char** argv) {
   if (command == "torchserve") {
     arguments.erase(arguments.begin());
     return headrace::cli::TorchServe(arguments);
+  }
+  if (command == "bench") {
+    arguments.erase(arguments.begin());
+    return headrace::cli::Bench(arguments);
   }
   if (command == "version" || command == "--version") {
     std::printf("headrace %s\n", HEADRACE_VERSION);

@@ -27,6 +27,14 @@ Status AddConfig(std::string config_json, const std::string& url, ModelFacts& fa
       }
     }
   }
+  if (const auto inputs = ArrayMember(config.root(), "input")) {
+    for (const JsonElement input : *inputs) {
+      for (TensorFacts& tensor : facts.inputs) {
+        tensor.optional |=
+            tensor.name == StringMember(input, "name") && BoolMember(input, "optional");
+      }
+    }
+  }
   facts.config_json = std::move(config_json);
   return OkStatus();
 }

@@ -233,12 +233,15 @@ class Sender::Impl final : public CompletionSink, public PollHandler {
     }
   }
 
+  // Its number in the schedule of all senders.
+  std::uint64_t NextArrival() {
+    return begun_count_++ * static_cast<std::uint64_t>(options_.sender_count) +
+           static_cast<std::uint64_t>(options_.sender_index);
+  }
+
   // One more request that was intended for then.
   void Begin(Nanos intended) {
-    const std::uint64_t arrival =
-        begun_count_++ * static_cast<std::uint64_t>(options_.sender_count) +
-        static_cast<std::uint64_t>(options_.sender_index);
-    const std::uint32_t item = draw_.ItemOf(arrival);
+    const std::uint32_t item = draw_.ItemOf(NextArrival());
     ItemState& state = items_[item];
     ++outstanding_;
     if (!state.sequences) {
@@ -320,52 +323,72 @@ class Sender::Impl final : public CompletionSink, public PollHandler {
     }
   }
 
-  // Requests that were due and could not be sent are failures, not omissions.
-  void KeepUnsent(std::uint32_t item, Nanos intended, Nanos now) {
-    RequestRecord record;
-    record.intended = open_ ? intended : now;
-    record.sent = record.first_response = record.done = now;
-    record.item = item;
-    record.outcome = Outcome::kTimeout;
-    Keep(record);
-  }
-
+  // What was due before the stop is still sent, until the deadline.
   void Drain() {
     const Nanos stopped = Clock::Real().Now();
-    for (std::uint32_t item = 0; item < items_.size(); ++item) {
-      for (const Nanos intended : items_[item].waiting) {
-        KeepUnsent(item, intended, stopped);
-        --outstanding_;
-      }
-      items_[item].waiting.clear();
-    }
-    if (open_) {
-      for (; next_due_ <= stopped; next_due_ = DueTime()) {
-        const std::uint64_t arrival =
-            begun_count_++ * static_cast<std::uint64_t>(options_.sender_count) +
-            static_cast<std::uint64_t>(options_.sender_index);
-        KeepUnsent(draw_.ItemOf(arrival), next_due_, stopped);
-      }
-    }
     while (true) {
       const Nanos now = Clock::Real().Now();
       const Nanos deadline = deadline_.load(std::memory_order_relaxed);
       if (now < deadline) {
-        EndSequences(now);
+        open_ ? SendDue(stopped) : DropWaiting();
+        SendWaiting();
       }
       transport_->Flush();
       Tick(now);
-      if (outstanding_ == 0 || now >= deadline) {
+      const bool unsent = HasUnsent(stopped);
+      if (now < deadline && !unsent && EndSequences(now)) {
+        continue;
+      }
+      if (now >= deadline || (outstanding_ == 0 && !unsent)) {
         break;
       }
-      poller_->Poll(std::min(deadline, next_tick_));
+      // Nothing has to happen first where there is room for what was due.
+      const bool sends_more = open_ && next_due_ <= stopped && !Full();
+      poller_->Poll(sends_more ? 0 : std::min(deadline, next_tick_));
     }
+    KeepUnsent(stopped);
     transport_->Abandon();
     Deliver();
   }
 
+  bool HasUnsent(Nanos stopped) const {
+    return (open_ && next_due_ <= stopped) ||
+           std::any_of(items_.begin(), items_.end(),
+                       [](const ItemState& state) { return !state.waiting.empty(); });
+  }
+
+  // In a closed loop nothing is due before it is sent.
+  void DropWaiting() {
+    for (ItemState& state : items_) {
+      outstanding_ -= static_cast<int>(state.waiting.size());
+      state.waiting.clear();
+    }
+  }
+
+  // Requests that were due and could not be sent are failures, not omissions.
+  void KeepUnsent(Nanos stopped) {
+    const Nanos now = Clock::Real().Now();
+    RequestRecord record;
+    record.sent = record.first_response = record.done = now;
+    record.outcome = Outcome::kTimeout;
+    for (; open_ && record.item < items_.size(); ++record.item) {
+      for (const Nanos intended : items_[record.item].waiting) {
+        record.intended = intended;
+        Keep(record);
+      }
+    }
+    DropWaiting();
+    for (; open_ && next_due_ <= stopped; next_due_ = DueTime()) {
+      record.intended = next_due_;
+      record.item = draw_.ItemOf(NextArrival());
+      Keep(record);
+    }
+  }
+
   // Sequences that were begun are ended, so that the server need not wait for their idle time.
-  void EndSequences(Nanos now) {
+  // True: there is something to flush.
+  bool EndSequences(Nanos now) {
+    bool sent = false;
     for (std::uint32_t item = 0; item < items_.size(); ++item) {
       if (!items_[item].sequences) {
         continue;
@@ -373,8 +396,10 @@ class Sender::Impl final : public CompletionSink, public PollHandler {
       while (const auto turn = items_[item].sequences->TakeToEnd()) {
         ++outstanding_;
         SendTurn(now, item, *turn);
+        sent = true;
       }
     }
+    return sent;
   }
 
   const SenderOptions options_;

@@ -52,8 +52,9 @@ class Sender {
   Status Connect();
   // Starts the thread; the schedule's zero is `start` (CLOCK_MONOTONIC).
   void Start(Nanos start);
-  // No more is sent from now on; what is out may end until `deadline`, then it is given up. Any
-  // thread; does not block.
+  // Nothing that is due later than now is sent. What is out, and what was due and had to wait, may
+  // end until `deadline`, then it is given up: a record with kTimeout for each. Sequences that are
+  // open are ended by a request of their own. Any thread; does not block.
   void StopAt(Nanos deadline);
   // Waits for the thread. Every request that was sent has had its record by then.
   void Join();

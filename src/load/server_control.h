@@ -19,6 +19,7 @@ struct TensorFacts {
   std::string name;
   DataType data_type{};
   std::vector<std::int64_t> shape;  // as the metadata has it: -1 = open, the batch dimension first
+  bool optional = false;            // an input that a request may leave out (by the configuration)
 };
 
 struct ModelFacts {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "frontend/grpc_messages.h"
-#include "load/testing/stub_server.h"
+#include "load/testing/scripted_server.h"
 #include "load/torchserve_control.h"
 
 namespace headrace::load {
@@ -12,9 +12,9 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::StubAnswer;
-using testing::StubRequest;
-using testing::StubServer;
+using testing::ScriptedAnswer;
+using testing::ScriptedRequest;
+using testing::ScriptedServer;
 
 constexpr const char* kMetadata =
     R"({"name":"m","versions":["1","2"],"platform":"onnxruntime_onnx",
@@ -30,7 +30,7 @@ constexpr const char* kStatistics =
         "batch_stats":[{"batch_size":1,"compute_infer":{"count":2,"ns":5}},
                        {"batch_size":4,"compute_infer":{"count":2,"ns":9}}]}]})";
 
-std::unique_ptr<ServerControl> Control(const StubServer& server, Protocol protocol) {
+std::unique_ptr<ServerControl> Control(const ScriptedServer& server, Protocol protocol) {
   ControlSpec spec;
   spec.target = server.target();
   spec.target.protocol = protocol;
@@ -41,7 +41,7 @@ std::unique_ptr<ServerControl> Control(const StubServer& server, Protocol protoc
   return std::move(control).value();
 }
 
-StubAnswer V2(const StubRequest& request) {
+ScriptedAnswer V2(const ScriptedRequest& request) {
   const std::string& path = request.target;
   if (path == "/v2") {
     return {200, R"({"name":"triton","version":"2.60","extensions":["statistics"]})", {}};
@@ -68,7 +68,7 @@ StubAnswer V2(const StubRequest& request) {
 }
 
 TEST(ServerControlTest, V2Http_ReadsWhatModelsAre) {
-  const StubServer server(&V2);
+  const ScriptedServer server(&V2);
   const auto control = Control(server, Protocol::kV2Http);
   const auto facts = control->Model("m", "2");
   ASSERT_TRUE(facts.ok()) << facts.status().ToString();
@@ -87,7 +87,7 @@ TEST(ServerControlTest, V2Http_ReadsWhatModelsAre) {
 }
 
 TEST(ServerControlTest, V2Http_ReadsServerStatisticsIndexAndMetrics) {
-  const StubServer server(&V2);
+  const ScriptedServer server(&V2);
   const auto control = Control(server, Protocol::kV2Http);
   const auto facts = control->Server();
   ASSERT_TRUE(facts.ok());
@@ -112,7 +112,7 @@ TEST(ServerControlTest, V2Http_ReadsServerStatisticsIndexAndMetrics) {
 }
 
 TEST(ServerControlTest, V2Http_LoadsWithAConfigurationAndUnloads) {
-  const StubServer server(&V2);
+  const ScriptedServer server(&V2);
   const auto control = Control(server, Protocol::kV2Http);
   EXPECT_TRUE(control->Load("m n", R"({"max_batch_size":4})").ok());
   EXPECT_TRUE(control->Unload("m").ok());
@@ -125,7 +125,7 @@ TEST(ServerControlTest, V2Http_LoadsWithAConfigurationAndUnloads) {
 }
 
 TEST(ServerControlTest, V2Http_FailuresNameTheUrlAndTheServersWords) {
-  const StubServer server(&V2);
+  const ScriptedServer server(&V2);
   const auto facts = Control(server, Protocol::kV2Http)->Model("x", "");
   EXPECT_EQ(facts.status().code(), StatusCode::kNotFound);
   EXPECT_THAT(facts.status().message(), HasSubstr(server.Url("/v2/models/x")));
@@ -136,7 +136,9 @@ TEST(ServerControlTest, V2Http_RefusesAnswersThatAreNone) {
   for (const char* body :
        {"", "[]", "{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP99\"}]}",
         "{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[-7]}]}", "<html>"}) {
-    const StubServer server([&](const StubRequest&) { return StubAnswer{200, body, {}}; });
+    const ScriptedServer server([&](const ScriptedRequest&) {
+      return ScriptedAnswer{200, body, {}};
+    });
     const auto facts = Control(server, Protocol::kV2Http)->Model("m", "");
     EXPECT_EQ(facts.status().code(), StatusCode::kInvalidArgument) << body;
   }
@@ -145,7 +147,7 @@ TEST(ServerControlTest, V2Http_RefusesAnswersThatAreNone) {
 TEST(ServerControlTest, NothingListens_IsUnavailableAndNamesTheUrl) {
   ControlSpec spec;
   {
-    const StubServer gone(&V2);
+    const ScriptedServer gone(&V2);
     spec.target = gone.target();
   }
   const auto control = MakeServerControl(spec);
@@ -159,7 +161,7 @@ TEST(ServerControlTest, NothingListens_IsUnavailableAndNamesTheUrl) {
   EXPECT_EQ((*grpc)->Server().status().code(), StatusCode::kUnavailable);
 }
 
-StubAnswer V2Grpc(const StubRequest& request) {
+ScriptedAnswer V2Grpc(const ScriptedRequest& request) {
   const std::string method = request.target.substr(request.target.rfind('/') + 1);
   if (method == "ServerMetadata") {
     inference::ServerMetadataResponse answer;
@@ -204,7 +206,7 @@ StubAnswer V2Grpc(const StubRequest& request) {
 }
 
 TEST(ServerControlTest, V2Grpc_AsksTheSameByCalls) {
-  const StubServer server(&V2Grpc);
+  const ScriptedServer server(&V2Grpc);
   const auto control = Control(server, Protocol::kV2Grpc);
   const auto facts = control->Model("m", "");
   ASSERT_TRUE(facts.ok()) << facts.status().ToString();
@@ -226,19 +228,21 @@ TEST(ServerControlTest, V2Grpc_AsksTheSameByCalls) {
 }
 
 TEST(ServerControlTest, V2Grpc_FailuresHaveTheCallsCodeAndWords) {
-  const StubServer server(&V2Grpc);
+  const ScriptedServer server(&V2Grpc);
   const auto facts = Control(server, Protocol::kV2Grpc)->Model("x", "");
   EXPECT_EQ(facts.status().code(), StatusCode::kNotFound);
   EXPECT_THAT(facts.status().message(), HasSubstr("ModelMetadata: unknown model: 100% 'x'"));
 }
 
 TEST(ServerControlTest, V2Grpc_AnswersThatAreNoMessageAreRefused) {
-  const StubServer server([](const StubRequest&) { return StubAnswer{200, "\xff\xff\xff", {}}; });
+  const ScriptedServer server([](const ScriptedRequest&) {
+    return ScriptedAnswer{200, "\xff\xff\xff", {}};
+  });
   EXPECT_EQ(Control(server, Protocol::kV2Grpc)->Server().status().code(), StatusCode::kInternal);
 }
 
 TEST(ServerControlTest, V1_SaysWhetherAModelIsReady) {
-  const StubServer server([](const StubRequest& request) -> StubAnswer {
+  const ScriptedServer server([](const ScriptedRequest& request) -> ScriptedAnswer {
     if (request.target == "/v1/models/kserve") {
       return {200, R"({"name":"kserve","ready":"True"})", {}};
     }
@@ -259,7 +263,7 @@ TEST(ServerControlTest, V1_SaysWhetherAModelIsReady) {
   EXPECT_EQ(control->Model("kserve", "").status().code(), StatusCode::kUnimplemented);
 }
 
-StubAnswer Management(const StubRequest& request) {
+ScriptedAnswer Management(const ScriptedRequest& request) {
   const std::string& target = request.target;
   if (target == "/ping") {
     return {200, R"({"status":"Healthy"})", {}};
@@ -288,7 +292,7 @@ StubAnswer Management(const StubRequest& request) {
 }
 
 TEST(ServerControlTest, TorchServe_RegistersScalesDescribesAndUnregisters) {
-  const StubServer server(&Management);
+  const ScriptedServer server(&Management);
   TorchServeControlSpec spec;
   spec.management = server.target();
   spec.inference_url = server.Url("");
@@ -324,7 +328,7 @@ TEST(ServerControlTest, TorchServe_RegistersScalesDescribesAndUnregisters) {
 }
 
 TEST(ServerControlTest, TorchServe_AnswersAsAServer) {
-  const StubServer server(&Management);
+  const ScriptedServer server(&Management);
   const auto control = Control(server, Protocol::kTorchServe);
   EXPECT_EQ(control->Server()->version, "0.12.0");
   EXPECT_TRUE(*control->ModelReady("r", ""));

@@ -1,0 +1,51 @@
+#include "bench/file_writer.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/unique_fd.h"
+
+namespace headrace::bench {
+namespace {
+
+Status WriteAll(int fd, std::string_view text, std::string_view name) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
+    if (written < 0) {
+      return Unavailable("{}: cannot be written: {}", name, std::strerror(errno));
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+Status WriteFile(const std::string& path, std::string_view text) {
+  if (path == "-") {
+    return WriteAll(STDOUT_FILENO, text, "the standard output");
+  }
+  const std::string temporary = fmt::format("{}.{}.part", path, ::getpid());
+  const UniqueFd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file.valid()) {
+    return Unavailable("{}: cannot be written: {}", path, std::strerror(errno));
+  }
+  Status written = WriteAll(file.get(), text, path);
+  if (written.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    written = Unavailable("{}: cannot be written: {}", path, std::strerror(errno));
+  }
+  if (!written.ok()) {
+    ::unlink(temporary.c_str());
+  }
+  return written;
+}
+
+}  // namespace headrace::bench
