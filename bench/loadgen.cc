@@ -3,12 +3,21 @@
 //
 //   loadgen closed URL CONNECTIONS SECONDS [BODY [HEADER...]]
 //   loadgen open URL RATE SECONDS [BODY [HEADER...]]
+//   loadgen blocking URL 1 SECONDS
+//   loadgen stub DELAY_US CONNECTIONS SECONDS
+//
+// `blocking` is the witness: one socket, send and recv with a clock around them, nothing of the
+// load generator. `stub` loads a server in this process that answers after a known time and keeps
+// its own times; they are printed as `stub_us`.
 //
 // URL is http://ADDRESS:PORT/PATH; BODY a file that is sent (without one: GET). Prints one JSON
 // object: the requests, their rate, the processor time of the sender's thread for each request in
 // us, and in us the percentiles of response time, service time and send lag.
 #include <fmt/format.h>
+#include <sys/socket.h>
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +32,8 @@
 #include "base/checked_math.h"
 #include "load/hdr_histogram.h"
 #include "load/sender.h"
+#include "load/socket_address.h"
+#include "load/testing/stub_server.h"
 
 namespace headrace::load {
 namespace {
@@ -83,16 +94,75 @@ TargetSpec ParseUrl(std::string_view url) {
   return target;
 }
 
+// The same question over one blocking socket.
+int Witness(const TargetSpec& target, double seconds) {
+  auto addresses = ResolveTarget(target);
+  if (!addresses.ok()) {
+    Fail(addresses.status().ToString());
+  }
+  const SocketAddress& address = addresses->front();
+  const UniqueFd fd(::socket(address.storage.ss_family, SOCK_STREAM, 0));
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0) {
+    Fail("the witness cannot connect");
+  }
+  const std::string question =
+      fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", target.path, AddressText(target));
+  HdrHistogram service;
+  std::vector<char> answer(65536);
+  const Nanos stop = Clock::Real().Now() + static_cast<Nanos>(seconds * kSecond);
+  for (Nanos sent = Clock::Real().Now(); sent < stop; sent = Clock::Real().Now()) {
+    if (::send(fd.get(), question.data(), question.size(), MSG_NOSIGNAL) <= 0 ||
+        ::recv(fd.get(), answer.data(), answer.size(), 0) <= 0) {
+      Fail("the witness has no answer");
+    }
+    service.Record(Clock::Real().Now() - sent);
+  }
+  fmt::print(R"({{"requests":{},"requests_per_s":{:.1f},"service_us":{}}})"
+             "\n",
+             service.count(), static_cast<double>(service.count()) / seconds, Percentiles(service));
+  return 0;
+}
+
+std::string StubTimesText(StubServer& server) {
+  HdrHistogram own;
+  for (const StubTimes& times : server.times()) {
+    if (times.answered != 0) {
+      own.Record(times.answered - times.arrived);
+    }
+  }
+  return fmt::format(R"(,"stub_us":{})", Percentiles(own));
+}
+
 int Main(const std::vector<std::string>& arguments) {
-  if (arguments.size() < 4 || (arguments[0] != "closed" && arguments[0] != "open")) {
-    Fail("usage: loadgen closed|open URL CONNECTIONS|RATE SECONDS [BODY [HEADER...]]");
+  static constexpr std::array<std::string_view, 4> kModes = {"closed", "open", "blocking", "stub"};
+  if (arguments.size() < 4 ||
+      std::find(kModes.begin(), kModes.end(), arguments[0]) == kModes.end()) {
+    Fail(
+        "usage: loadgen closed|open|blocking|stub URL|DELAY_US CONNECTIONS|RATE SECONDS "
+        "[BODY [HEADER...]]");
   }
   std::signal(SIGPIPE, SIG_IGN);
-  TargetSpec target = ParseUrl(arguments[1]);
+  std::unique_ptr<StubServer> stub;
+  std::string url = arguments[1];
+  if (arguments[0] == "stub") {
+    const Nanos delay = std::strtol(url.c_str(), nullptr, 10) * kMicrosecond;
+    stub = std::make_unique<StubServer>([delay](const StubRequest&) {
+      StubReply reply;
+      reply.bytes = HttpAnswer(200, "{}");
+      reply.delay = delay;
+      return reply;
+    });
+    stub->KeepNoRequests();
+    url = fmt::format("http://127.0.0.1:{}/", stub->port());
+  }
+  TargetSpec target = ParseUrl(url);
   SenderOptions options;
   const double amount = std::strtod(arguments[2].c_str(), nullptr);
   const double seconds = std::strtod(arguments[3].c_str(), nullptr);
-  if (arguments[0] == "closed") {
+  if (arguments[0] == "blocking") {
+    return Witness(target, seconds);
+  }
+  if (arguments[0] != "open") {
     options.arrivals.kind = ArrivalSpec::Kind::kClosed;
     options.arrivals.concurrency = static_cast<int>(amount);
     target.connections_max = options.arrivals.concurrency;
@@ -136,11 +206,12 @@ int Main(const std::vector<std::string>& arguments) {
   const auto count = static_cast<double>(records.service.count());
   fmt::print(
       R"({{"requests":{},"failed":{},"failure":"{}","requests_per_s":{:.1f},"cpu_us":{:.3f},)"
-      R"("response_us":{},"service_us":{},"lag_us":{}}})"
+      R"("response_us":{},"service_us":{},"lag_us":{}{}}})"
       "\n",
       records.service.count(), records.failed_count, OutcomeName(records.last_failure),
       count / elapsed, static_cast<double>(sender.figures().cpu_time) / kMicrosecond / count,
-      Percentiles(records.response), Percentiles(records.service), Percentiles(records.lag));
+      Percentiles(records.response), Percentiles(records.service), Percentiles(records.lag),
+      stub ? StubTimesText(*stub) : "");
   return 0;
 }
 

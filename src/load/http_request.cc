@@ -93,11 +93,13 @@ Status CheckHeaders(const TargetSpec& target) {
     if (!IsHeaderName(name) || !valued) {
       return InvalidArgument("the header '{}' has a name or a value that HTTP cannot carry", name);
     }
-    for (const std::string_view own :
-         {"Content-Length", "Transfer-Encoding", "Inference-Header-Content-Length", "Connection"}) {
-      if (EqualsIgnoringCase(name, own)) {
-        return InvalidArgument("the header '{}' is set by each request itself", name);
-      }
+    const bool own = EqualsIgnoringCase(name, "Content-Length") ||
+                     EqualsIgnoringCase(name, "Transfer-Encoding") ||
+                     EqualsIgnoringCase(name, "Connection") ||
+                     (target.protocol == Protocol::kV2Http &&
+                      EqualsIgnoringCase(name, "Inference-Header-Content-Length"));
+    if (own) {
+      return InvalidArgument("the header '{}' is set by each request itself", name);
     }
   }
   for (const char c : target.path) {

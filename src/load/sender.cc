@@ -188,7 +188,8 @@ class Sender::Impl final : public CompletionSink, public PollHandler {
       open_ ? SendDue(now) : Refill(now);
       transport_->Flush();
       Tick(now);
-      poller_->Poll(std::min(WaitUntil(), next_tick_));
+      const Nanos until = std::min(WaitUntil(), next_tick_) - options_.spin;
+      poller_->Poll(until <= now ? 0 : until);
     }
     Drain();
     figures_.cpu_time = ThreadCpuTime() - cpu_begin;

@@ -31,6 +31,10 @@ struct SenderOptions {
   int outstanding_max = 100'000;  // a guard: what is beyond it waits, and is counted
   Nanos request_timeout = 60 * kSecond;
   int cpu = -1;  // core to pin the thread to
+  // So long before each intended time of an open loop the thread stays awake. A thread that sleeps
+  // is late by the time that it takes to wake up (tens of microseconds, in a virtual machine more);
+  // this buys that back with processor time, and is only for a core of its own.
+  Nanos spin = 0;
 };
 
 // What a sender says of itself, at its end.
