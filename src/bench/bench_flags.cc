@@ -175,6 +175,8 @@ std::vector<Group> Groups() {
         {"--html", &F::html, "FILE", "one page with plots"}},
        {},
        {{"--verbose-csv", &F::verbose_csv, "more columns in --csv"},
+        {"--collect-metrics", &F::collect_metrics,
+         "with --verbose-csv: columns of GPUs (the metrics page is always read)"},
         {"-q,--quiet", &F::quiet, "no progress and no table"}}},
   };
 }
@@ -191,7 +193,6 @@ constexpr IgnoredFlag kIgnored[] = {
     {"-s,--stability-percentage", true,
      "no result is thrown away: whether a level is stable stands in its verdict"},
     {"-r,--max-trials", true, "a level is measured once, with an interval; see --duration"},
-    {"--collect-metrics", false, "the metrics page is always read; see --metrics-interval"},
     {"--serial-sequences", false, "one request of a sequence is out at a time, always"},
     {"--model-signature-name", true, "it is TensorFlow Serving's"},
 };

@@ -48,7 +48,7 @@ struct BenchFlags {
   Text trace_rate, trace_count, log_frequency;
   // Output.
   Text name, json, ndjson, csv, export_file, percentiles, trace_file, html;
-  bool verbose_csv = false, quiet = false;
+  bool verbose_csv = false, collect_metrics = false, quiet = false;
   int verbosity = 0;
 
   Texts notes;

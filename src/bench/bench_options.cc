@@ -298,6 +298,10 @@ class Resolver {
     output.trace = flags_.trace_file.value_or("");
     output.html = flags_.html.value_or("");
     output.verbose_csv = flags_.verbose_csv;
+    output.metrics_columns = flags_.collect_metrics;
+    if (flags_.percentile && *flags_.percentile != "-1") {
+      output.percentile_column = options_.level.percentile;
+    }
     output.quiet = flags_.quiet;
     output.verbosity = flags_.verbosity;
     if ((output.json == "-") + (output.ndjson == "-") + (output.csv == "-") + (output.html == "-") >

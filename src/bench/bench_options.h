@@ -47,6 +47,8 @@ struct OutputOptions {
   std::string trace;        // of sampled requests, for Perfetto
   std::string html;
   bool verbose_csv = false;
+  bool metrics_columns = false;             // of GPUs, in the verbose table
+  std::optional<double> percentile_column;  // the one that --percentile names
   bool quiet = false;
   int verbosity = 0;
 

@@ -45,7 +45,10 @@ Status WriteOutputs(const OutputOptions& options, const ResultDocument& document
     keep(WriteResultFile(options.json, document));
   }
   if (!options.csv.empty()) {
-    keep(WritePaCsv(options.csv, document, options.verbose_csv));
+    keep(WritePaCsv(options.csv, document,
+                    {.verbose = options.verbose_csv,
+                     .metrics = options.metrics_columns && options.verbose_csv,
+                     .percentile = options.percentile_column}));
   }
   if (!options.profile.empty()) {
     keep(WriteFile(options.profile, ProfileExportJson(document)));
