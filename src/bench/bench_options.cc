@@ -30,14 +30,14 @@ class Resolver {
     Client();
     Server();
     Output();
-    HEADRACE_RETURN_IF_ERROR(status_);
+    HEADRACE_RETURN_IF_ERROR(failure_);
     return std::move(options_);
   }
 
  private:
   void Check(Status status) {
-    if (status_.ok()) {
-      status_ = std::move(status);
+    if (failure_.ok()) {
+      failure_ = std::move(status);
     }
   }
   template <typename... Args>
@@ -161,11 +161,11 @@ class Resolver {
     if (arrivals.time_scale <= 0) {
       Fail("--time-scale: must be above 0");
     }
-    if (flags_.intervals && status_.ok()) {
+    if (flags_.intervals && failure_.ok()) {
       arrivals.kind = load::ArrivalSpec::Kind::kReplay;
       Set("--replay", flags_.intervals, arrivals.intervals, load::ReadIntervals);
     }
-    if (flags_.fixed_schedule && status_.ok()) {
+    if (flags_.fixed_schedule && failure_.ok()) {
       arrivals.kind = load::ArrivalSpec::Kind::kSchedule;
       auto offsets = ReadSchedule(flags_.input_data);
       if (!offsets.ok()) {
@@ -312,7 +312,7 @@ class Resolver {
 
   const BenchFlags& flags_;
   BenchOptions options_;
-  Status status_;
+  Status failure_;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "cli/bench.h"
 #include "cli/serve.h"
 #include "cli/torchserve.h"
+#include "cli/tune.h"
 
 namespace {
 
@@ -18,6 +19,7 @@ constexpr char kUsage[] =
     "  serve       serve model repositories; `headrace serve --help` lists the options\n"
     "  torchserve  be a TorchServe; `headrace torchserve --help` lists the options\n"
     "  bench       measure a server; `headrace bench --help` lists the flags\n"
+    "  tune        find the configuration that serves the most within an SLA\n"
     "  version     print the version\n";
 
 }  // namespace
@@ -44,6 +46,10 @@ int main(int argc, char** argv) {
   if (command == "bench") {
     arguments.erase(arguments.begin());
     return headrace::cli::Bench(arguments);
+  }
+  if (command == "tune") {
+    arguments.erase(arguments.begin());
+    return headrace::cli::Tune(arguments);
   }
   if (command == "version" || command == "--version") {
     std::printf("headrace %s\n", HEADRACE_VERSION);

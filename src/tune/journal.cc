@@ -212,8 +212,7 @@ Result<ServiceSample> Journal::Service(const Configuration& configuration, std::
   return sample;
 }
 
-Result<LoadSample> Journal::Load(const Configuration& configuration, double rate,
-                                 Nanos duration) {
+Result<LoadSample> Journal::Load(const Configuration& configuration, double rate, Nanos duration) {
   const std::string key = fmt::format("load {} | {:.4g}", Describe(configuration), rate);
   if (const std::string known = Known(key); !known.empty()) {
     HEADRACE_ASSIGN_OR_RETURN(const JsonValue json, JsonValue::Parse(known));

@@ -32,8 +32,7 @@ class Journal final : public Prober {
   bool Stopped() override { return prober_.Stopped(); }
   Result<ServiceSample> Service(const Configuration& configuration, std::int64_t batch,
                                 int concurrent, Nanos duration) override;
-  Result<LoadSample> Load(const Configuration& configuration, double rate,
-                          Nanos duration) override;
+  Result<LoadSample> Load(const Configuration& configuration, double rate, Nanos duration) override;
   Result<CapacitySample> Capacity(const Configuration& configuration, double rate_start,
                                   double precision, Nanos time) override;
   Status Restart() override { return prober_.Restart(); }

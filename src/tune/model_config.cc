@@ -148,6 +148,8 @@ std::string Quoted(std::string_view text) {
   return quoted + "\"";
 }
 
+constexpr char kVariantsParameter[] = "model_variants";
+
 // Every parameter that says how many threads an instance has: what was there must not contradict.
 bool SaysThreads(std::string_view field) {
   for (const char* name :
@@ -178,6 +180,10 @@ std::string TunedFields(const Configuration& configuration, const Variant& varia
   if (configuration.shape.threads > 0 && !variant.thread_parameter.empty()) {
     text += fmt::format("parameters {{ key: {} value {{ string_value: \"{}\" }} }}\n",
                         Quoted(variant.thread_parameter), configuration.shape.threads);
+  }
+  if (!variant.choice.empty()) {
+    text += fmt::format("parameters {{ key: \"{}\" value {{ string_value: {} }} }}\n",
+                        kVariantsParameter, Quoted(variant.choice));
   }
   return text;
 }
@@ -215,6 +221,11 @@ bench::ConfigChange ChangeFor(const Configuration& configuration, const Variant&
     value["string_value"] = std::to_string(configuration.shape.threads);
     parameters[variant.thread_parameter] = std::move(value);
   }
+  if (!variant.choice.empty()) {
+    JsonValue value = JsonValue::Object();
+    value["string_value"] = variant.choice;
+    patch["parameters"][kVariantsParameter] = std::move(value);
+  }
   if (!patch.members().empty()) {
     change.merge_patch = patch.Text();
   }
@@ -240,7 +251,9 @@ Result<std::string> TunedConfigText(std::string_view text, std::string_view mode
     const bool replaced =
         (model_batches && (field.name == "max_batch_size" || field.name == "dynamic_batching")) ||
         field.name == "instance_group" ||
-        (field.name == "parameters" && configuration.shape.threads > 0 && SaysThreads(whole));
+        (field.name == "parameters" && configuration.shape.threads > 0 && SaysThreads(whole)) ||
+        (field.name == "parameters" && !variant.choice.empty() &&
+         whole.find(fmt::format("\"{}\"", kVariantsParameter)) != std::string_view::npos);
     if (!replaced) {
       continue;
     }

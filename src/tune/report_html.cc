@@ -18,20 +18,19 @@ std::string ParetoPlot(const SearchReport& report) {
   bench::PlotSeries all{.name = "measured", .color = 1}, best{.name = "Pareto set", .color = 0};
   double cores = 1, rate = 1;
   const auto add = [&](const Finding& finding, bench::PlotSeries& series) {
-    series.points.push_back(
-        {.x = static_cast<double>(finding.cores()),
-         .y = finding.rate(),
-         .low = finding.estimate.low,
-         .high = finding.estimate.high,
-         .title = fmt::format("{}: {}", Describe(finding.configuration), RateText(finding.rate()))});
+    series.points.push_back({.x = static_cast<double>(finding.cores()),
+                             .y = finding.rate(),
+                             .low = finding.estimate.low,
+                             .high = finding.estimate.high,
+                             .title = fmt::format("{}: {}", Describe(finding.configuration),
+                                                  RateText(finding.rate()))});
     cores = std::max(cores, static_cast<double>(finding.cores()));
     rate = std::max({rate, finding.rate(), finding.estimate.high});
   };
   const std::vector<std::size_t> set = ParetoSet(report.findings);
   for (std::size_t i = 0; i < report.findings.size(); ++i) {
     if (report.findings[i].rungs > 0) {
-      add(report.findings[i],
-          std::find(set.begin(), set.end(), i) == set.end() ? all : best);
+      add(report.findings[i], std::find(set.begin(), set.end(), i) == set.end() ? all : best);
     }
   }
   for (bench::PlotSeries* series : {&all, &best}) {
@@ -85,7 +84,8 @@ void AddFindings(const SearchReport& report, bench::HtmlPage& page) {
   for (std::size_t i = 0; i < report.findings.size(); ++i) {
     const Finding& finding = report.findings[i];
     const bool best = std::find(set.begin(), set.end(), i) != set.end();
-    rows.push_back({Escaped(Describe(finding.configuration)) + (best ? " " + bench::Pill("good", "Pareto") : ""),
+    rows.push_back({Escaped(Describe(finding.configuration)) +
+                        (best ? " " + bench::Pill("good", "Pareto") : ""),
                     RateText(finding.rate()),
                     finding.rungs > 0 ? fmt::format("{} to {}", RateText(finding.estimate.low),
                                                     RateText(finding.estimate.high))
@@ -96,16 +96,17 @@ void AddFindings(const SearchReport& report, bench::HtmlPage& page) {
                     Escaped(finding.failure)});
   }
   page.Section("Configurations", "whatever got beyond arithmetic, best first");
-  page.Table({"configuration", "#rate", "#95 %", "#simulated", "#latency", "#cores", "known by", ""},
-             rows);
+  page.Table(
+      {"configuration", "#rate", "#95 %", "#simulated", "#latency", "#cores", "known by", ""},
+      rows);
 }
 
 }  // namespace
 
 std::string ReportHtml(const SearchReport& report) {
-  bench::HtmlPage page(fmt::format("headrace tune: {}", report.model),
-                       fmt::format("p{:g} within {}", report.target.percentile,
-                                   DurationText(report.target.sla)));
+  bench::HtmlPage page(
+      fmt::format("headrace tune: {}", report.model),
+      fmt::format("p{:g} within {}", report.target.percentile, DurationText(report.target.sla)));
   page.Section("Answer");
   if (report.winner) {
     const Finding& winner = report.findings[*report.winner];
@@ -128,7 +129,8 @@ std::string ReportHtml(const SearchReport& report) {
   if (!report.findings.empty()) {
     page.Section("Pareto set");
     page.Legend({"Pareto set", "measured"}, true);
-    page.Figures({{.caption = "rate within the SLA over cores", .unit = "1/s", .svg = ParetoPlot(report)}});
+    page.Figures(
+        {{.caption = "rate within the SLA over cores", .unit = "1/s", .svg = ParetoPlot(report)}});
     AddFindings(report, page);
   }
   if (!report.times.columns().empty()) {

@@ -26,8 +26,8 @@ void AddAnswer(const SearchReport& report, std::string& text) {
     return;
   }
   const Finding& winner = report.findings[*report.winner];
-  text += fmt::format("{}: {} within {}\n", Describe(winner.configuration),
-                      RateText(winner.rate()), SlaText(report.target));
+  text += fmt::format("{}: {} within {}\n", Describe(winner.configuration), RateText(winner.rate()),
+                      SlaText(report.target));
   if (winner.confirmed) {
     text += fmt::format("  confirmed: {} of it within the SLA ({} to {})\n",
                         RateText(winner.confirmed->value), RateText(winner.confirmed->low),
@@ -55,11 +55,12 @@ void AddPareto(const SearchReport& report, std::string& text) {
                       width, "rate", "95 %", "latency", "cores", "memory", "accuracy-", "known by");
   for (const std::size_t i : set) {
     const Finding& f = report.findings[i];
-    text += fmt::format("  {:<{}}  {:>10}  {:>21}  {:>9}  {:>5}  {:>9}  {:>8}  {}\n",
-                        Describe(f.configuration), width, RateText(f.rate()),
-                        fmt::format("{} to {}", RateText(f.estimate.low), RateText(f.estimate.high)),
-                        DurationText(f.latency), f.cores(), Memory(f.memory_bytes),
-                        Accuracy(f.accuracy_drop), StageName(f.stage));
+    text +=
+        fmt::format("  {:<{}}  {:>10}  {:>21}  {:>9}  {:>5}  {:>9}  {:>8}  {}\n",
+                    Describe(f.configuration), width, RateText(f.rate()),
+                    fmt::format("{} to {}", RateText(f.estimate.low), RateText(f.estimate.high)),
+                    DurationText(f.latency), f.cores(), Memory(f.memory_bytes),
+                    Accuracy(f.accuracy_drop), StageName(f.stage));
   }
 }
 
@@ -73,8 +74,8 @@ std::string ReportText(const SearchReport& report) {
   for (const Cut& cut : report.cuts) {
     removed += cut.count;
   }
-  text += fmt::format("\n{} configurations, {} probes in {}; {} were left out:\n", report.space_size,
-                      report.probe_count, DurationText(report.elapsed), removed);
+  text += fmt::format("\n{} configurations, {} probes in {}; {} were left out:\n",
+                      report.space_size, report.probe_count, DurationText(report.elapsed), removed);
   for (const Cut& cut : report.cuts) {
     text += fmt::format("  {}: {}\n", cut.what, cut.reason);
   }

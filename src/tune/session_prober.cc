@@ -118,7 +118,7 @@ Result<bench::Session*> SessionProber::SessionFor(std::int64_t batch) {
                                             {.sender_count = options_.sender_count,
                                              .request_timeout = options_.target.request_timeout,
                                              .stop = options_.stop,
-                                             .progress = nullptr}));
+                                             .progress = options_.progress}));
     opened = std::move(made);
   }
   return opened->session.get();
@@ -260,11 +260,13 @@ Result<CapacitySample> SessionProber::Capacity(const Configuration& configuratio
 }
 
 Status SessionProber::Restart() {
-  if (!options_.restart) {
+  if (!options_.fresh_loads) {
     return OkStatus();
   }
+  // New instances and worker processes; what is asked for next loads it again.
   current_.reset();
-  return options_.restart();
+  changed_ = true;
+  return control_.Unload(options_.workload.item.model);
 }
 
 Status SessionProber::PutBack() {

@@ -31,8 +31,9 @@ struct SessionProberOptions {
   std::vector<Nanos> intervals;  // gaps of real traffic; empty = Poisson
   int sender_count = 1;
   std::uint64_t seed = 1;
-  std::function<Status()> restart;              // a fresh server; empty = none
-  const std::atomic<bool>* stop = nullptr;      // borrowed
+  bool fresh_loads = false;                 // Restart unloads the model and loads it anew
+  const std::atomic<bool>* stop = nullptr;  // borrowed
+  std::function<void(const bench::Progress&)> progress;
   std::function<void(const std::string&)> log;  // every change of the configuration
 };
 

@@ -18,7 +18,9 @@ struct Variant {
   std::string precision{};  // "fp32", "int8", ...; "" = not known
   bool on_gpu = false;
   double accuracy_drop = 0;  // against the original, as a part of 1
-  // JSON merge patch of the model's configuration; "" = none.
+  // Value of the model's parameter `model_variants` (docs/optimize.md); "" = it is left as it is.
+  std::string choice{};
+  // JSON merge patch of the model's configuration beside that; "" = none.
   std::string config_patch{};
   // How the backend is told its threads (docs of each backend); "" = it cannot be told.
   std::string thread_parameter{};
