@@ -13,9 +13,13 @@ using bench::Escaped;
 
 // Rate over cores: what is above and to the left is better.
 std::string ParetoPlot(const SearchReport& report) {
-  bench::LinePlotSpec plot{.title = "Requests per second within the SLA over the cores used",
-                           .x_name = "cores"};
-  bench::PlotSeries all{.name = "measured", .color = 1}, best{.name = "Pareto set", .color = 0};
+  bench::LinePlotSpec plot;
+  plot.title = "Requests per second within the SLA over the cores used";
+  plot.x_name = "cores";
+  bench::PlotSeries all, best;
+  all.name = "measured";
+  all.color = 1;
+  best.name = "Pareto set";
   double cores = 1, rate = 1;
   const auto add = [&](const Finding& finding, bench::PlotSeries& series) {
     series.points.push_back({.x = static_cast<double>(finding.cores()),
@@ -44,13 +48,15 @@ std::string ParetoPlot(const SearchReport& report) {
 }
 
 std::string TimesPlot(const SearchReport& report) {
-  bench::LinePlotSpec plot{.title = "Mean time of one execution by its batch", .x_name = "batch"};
+  bench::LinePlotSpec plot;
+  plot.title = "Mean time of one execution by its batch";
+  plot.x_name = "batch";
   double batch_max = 1, time_max = 1;
   int color = 0;
   for (const auto& [key, column] : report.times.columns()) {
-    bench::PlotSeries series{
-        .name = (key.variant.empty() ? "" : key.variant + ", ") + Describe(key.shape),
-        .color = color++};
+    bench::PlotSeries series;
+    series.name = (key.variant.empty() ? "" : key.variant + ", ") + Describe(key.shape);
+    series.color = color++;
     for (const auto& [batch, sample] : column) {
       const double time = sample.mean / static_cast<double>(kMillisecond);
       series.points.push_back({.x = static_cast<double>(batch),

@@ -113,12 +113,13 @@ Result<bench::Session*> SessionProber::SessionFor(std::int64_t batch) {
     spec.item.batch_size = batch;
     auto made = std::make_unique<Opened>();
     HEADRACE_ASSIGN_OR_RETURN(made->workload, load::BuildWorkload(spec, &control_));
-    HEADRACE_ASSIGN_OR_RETURN(
-        made->session, bench::Session::Open(options_.target, made->workload, &control_,
-                                            {.sender_count = options_.sender_count,
-                                             .request_timeout = options_.target.request_timeout,
-                                             .stop = options_.stop,
-                                             .progress = options_.progress}));
+    bench::SessionOptions session;
+    session.sender_count = options_.sender_count;
+    session.request_timeout = options_.target.request_timeout;
+    session.stop = options_.stop;
+    session.progress = options_.progress;
+    HEADRACE_ASSIGN_OR_RETURN(made->session, bench::Session::Open(options_.target, made->workload,
+                                                                  &control_, std::move(session)));
     opened = std::move(made);
   }
   return opened->session.get();
