@@ -14,6 +14,8 @@ namespace headrace::tune {
 namespace {
 
 constexpr int kQuantiles = 33;
+constexpr std::uint64_t kExecutionsMin = 3;
+constexpr Nanos kServiceMax = 10 * kSecond;
 constexpr std::size_t kLevelsMax = 1000;  // that are kept for the result file
 constexpr int kCapacityProbes = 9;        // that share the time of a capacity
 
@@ -152,6 +154,12 @@ Result<ServiceSample> SessionProber::Service(const Configuration& asked, std::in
   level.arrivals.concurrency =
       options_.rows_in_one_request ? concurrent : concurrent * static_cast<int>(batch);
   HEADRACE_ASSIGN_OR_RETURN(bench::LevelResult result, session->Run(level));
+  // Nothing began and ended within so short a time: a slow model. It gets what it needs.
+  while (result.service_time.histogram.count() < kExecutionsMin && result.failure_count() == 0 &&
+         level.stop.duration < kServiceMax && !Stopped()) {
+    level.stop.duration *= 3;
+    HEADRACE_ASSIGN_OR_RETURN(result, session->Run(level));
+  }
   const bench::LatencyFigures& times = result.service_time;
   if (times.histogram.count() == 0) {
     return Stopped() ? Cancelled("stopped")

@@ -42,7 +42,7 @@ def address(server):
 
 
 def config_of(server):
-    return json.loads(raw_http.get(server, "/v2/models/constant/config").body)
+    return raw_http.call(server, "GET", "/v2/models/constant/config").json()
 
 
 def test_batches_win_and_are_written(repository, tmp_path):
@@ -117,7 +117,7 @@ def test_a_server_that_others_use_is_left_alone(repository):
 
         def use():
             while not over.is_set():
-                raw_http.post_json(server, "/v2/models/constant/infer", {"inputs": INPUT})
+                raw_http.infer_json(server, "constant", {"inputs": INPUT})
 
         user = threading.Thread(target=use)
         user.start()
