@@ -19,7 +19,10 @@ class Agenda {
   }
   bool empty() const { return events_.empty(); }
   Nanos next_time() const { return events_.top().time; }
+  // The time of the action that runs, or ran last.
+  Nanos now() const { return now_; }
   void RunNext() {
+    now_ = events_.top().time;
     std::function<void()> action = std::move(const_cast<Event&>(events_.top()).action);
     events_.pop();
     action();
@@ -36,6 +39,7 @@ class Agenda {
   };
   std::priority_queue<Event> events_;
   std::uint64_t made_ = 0;
+  Nanos now_ = 0;
 };
 
 }  // namespace headrace::engine::simulator

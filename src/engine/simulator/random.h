@@ -2,6 +2,7 @@
 #ifndef HEADRACE_ENGINE_SIMULATOR_RANDOM_H_
 #define HEADRACE_ENGINE_SIMULATOR_RANDOM_H_
 
+#include <cmath>
 #include <cstdint>
 
 namespace headrace::engine::simulator {
@@ -22,6 +23,10 @@ class Random {
     return first + static_cast<std::int64_t>(Next() % static_cast<std::uint64_t>(last - first + 1));
   }
   bool Chance(int percent) { return Between(0, 99) < percent; }
+  // In [0, 1).
+  double Unit() { return static_cast<double>(Next() >> 11) * 0x1p-53; }
+  // With the mean 1.
+  double Exponential() { return -std::log1p(-Unit()); }
 
  private:
   std::uint64_t state_;

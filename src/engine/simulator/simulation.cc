@@ -7,17 +7,16 @@
 #include <utility>
 #include <vector>
 
-#include "engine/dispatcher.h"
 #include "engine/ordering.h"
 #include "engine/request.h"
 #include "engine/simulator/agenda.h"
 #include "engine/simulator/checker.h"
+#include "engine/simulator/virtual_runners.h"
 
 namespace headrace::engine::simulator {
 namespace {
 
 using Place = Checker::Place;
-using Requests = std::vector<std::unique_ptr<InferRequest>>;
 
 class Sink final : public ResponseSink {
  public:
@@ -38,7 +37,7 @@ class Sink final : public ResponseSink {
   Checker::Record& record_;
 };
 
-class Simulation {
+class Simulation final : private VirtualRunners::Host {
  public:
   explicit Simulation(const SimulationOptions& options)
       : options_(options),
@@ -46,8 +45,9 @@ class Simulation {
         scenario_(Scenario::Draw(random_)),
         checker_(scenario_, options.trace),
         queue_(options.queue(scenario_)),
-        dispatcher_(*queue_),
-        runners_(static_cast<std::size_t>(scenario_.instances)) {}
+        runners_(*queue_, agenda_, static_cast<std::size_t>(scenario_.instances),
+                 scenario_.requests % 3 == 0,  // some; no draw, so that seeds keep their meaning
+                 *this) {}
 
   SimulationResult Run() {
     checker_.Trace(0, "seed {}: {}", options_.seed, scenario_.ToString());
@@ -55,8 +55,8 @@ class Simulation {
     std::uint64_t events = 0;
     while (!agenda_.empty() && !checker_.failed() && events < kEventsMax) {
       if (agenda_.next_time() > now_) {
-        checker_.CheckBeforeTimeMoves(now_, queue_->closed(), dispatcher_.lot().idle_count(),
-                                      dispatcher_.lot().waking_count());
+        checker_.CheckBeforeTimeMoves(now_, queue_->closed(), runners_.lot().idle_count(),
+                                      runners_.lot().waking_count());
         now_ = agenda_.next_time();
       }
       agenda_.RunNext();
@@ -64,7 +64,7 @@ class Simulation {
       checker_.CheckPlaces(*queue_);
     }
     if (!checker_.failed()) {
-      checker_.CheckEnd(*queue_, runners_present_);
+      checker_.CheckEnd(*queue_, runners_.present());
     }
     SimulationResult result{.violation = checker_.violation(),
                             .event_count = events,
@@ -80,17 +80,9 @@ class Simulation {
   static constexpr std::uint64_t kEventsMax = 100'000;
   static constexpr Nanos kEpoch = kSecond;  // times of 0 mean "not yet" in a request
 
-  struct Runner : RunnerLot::Parked {
-    std::uint64_t sleep = 0;  // counts its sleeps, so that an old timer finds that it is over
-    bool asleep = false;
-  };
-
   void Start() {
     now_ = kEpoch;
-    for (Runner& runner : runners_) {
-      ++runners_present_;
-      agenda_.At(now_, [this, &runner] { AtQueue(runner, false); });
-    }
+    runners_.Start(now_);
     for (int client = 0; client < scenario_.clients; ++client) {
       agenda_.At(now_ + Up(scenario_.arrival_gap_max), [this] { Arrive(); });
     }
@@ -148,84 +140,33 @@ class Simulation {
     }
     checker_.Trace(now_, "request {} comes: shape {}, batch {}, {} bytes, level {}", record.number,
                    record.shape, record.batch_size, record.byte_size, record.level);
-    const auto pushed = dispatcher_.Push(request, now_);
-    if (pushed.result == QueueCore::PushResult::kAccepted) {
+    const auto pushed = runners_.Push(request);
+    if (pushed == QueueCore::PushResult::kAccepted) {
       checker_.Accepted(record, now_);
-      Wake(pushed.wake);
       if (record.expiry != kNever) {
-        agenda_.At(record.expiry, [this] { Expire(); });
+        agenda_.At(record.expiry, [this] { runners_.Expire(); });
       }
       return;
     }
-    checker_.Refused(record, pushed.result, queue_->closed());
+    checker_.Refused(record, pushed, queue_->closed());
     request->Finish(Unavailable("refused"), FailureReason::kRejected);
   }
 
-  // The queue's own thread.
-  void Expire() {
-    QueueCore::Popped popped;
-    queue_->Expire(now_, popped);
-    for (const auto& request : Take(popped.dropped)) {
-      Drop(*request);
-    }
-  }
+  // Runners.
+  Nanos WakeLatency() override { return Up(scenario_.wake_latency_max); }
+  bool LosesWakeUp() override { return random_.Chance(options_.lost_wakeup_percent); }
 
-  // Runners: what RequestQueue::PopBatch does, with events in place of sleep.
-  void AtQueue(Runner& runner, bool woken) {
-    for (;;) {
-      QueueCore::Popped popped;
-      const auto step = dispatcher_.Pop(runner, std::exchange(woken, false), now_, popped);
-      Requests batch = Take(popped.batch);
-      Took(runner, batch);
-      Wake(step.wake);
-      for (const auto& request : Take(popped.dropped)) {
-        Drop(*request);
-      }
-      if (!batch.empty()) {
-        Execute(runner, std::move(batch));
-        return;
-      }
-      if (step.closed) {
-        checker_.Trace(now_, "runner {} leaves", Number(runner));
-        --runners_present_;
-        return;
-      }
-      if (step.parked) {
-        Sleep(runner, step.sleep_until);
-        return;
-      }
-    }
-  }
-
-  void Took(Runner& runner, const Requests& batch) {
-    if (batch.empty()) {
-      return;
-    }
+  void Took(std::size_t runner, const Requests& batch) override {
     std::vector<Checker::Record*> records;
     for (const auto& request : batch) {
       records.push_back(checker_.Find(request->correlation_id));
     }
-    checker_.Trace(now_, "runner {} takes {} requests from {}", Number(runner), batch.size(),
+    checker_.Trace(now_, "runner {} takes {} requests from {}", runner, batch.size(),
                    records.front()->number);
     checker_.Dispatched(records, queue_->closed(), now_);
   }
 
-  // What an instance does that can have a second batch on its way: it asks before it is through.
-  Requests TakeAhead(Runner& runner) {
-    if (scenario_.requests % 3 != 0) {
-      return {};  // some have none; no draw, so that seeds keep their meaning
-    }
-    QueueCore::Popped popped;
-    dispatcher_.PopAhead(now_, popped);
-    Requests batch = Take(popped.batch);
-    Took(runner, batch);
-    for (const auto& request : Take(popped.dropped)) {
-      Drop(*request);
-    }
-    return batch;
-  }
-
-  void Drop(InferRequest& request) {
+  void Dropped(InferRequest& request) override {
     const Checker::Record& record = *checker_.Find(request.correlation_id);
     if (record.live(now_)) {
       checker_.Fail(fmt::format("request {} was dropped though it was alive", record.number));
@@ -234,47 +175,25 @@ class Simulation {
     request.Finish(Cancelled("dropped"), FailureReason::kCanceled);
   }
 
-  void Sleep(Runner& runner, Nanos until) {
-    runner.asleep = true;
-    const std::uint64_t sleep = ++runner.sleep;
-    checker_.Trace(now_, "runner {} sleeps{}", Number(runner),
+  void Sleeps(std::size_t runner, Nanos until) override {
+    checker_.Trace(now_, "runner {} sleeps{}", runner,
                    until == kNever
                        ? ""
                        : fmt::format(" until {:.1f}us", static_cast<double>(until) / kMicrosecond));
-    if (until == kNever) {
-      return;
-    }
-    agenda_.At(std::max(until, now_), [this, &runner, sleep] {
-      if (runner.asleep && runner.sleep == sleep && dispatcher_.TimedOut(runner)) {
-        runner.asleep = false;
-        AtQueue(runner, false);
-      }
-    });
   }
 
-  void Wake(RunnerLot::Parked* parked) {
-    if (parked == nullptr || random_.Chance(options_.lost_wakeup_percent)) {
-      return;
-    }
-    auto& runner = *static_cast<Runner*>(parked);
-    runner.asleep = false;
-    agenda_.At(now_ + Up(scenario_.wake_latency_max), [this, &runner] { AtQueue(runner, true); });
-  }
+  void Leaves(std::size_t runner) override { checker_.Trace(now_, "runner {} leaves", runner); }
 
-  void Execute(Runner& runner, Requests batch) {
+  void Execute(std::size_t runner, Requests batch) override {
     auto shared = std::make_shared<Requests>(std::move(batch));
-    agenda_.At(now_ + Up(scenario_.execution_max), [this, &runner, shared] {
+    agenda_.At(now_ + Up(scenario_.execution_max), [this, runner, shared] {
       while (!shared->empty()) {
         const auto i = static_cast<std::size_t>(
             random_.Between(0, static_cast<std::int64_t>(shared->size()) - 1));
         Answer(std::move((*shared)[i]));
         shared->erase(shared->begin() + static_cast<std::ptrdiff_t>(i));
       }
-      if (Requests next = TakeAhead(runner); !next.empty()) {
-        Execute(runner, std::move(next));
-        return;
-      }
-      AtQueue(runner, false);
+      runners_.Done(runner);
     });
   }
 
@@ -306,10 +225,7 @@ class Simulation {
       return;
     }
     checker_.Trace(now_, "the queue is closed");
-    while (RunnerLot::Parked* runner = dispatcher_.Close()) {
-      Wake(runner);
-    }
-    queue_->Close();
+    runners_.Close();
     if (scenario_.abandon_after != kNever) {
       agenda_.At(now_ + scenario_.abandon_after, [this] { Abandon(); });
     }
@@ -324,22 +240,16 @@ class Simulation {
     }
   }
 
-  std::size_t Number(const Runner& runner) const {
-    return static_cast<std::size_t>(&runner - runners_.data());
-  }
-
   const SimulationOptions& options_;
   Random random_;
   const Scenario scenario_;
   Checker checker_;  // before everything that holds requests, whose sinks borrow it
   std::shared_ptr<ResponseOrder> order_ = std::make_shared<ResponseOrder>();
   std::unique_ptr<QueueUnderTest> queue_;
-  Dispatcher<QueueUnderTest> dispatcher_;
-  std::vector<Runner> runners_;
   Agenda agenda_;
+  VirtualRunners runners_;
   Nanos now_ = 0;
   int requests_made_ = 0;
-  int runners_present_ = 0;
 };
 
 }  // namespace

@@ -1,0 +1,99 @@
+#include "cli/tune.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "bench/progress_line.h"
+#include "bench/result_json.h"
+#include "bench/text_file.h"
+#include "cli/interrupt.h"
+#include "tune/report_text.h"
+#include "tune/tune_options.h"
+#include "tune/tune_run.h"
+
+namespace headrace::cli {
+namespace {
+
+constexpr int kUsageError = 1;
+constexpr int kFailed = 2;
+
+int Fail(int code, const Status& status) {
+  fmt::print(stderr, "headrace tune: {}\n", status.message());
+  return code;
+}
+
+std::string Hint(const tune::TuneOptions& options, const tune::TuneOutcome& outcome) {
+  if (outcome.report.interrupted) {
+    return options.resume.empty()
+               ? "next: --resume FILE keeps what is measured for another try"
+               : fmt::format("next: the same command goes on with {}", options.resume);
+  }
+  if (!outcome.report.winner) {
+    return "next: a longer SLA, a faster variant (headrace optimize), or another machine";
+  }
+  if (outcome.applied_to.empty()) {
+    return "next: --apply writes the configuration; `headrace bench --find-capacity` checks it";
+  }
+  return "next: `headrace bench --find-capacity` checks it under your own load";
+}
+
+void Print(const tune::TuneOptions& options, const tune::TuneOutcome& outcome) {
+  const bool taken = options.json == "-" || options.html == "-";
+  std::FILE* out = taken ? stderr : stdout;
+  fmt::print(out, "{}", tune::ReportText(outcome.report));
+  if (!outcome.config_text.empty()) {
+    fmt::print(out, "\n{}:\n{}", outcome.config_name, outcome.config_text);
+  }
+  if (!outcome.applied_to.empty()) {
+    fmt::print(out, "\napplied to {}\n", outcome.applied_to);
+  }
+  if (!options.quiet) {
+    fmt::print(stderr, "{}\n", Hint(options, outcome));
+  }
+}
+
+}  // namespace
+
+int Tune(const std::vector<std::string>& arguments) {
+  const Result<tune::TuneOptions> options = tune::ParseTuneOptions(arguments);
+  if (!options.ok()) {
+    return Fail(kUsageError, options.status());
+  }
+  if (options->help) {
+    fmt::print("{}", tune::TuneHelp());
+    return 0;
+  }
+  Interrupt interrupt;
+  bench::ProgressLine line(stderr, !options->quiet);
+  tune::TuneListener listener;
+  listener.event = [&line](const tune::SearchEvent& event) {
+    line.Say(fmt::format("{}: {}", event.step, event.text));
+  };
+  listener.progress = [&line](std::string_view what, const bench::Progress& progress) {
+    line.Show(what, progress);
+  };
+  Result<tune::TuneOutcome> outcome = tune::RunTune(*options, &interrupt.flag(), listener);
+  line.Clear();
+  if (!outcome.ok()) {
+    return interrupt.flag() ? 130 : Fail(kFailed, outcome.status());
+  }
+  int code = tune::ExitCode(*outcome);
+  if (!options->json.empty()) {
+    if (const Status status = bench::WriteResultFile(options->json, outcome->document);
+        !status.ok()) {
+      code = Fail(kFailed, status);
+    }
+  }
+  if (!options->html.empty()) {
+    if (const Status status =
+            bench::WriteTextFile(options->html, tune::ReportHtml(outcome->report));
+        !status.ok()) {
+      code = Fail(kFailed, status);
+    }
+  }
+  Print(*options, *outcome);
+  return code;
+}
+
+}  // namespace headrace::cli

@@ -1,0 +1,76 @@
+// Step 6 of a search: the capacity of each finalist.
+#include "tune/search_state.h"
+
+namespace headrace::tune {
+namespace {
+
+constexpr std::size_t kFinalistsMax = 3;
+constexpr double kPrecision = 0.03;
+constexpr Nanos kWorthIt = kSecond / 2;
+
+// False when it could not be measured.
+bool Measure(SearchState& state, Finding& finding, double rate_start, Nanos time) {
+  const std::string name = Describe(finding.configuration);
+  const auto capacity = state.prober.Capacity(finding.configuration, rate_start, kPrecision, time);
+  if (!capacity.ok()) {
+    if (!state.prober.Stopped()) {
+      finding.failure = std::string(capacity.status().message());
+      state.Tell("capacity", "{}: {}", name, finding.failure);
+    }
+    return false;
+  }
+  state.report.probe_count += capacity->probes;
+  finding.capacity = *capacity;
+  finding.stage = Stage::kCapacity;
+  finding.latency = capacity->at_rate.latency;
+  if (capacity->rate > 0) {
+    state.SawLatency(capacity->at_rate.latency, name);
+  }
+  state.Tell("capacity", "{}: {} within the SLA ({})", name, RateText(capacity->rate),
+             capacity->reason);
+  return true;
+}
+
+}  // namespace
+
+void FindCapacities(SearchState& state) {
+  Rank(state);
+  std::vector<Finding>& findings = state.report.findings;
+  std::size_t finalists = 0;
+  while (finalists < findings.size() && finalists < kFinalistsMax &&
+         findings[finalists].rungs > 0) {
+    ++finalists;
+  }
+  const std::size_t as_found = state.options.measure_as_found ? 1 : 0;
+  double verified = 0;
+  for (std::size_t i = 0; i < finalists; ++i) {
+    Finding& finding = findings[i];
+    const Nanos left = state.Left(StepEnds::kCapacity);
+    if (left < kWorthIt && i > 0) {
+      state.report.notes.push_back(
+          "the budget ended before the capacity of every finalist was measured");
+      break;
+    }
+    if (left == 0 && state.prober.Stopped()) {
+      break;
+    }
+    if (finding.estimate.high < 0.97 * verified && state.options.objective != Objective::kCost) {
+      state.report.cuts.push_back(
+          {CutRule::kCeiling, Describe(finding.configuration),
+           fmt::format("at most {} by its probes, and {} are verified",
+                       RateText(finding.estimate.high), RateText(verified))});
+      continue;
+    }
+    const auto shares = static_cast<Nanos>(finalists - i + as_found);
+    Measure(state, finding, finding.estimate.value, std::max(left, kWorthIt) / shares);
+    verified = std::max(verified, finding.rate());
+  }
+  if (as_found > 0 && state.Left(StepEnds::kCapacity) >= kWorthIt) {
+    Finding found{.configuration = {.as_found = true}};
+    Measure(state, found, 0, state.Left(StepEnds::kCapacity));
+    state.report.as_found = found;
+  }
+  Rank(state);
+}
+
+}  // namespace headrace::tune

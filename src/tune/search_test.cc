@@ -1,0 +1,198 @@
+#include "tune/search.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tune/testing/synthetic_machine.h"
+
+namespace headrace::tune {
+namespace {
+
+using testing::Contains;
+using testing::Field;
+using testing::Gt;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+// Enough for these machines, and quick under a sanitizer.
+constexpr std::uint64_t kSimulated = 1000;
+
+SearchSpace SpaceFor(const MachineSpec& machine, Nanos sla, std::int64_t batch_max,
+                     std::vector<Variant> variants = {{.thread_parameter = "threads"}}) {
+  return MakeSpace(
+      std::move(variants),
+      {.batch_max = batch_max, .instances_max = 4, .cores = machine.cores, .sla = sla});
+}
+
+struct MachineCase {
+  std::string name;
+  MachineSpec machine;
+  Nanos sla;
+  std::int64_t batch_max;
+};
+
+class SearchOnMachine : public testing::TestWithParam<MachineCase> {};
+
+// The claim of the tuner: within 5 % of an exhaustive grid in a tenth of its time. The grid gives
+// each configuration six probes of ten seconds, as `bench` would.
+TEST_P(SearchOnMachine, FindsTheBest_InATenthOfTheGridsTime) {
+  const MachineCase& c = GetParam();
+  const Target target{.sla = c.sla};
+  SyntheticMachine machine(c.machine, target);
+  const SearchSpace space = SpaceFor(c.machine, c.sla, c.batch_max);
+  const Nanos tenth = machine.GridTime(space, 6, 10 * kSecond) / 10;
+  const SearchReport report =
+      Search(space, {.target = target, .budget = tenth, .simulated_requests = kSimulated}, machine);
+  ASSERT_TRUE(report.winner);
+  const Finding& winner = report.findings[*report.winner];
+  const double best = machine.BestCapacity(space);
+  const double found = machine.TrueCapacity(winner.configuration);
+  EXPECT_GE(found, 0.95 * best) << Describe(winner.configuration);
+  EXPECT_NEAR(winner.rate() / found, 1, 0.12) << Describe(winner.configuration);
+  EXPECT_LE(report.elapsed, tenth + tenth / 20);
+  EXPECT_FALSE(report.why.text.empty());
+  ASSERT_TRUE(report.gain);
+  EXPECT_GT(report.gain->value, 0.9);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , SearchOnMachine,
+    testing::Values(
+        MachineCase{"batches_pay", {.tau_ms = 8, .alpha_ms = 1}, 100 * kMillisecond, 32},
+        MachineCase{"batches_do_not_pay", {.tau_ms = 0.2, .alpha_ms = 6}, 100 * kMillisecond, 16},
+        MachineCase{"threads_pay",
+                    {.tau_ms = 20, .alpha_ms = 20, .serial_share = 0.02, .cost_of_others = 0.15},
+                    100 * kMillisecond,
+                    8},
+        MachineCase{"a_cliff",
+                    {.tau_ms = 6, .alpha_ms = 1, .cliff_batch = 16, .cliff_factor = 2.2},
+                    150 * kMillisecond,
+                    32},
+        MachineCase{"the_closed_loop_is_too_rosy",
+                    {.tau_ms = 6, .alpha_ms = 2, .open_loop_factor = 1.35},
+                    80 * kMillisecond,
+                    16},
+        MachineCase{"instances_hurt",
+                    {.tau_ms = 3, .alpha_ms = 3, .cost_of_others = 0.6},
+                    60 * kMillisecond,
+                    16}),
+    [](const auto& one) { return one.param.name; });
+
+TEST(Search, SaysHowClose_WhenNothingMeetsTheSla) {
+  const MachineSpec spec{.tau_ms = 300, .alpha_ms = 5, .serial_share = 1};
+  const Target target{.sla = 100 * kMillisecond};
+  SyntheticMachine machine(spec, target);
+  const SearchSpace space = SpaceFor(spec, target.sla, 32);
+  const SearchReport report = Search(
+      space, {.target = target, .budget = 60 * kSecond, .simulated_requests = kSimulated}, machine);
+  EXPECT_FALSE(report.winner);
+  EXPECT_GT(report.closest_latency, 300 * kMillisecond);
+  EXPECT_LT(report.closest_latency, 340 * kMillisecond);
+  EXPECT_THAT(report.advice, Contains(HasSubstr("times the SLA")));
+  EXPECT_THAT(report.cuts, Contains(Field(&Cut::rule, CutRule::kSlaAtOne)));
+  // Seconds, not a grid: single requests tell it.
+  EXPECT_LT(report.elapsed, 20 * kSecond);
+  EXPECT_EQ(machine.load_count(), 0);
+}
+
+TEST(Search, PrefersTheFasterVariant_UnlessItsAccuracyIsTooLow) {
+  const MachineSpec spec{.tau_ms = 8, .alpha_ms = 1, .variant_factors = {{"int8", 0.4}}};
+  const Target target{.sla = 100 * kMillisecond};
+  const SearchSpace space =
+      SpaceFor(spec, target.sla, 8,
+               {{.name = "fp32", .thread_parameter = "t"},
+                {.name = "int8", .accuracy_drop = 0.01, .thread_parameter = "t"}});
+  for (const double allowed : {0.02, 0.005}) {
+    SyntheticMachine machine(spec, target);
+    const SearchReport report = Search(space,
+                                       {.target = target,
+                                        .budget = 90 * kSecond,
+                                        .accuracy_drop_max = allowed,
+                                        .simulated_requests = kSimulated},
+                                       machine);
+    ASSERT_TRUE(report.winner);
+    EXPECT_EQ(report.findings[*report.winner].configuration.variant,
+              allowed > 0.01 ? "int8" : "fp32");
+    EXPECT_EQ(std::count_if(report.cuts.begin(), report.cuts.end(),
+                            [](const Cut& cut) { return cut.rule == CutRule::kAccuracy; }),
+              allowed > 0.01 ? 0 : 1);
+  }
+}
+
+TEST(Search, RecordsWhatDoesNotLoad_AndGoesOn) {
+  MachineSpec spec{.tau_ms = 8, .alpha_ms = 1};
+  spec.broken = [](const Configuration& c) { return c.shape.instances > 1; };
+  const Target target{.sla = 100 * kMillisecond};
+  SyntheticMachine machine(spec, target);
+  const SearchSpace space = SpaceFor(spec, target.sla, 16);
+  const SearchReport report = Search(
+      space, {.target = target, .budget = 60 * kSecond, .simulated_requests = kSimulated}, machine);
+  ASSERT_TRUE(report.winner);
+  EXPECT_EQ(report.findings[*report.winner].configuration.shape.instances, 1);
+  EXPECT_THAT(report.cuts, Contains(Field(&Cut::reason, HasSubstr("does not load"))));
+}
+
+TEST(Search, TakesTheFewestCores_WhenCostCounts) {
+  const MachineSpec spec{.tau_ms = 8, .alpha_ms = 1};
+  const Target target{.sla = 100 * kMillisecond};
+  SyntheticMachine machine(spec, target);
+  const SearchSpace space = SpaceFor(spec, target.sla, 16);
+  const SearchReport report = Search(space,
+                                     {.target = target,
+                                      .budget = 120 * kSecond,
+                                      .objective = Objective::kCost,
+                                      .rate_wanted = 200,
+                                      .simulated_requests = kSimulated},
+                                     machine);
+  ASSERT_TRUE(report.winner);
+  const Finding& winner = report.findings[*report.winner];
+  EXPECT_EQ(winner.cores(), 1);
+  EXPECT_GE(winner.rate(), 200);
+}
+
+TEST(Search, KeepsWhatIsKnown_WhenStopped) {
+  const MachineSpec spec{.tau_ms = 8, .alpha_ms = 1};
+  const Target target{.sla = 100 * kMillisecond};
+  SyntheticMachine machine(spec, target);
+  machine.StopAt(60 * kSecond);
+  const SearchSpace space = SpaceFor(spec, target.sla, 16);
+  const SearchReport report =
+      Search(space, {.target = target, .budget = 120 * kSecond, .simulated_requests = kSimulated},
+             machine);
+  EXPECT_TRUE(report.interrupted);
+  EXPECT_TRUE(report.winner);
+  EXPECT_THAT(report.findings, Contains(Field(&Finding::rungs, Gt(0))));
+  EXPECT_LT(report.elapsed, 70 * kSecond);
+}
+
+TEST(Search, KeepsTheBudget_WhenChangesAreSlow) {
+  const MachineSpec spec{.tau_ms = 8, .alpha_ms = 1, .change_seconds = 3};
+  const Target target{.sla = 100 * kMillisecond};
+  SyntheticMachine machine(spec, target);
+  const SearchSpace space = SpaceFor(spec, target.sla, 32);
+  const SearchReport report = Search(
+      space, {.target = target, .budget = 60 * kSecond, .simulated_requests = kSimulated}, machine);
+  EXPECT_LE(report.elapsed, 75 * kSecond);
+  EXPECT_TRUE(report.winner);
+  EXPECT_THAT(report.notes, Not(IsEmpty()));
+}
+
+TEST(Search, TellsEachStep) {
+  const MachineSpec spec{.tau_ms = 8, .alpha_ms = 1};
+  const Target target{.sla = 100 * kMillisecond};
+  SyntheticMachine machine(spec, target);
+  std::vector<std::string> steps;
+  Search(SpaceFor(spec, target.sla, 8),
+         {.target = target, .budget = 60 * kSecond, .simulated_requests = kSimulated}, machine,
+         [&](const SearchEvent& event) {
+           if (steps.empty() || steps.back() != event.step) {
+             steps.emplace_back(event.step);
+           }
+         });
+  EXPECT_THAT(steps, testing::ElementsAre("service times", "prune", "simulate", "halving",
+                                          "capacity", "confirm"));
+}
+
+}  // namespace
+}  // namespace headrace::tune

@@ -1,0 +1,142 @@
+// Step 2 of a search: s(b) of each variant and shape.
+#include <algorithm>
+#include <set>
+
+#include "tune/search_state.h"
+
+namespace headrace::tune {
+namespace {
+
+constexpr Nanos kPointMin = 150 * kMillisecond;
+constexpr Nanos kPointMax = 3 * kSecond;
+constexpr double kExecutionsWanted = 60;
+
+class ServiceTable {
+ public:
+  explicit ServiceTable(SearchState& state) : state_(state) {}
+
+  void Run() {
+    state_.report.cuts = PruneVariants(state_.space, state_.options.accuracy_drop_max);
+    std::vector<std::pair<const Variant*, Shape>> columns;
+    std::vector<std::pair<const Variant*, Shape>>
+        first;  // single instances: can it be done at all?
+    for (const Variant& variant : state_.space.variants) {
+      if (variant.accuracy_drop > state_.options.accuracy_drop_max) {
+        continue;
+      }
+      for (const Shape& shape : Ordered(variant)) {
+        (shape.instances == 1 ? first : columns).emplace_back(&variant, shape);
+      }
+    }
+    points_left_ = (first.size() + columns.size()) * state_.space.batches.size();
+    for (const auto& [variant, shape] : first) {
+      Measure(*variant, shape, 1, 1);
+    }
+    for (const auto& [variant, shape] : first) {
+      Column(*variant, shape, 1);
+    }
+    for (const auto& [variant, shape] : columns) {
+      Column(*variant, shape, 0);
+    }
+  }
+
+ private:
+  // Shapes that use all cores first: the best is most often there.
+  std::vector<Shape> Ordered(const Variant& variant) const {
+    std::vector<Shape> shapes = state_.space.Shapes(variant);
+    std::stable_sort(shapes.begin(), shapes.end(),
+                     [](const Shape& a, const Shape& b) { return a.cores() > b.cores(); });
+    return shapes;
+  }
+
+  // From the batch after `measured` on, until nothing larger can meet the SLA.
+  void Column(const Variant& variant, const Shape& shape, std::int64_t measured) {
+    if (!CanMeet(variant)) {
+      points_left_ -= std::min(points_left_, state_.space.batches.size());
+      return;
+    }
+    Nanos last = 0;
+    if (const ServiceSample* one = state_.report.times.Find({variant.name, shape}, 1)) {
+      last = one->p99();
+    }
+    for (const std::int64_t batch : state_.space.batches) {
+      if (batch <= measured) {
+        continue;
+      }
+      if (last > state_.options.target.sla || failed_.contains({variant.name, shape})) {
+        points_left_ -= std::min<std::size_t>(points_left_, 1);
+        continue;
+      }
+      last = Measure(variant, shape, batch, shape.instances);
+    }
+  }
+
+  bool CanMeet(const Variant& variant) const {
+    Nanos fastest = kNever;
+    for (const auto& [key, column] : state_.report.times.columns()) {
+      const ServiceSample* one = state_.report.times.Find(key, 1);
+      if (key.variant == variant.name && one != nullptr) {
+        fastest = std::min(fastest, one->p99() + one->overhead);
+      }
+    }
+    return fastest == kNever || fastest <= state_.options.target.sla;
+  }
+
+  // Its p99; 0 when it was not measured.
+  Nanos Measure(const Variant& variant, const Shape& shape, std::int64_t batch, int concurrent) {
+    const Nanos left = state_.Left(StepEnds::kServiceTimes);
+    const auto points = static_cast<Nanos>(std::max<std::size_t>(1, points_left_));
+    points_left_ -= std::min<std::size_t>(points_left_, 1);
+    const bool any = !state_.report.times.columns().empty();
+    if (left < kPointMin && any) {
+      if (!told_) {
+        told_ = true;
+        state_.report.notes.push_back(
+            "the budget ended before every shape's service times were measured: what is missing is "
+            "not in the answer");
+      }
+      return 0;
+    }
+    // As long as its share, and no longer than enough executions need.
+    Nanos duration = std::clamp(left / points, kPointMin, kPointMax);
+    if (guess_ > 0) {
+      duration = std::clamp(static_cast<Nanos>(guess_ * kExecutionsWanted), kPointMin, duration);
+    }
+    const Configuration configuration{
+        .variant = variant.name, .shape = shape, .batch_max = state_.space.batches.back()};
+    const Nanos begin = state_.prober.Now();
+    const auto sample = state_.prober.Service(configuration, batch, concurrent, duration);
+    state_.CountProbe(begin, duration);
+    const std::string name = (variant.name.empty() ? "" : variant.name + ", ") + Describe(shape);
+    if (!sample.ok()) {
+      failed_.insert({variant.name, shape});
+      if (!state_.prober.Stopped()) {
+        state_.report.cuts.push_back({CutRule::kFailed, fmt::format("{}: batch {}", name, batch),
+                                      std::string(sample.status().message())});
+        state_.Tell("service times", "{}, batch {}: {}", name, batch, sample.status().message());
+      }
+      return 0;
+    }
+    guess_ = sample->mean * 1.5;
+    state_.SawLatency(sample->p99() + sample->overhead,
+                      fmt::format("{}, a single request at a time", name));
+    state_.Tell("service times", "{}, batch {}: {} (p99 {}), {}", name, batch,
+                DurationText(sample->median()), DurationText(sample->p99()),
+                RateText(sample->rate));
+    const Nanos p99 = sample->p99();
+    state_.report.times.Add({variant.name, shape}, batch, *sample);
+    return p99;
+  }
+
+  SearchState& state_;
+  std::set<std::pair<std::string, Shape>> failed_;
+  std::size_t points_left_ = 0;
+  double guess_ = 0;  // of the next execution, nanoseconds
+  bool told_ = false;
+};
+
+}  // namespace
+
+void MeasureServiceTimes(SearchState& state) { ServiceTable(state).Run(); }
+
+}  // namespace headrace::tune

@@ -1,0 +1,324 @@
+#include "tune/tune_options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "bench/bench_values.h"
+#include "load/arrivals.h"
+
+namespace headrace::tune {
+namespace {
+
+constexpr char kHelp[] = R"(usage: headrace tune MODEL --sla p99=100ms [options]
+
+Finds the configuration that serves the most within the SLA: max batch, queue delay, instances,
+threads, variant. MODEL is a name, or an archive (.mar, .tgz, .tar.gz, .zip).
+
+  --sla pNN=TIME            the percentile of the latency that must hold; needed
+  --model-repository DIR    a server of our own serves it; may be given several times
+  -u URL                    a server that runs; it must allow loads (--model-control-mode=explicit)
+  --budget TIME             default: 5m
+  --objective WHAT          throughput (default), cost (fewest cores) or pareto
+  --rate N                  requests per second that --objective cost must carry
+  --rate-shape SHAPE        poisson (default), or replay FILE: gaps in microseconds, one on a line
+  --accuracy-drop SHARE     of variants, against the original; default: 0.5%
+  --batch-max N             default: the model's max_batch_size
+  --instances-max N         default: as many as cores, at most 8
+  --cores N                 that the model may use; default: all of this process
+  --device WHAT             cpu (default), gpu or both
+  --memory-max BYTES        that the server may use with the model
+  --no-variants             leaves out what `headrace optimize` made
+  --apply                   writes the answer: config.pbtxt (the old one is kept beside it), or for
+                            an archive NAME.model-config.yaml; a server that runs keeps it loaded
+  --resume FILE             goes on with what FILE has, and writes what is measured to it
+  --force                   tunes a server that others use
+  --json FILE, --html FILE  the result for machines and as a page; "-" is the standard output
+  --quiet                   no progress
+  --seed N                  of arrivals and random data
+
+Target and data as for `headrace bench`: -i, --input-data, --shape, --string-data, --senders,
+--timeout, --metrics-url, ... (headrace bench --help).
+
+Exit codes: 0 ok, 1 usage, 2 failed, 3 nothing meets the SLA, 130 interrupted (what is known is kept).
+)";
+
+bool IsArchive(std::string_view name) {
+  for (const std::string_view end : {".mar", ".tgz", ".tar.gz", ".zip"}) {
+    if (name.ends_with(end)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string Stem(const std::string& path) {
+  std::string name = std::filesystem::path(path).filename();
+  return name.substr(0, name.find('.'));
+}
+
+Result<std::int64_t> ParseCount(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 1) {
+    return InvalidArgument("'{}' is no whole number above 0", text);
+  }
+  return value;
+}
+
+class Parser {
+ public:
+  explicit Parser(const std::vector<std::string>& arguments) : arguments_(arguments) {}
+
+  Result<TuneOptions> Take() {
+    options_.command_line = arguments_;
+    options_.search.accuracy_drop_max = 0.005;
+    while (at_ < arguments_.size() && error_.ok()) {
+      Next();
+    }
+    HEADRACE_RETURN_IF_ERROR(error_);
+    if (options_.help) {
+      return std::move(options_);
+    }
+    HEADRACE_RETURN_IF_ERROR(Check());
+    HEADRACE_RETURN_IF_ERROR(ParseRest());
+    return std::move(options_);
+  }
+
+ private:
+  void Fail(Status status) {
+    if (error_.ok()) {
+      error_ = std::move(status);
+    }
+  }
+
+  void Next() {
+    std::string argument = arguments_[at_++];
+    if (argument.empty() || argument.front() != '-') {
+      return Bare(std::move(argument));
+    }
+    std::optional<std::string> value;
+    if (const std::size_t equals = argument.find('=');
+        equals != std::string::npos && argument.starts_with("--")) {
+      value = argument.substr(equals + 1);
+      argument.resize(equals);
+    }
+    if (Switch(argument)) {
+      if (value) {
+        Fail(InvalidArgument("{}: takes no value", argument));
+      }
+      return;
+    }
+    const auto& texts = Texts();
+    if (const auto known = texts.find(argument); known != texts.end()) {
+      if (!value && at_ == arguments_.size()) {
+        return Fail(InvalidArgument("{}: needs a value", argument));
+      }
+      const Status status = known->second(value ? *value : arguments_[at_++]);
+      return status.ok() ? void() : Fail(status.WithPrefix(argument + ": "));
+    }
+    // bench's: with the value that stands behind it, if there is one.
+    rest_.push_back(value ? argument + "=" + *value : argument);
+    if (!value && at_ < arguments_.size() && !arguments_[at_].starts_with('-')) {
+      rest_.push_back(arguments_[at_++]);
+    }
+  }
+
+  void Bare(std::string argument) {
+    if (!options_.model.empty()) {
+      return Fail(InvalidArgument("'{}': the model is '{}' already; one model at a time", argument,
+                                  options_.model));
+    }
+    if (IsArchive(argument)) {
+      options_.archive = argument;
+      options_.model = Stem(argument);
+    } else {
+      options_.model = std::move(argument);
+    }
+  }
+
+  bool Switch(const std::string& name) {
+    if (name == "--apply") {
+      options_.apply = true;
+    } else if (name == "--force") {
+      options_.force = true;
+    } else if (name == "--quiet") {
+      options_.quiet = true;
+    } else if (name == "--no-variants") {
+      options_.variants = false;
+    } else if (name == "--help" || name == "-h") {
+      options_.help = true;
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  using Setter = std::function<Status(const std::string&)>;
+  const std::map<std::string, Setter>& Texts() {
+    if (texts_.empty()) {
+      texts_["--sla"] = [this](const std::string& text) { return SetSla(text); };
+      texts_["--budget"] = [this](const std::string& text) {
+        HEADRACE_ASSIGN_OR_RETURN(options_.search.budget, bench::ParseDuration(text));
+        return options_.search.budget >= kSecond && options_.search.budget != kNever
+                   ? OkStatus()
+                   : InvalidArgument("'{}': must be at least 1 s, as 30s, 5m or 1h", text);
+      };
+      texts_["--accuracy-drop"] = [this](const std::string& text) {
+        HEADRACE_ASSIGN_OR_RETURN(options_.search.accuracy_drop_max, bench::ParseShare(text));
+        return OkStatus();
+      };
+      texts_["--objective"] = [this](const std::string& text) { return SetObjective(text); };
+      texts_["--rate"] = [this](const std::string& text) {
+        HEADRACE_ASSIGN_OR_RETURN(options_.search.rate_wanted, bench::ParseNumber(text));
+        return options_.search.rate_wanted > 0 ? OkStatus() : InvalidArgument("must be above 0");
+      };
+      texts_["--rate-shape"] = [this](const std::string& text) { return SetShape(text); };
+      texts_["--memory-max"] = [this](const std::string& text) {
+        HEADRACE_ASSIGN_OR_RETURN(const std::int64_t bytes, ParseCount(text));
+        options_.search.memory_bytes = static_cast<std::uint64_t>(bytes);
+        return OkStatus();
+      };
+      texts_["--seed"] = [this](const std::string& text) {
+        HEADRACE_ASSIGN_OR_RETURN(const std::int64_t seed, ParseCount(text));
+        options_.search.seed = static_cast<std::uint64_t>(seed);
+        rest_.insert(rest_.end(), {"--seed", text});
+        return OkStatus();
+      };
+      texts_["--device"] = [this](const std::string& text) {
+        options_.device = text;
+        return text == "cpu" || text == "gpu" || text == "both"
+                   ? OkStatus()
+                   : InvalidArgument("'{}' is none of cpu, gpu, both", text);
+      };
+      Counts();
+      Plain();
+    }
+    return texts_;
+  }
+
+  void Counts() {
+    texts_["--batch-max"] = [this](const std::string& text) {
+      HEADRACE_ASSIGN_OR_RETURN(options_.batch_max, ParseCount(text));
+      return options_.batch_max <= 4096 ? OkStatus() : InvalidArgument("must be at most 4096");
+    };
+    for (auto [name, field] : {std::pair("--instances-max", &TuneOptions::instances_max),
+                               std::pair("--cores", &TuneOptions::cores)}) {
+      texts_[name] = [this, field](const std::string& text) {
+        HEADRACE_ASSIGN_OR_RETURN(const std::int64_t count, ParseCount(text));
+        options_.*field = static_cast<int>(std::min<std::int64_t>(count, 4096));
+        return OkStatus();
+      };
+    }
+  }
+
+  void Plain() {
+    for (auto [name, field] :
+         {std::pair("--resume", &TuneOptions::resume), std::pair("--json", &TuneOptions::json),
+          std::pair("--html", &TuneOptions::html), std::pair("-u", &TuneOptions::url),
+          std::pair("--url", &TuneOptions::url)}) {
+      texts_[name] = [this, field](const std::string& text) {
+        options_.*field = text;
+        return text.empty() ? InvalidArgument("must not be empty") : OkStatus();
+      };
+    }
+    texts_["--model-repository"] = [this](const std::string& text) {
+      options_.repositories.push_back(text);
+      return std::filesystem::is_directory(text) ? OkStatus()
+                                                 : InvalidArgument("'{}' is no directory", text);
+    };
+  }
+
+  Status SetSla(const std::string& text) {
+    HEADRACE_ASSIGN_OR_RETURN(const bench::Sla sla, bench::ParseSla(text));
+    if (sla.limit <= 0 || sla.limit == kNever || sla.percentile <= 0 || sla.percentile >= 100) {
+      return InvalidArgument("'{}': write it as p99=100ms", text);
+    }
+    options_.search.target.sla = sla.limit;
+    options_.search.target.percentile = sla.percentile;
+    has_sla_ = true;
+    return OkStatus();
+  }
+
+  Status SetObjective(const std::string& text) {
+    if (text == "throughput") {
+      options_.search.objective = Objective::kThroughput;
+    } else if (text == "cost") {
+      options_.search.objective = Objective::kCost;
+    } else if (text == "pareto") {
+      options_.search.objective = Objective::kPareto;
+    } else {
+      return InvalidArgument("'{}' is none of throughput, cost, pareto", text);
+    }
+    return OkStatus();
+  }
+
+  // "poisson", or "replay" with the file behind it.
+  Status SetShape(const std::string& text) {
+    if (text == "poisson") {
+      return OkStatus();
+    }
+    if (text != "replay" || at_ == arguments_.size()) {
+      return InvalidArgument("'{}' is neither poisson nor replay FILE", text);
+    }
+    HEADRACE_ASSIGN_OR_RETURN(options_.search.intervals, load::ReadIntervals(arguments_[at_++]));
+    return options_.search.intervals.empty() ? InvalidArgument("the file has no gaps") : OkStatus();
+  }
+
+  Status Check() {
+    if (options_.model.empty()) {
+      return InvalidArgument("which model? headrace tune MODEL --sla p99=100ms");
+    }
+    if (!has_sla_) {
+      return InvalidArgument("--sla: needed, as in --sla p99=100ms");
+    }
+    if (options_.url.empty() && options_.repositories.empty() && options_.archive.empty()) {
+      return InvalidArgument(
+          "where is the model? --model-repository DIR for a server of our own, -u URL for one that "
+          "runs, or the path of an archive");
+    }
+    if (!options_.archive.empty()) {
+      if (!options_.url.empty() || !options_.repositories.empty()) {
+        return InvalidArgument(
+            "an archive is served by a server of our own: without -u and --model-repository");
+      }
+      if (!std::filesystem::is_regular_file(options_.archive)) {
+        return InvalidArgument("'{}' is no file", options_.archive);
+      }
+    }
+    return OkStatus();
+  }
+
+  Status ParseRest() {
+    std::vector<std::string> arguments = {"-m", options_.model};
+    if (!options_.url.empty()) {
+      arguments.insert(arguments.end(), {"-u", options_.url});
+    }
+    arguments.insert(arguments.end(), rest_.begin(), rest_.end());
+    HEADRACE_ASSIGN_OR_RETURN(options_.bench, bench::ParseBenchOptions(arguments));
+    return OkStatus();
+  }
+
+  const std::vector<std::string>& arguments_;
+  std::size_t at_ = 0;
+  TuneOptions options_;
+  std::vector<std::string> rest_;  // bench's
+  std::map<std::string, Setter> texts_;
+  bool has_sla_ = false;
+  Status error_;
+};
+
+}  // namespace
+
+Result<TuneOptions> ParseTuneOptions(const std::vector<std::string>& arguments) {
+  return Parser(arguments).Take();
+}
+
+std::string TuneHelp() { return kHelp; }
+
+}  // namespace headrace::tune

@@ -1,0 +1,155 @@
+"""`headrace tune` on a model whose best configuration is known: each execution takes the same time, whatever its batch."""
+
+import json
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from harness import models, raw_http
+from harness import server as server_module
+
+LIMIT_S = 240
+INPUT = [{"name": "INPUT0", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}]
+
+
+def command(*arguments):
+    return [server_module.program(), "tune", *arguments]
+
+
+def tune(*arguments):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=LIMIT_S, check=False)
+
+
+def add(directory, name, delay_ms):
+    config = models.identity_config([("FP32", [4])], 8, models.parameter("execute_delay_ms", delay_ms))
+    return models.add(directory, name, config)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    add(tmp_path / "models", "constant", 20)
+    return tmp_path / "models"
+
+
+def explicit(repository):
+    return server_module.Server(repository, "--model-control-mode=explicit", "--load-model=constant")
+
+
+def address(server):
+    return ["-u", f"127.0.0.1:{server.port}", "--metrics-url", f"http://127.0.0.1:{server.metrics_port}/metrics"]
+
+
+def config_of(server):
+    return raw_http.call(server, "GET", "/v2/models/constant/config").json()
+
+
+def test_batches_win_and_are_written(repository, tmp_path):
+    before = (repository / "constant" / "config.pbtxt").read_text(encoding="utf-8")
+    result_file, page = tmp_path / "result.json", tmp_path / "page.html"
+    result = tune(
+        "constant", "--sla", "p99=400ms", "--model-repository", str(repository), "--budget", "12s", "--cores", "2",
+        "--apply", "--json", str(result_file), "--html", str(page),
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    document = json.loads(result_file.read_text(encoding="utf-8"))
+    assert document["kind"] == "tune"
+    report = document["extension"]
+    winner = report["winner"]
+    # One execution of 20 ms for each request is 50 a second; eight share one for the same price.
+    assert winner["configuration"]["max_batch_size"] >= 4, report
+    assert winner["rate"] > 100, report
+    assert report["binds"] in ("sla", "compute", "client", "queue"), report
+    assert document["levels"], "what was measured belongs to the result"
+    assert {cut["rule"] for cut in report["cuts"]}, "nothing was ruled out"
+    assert "what binds" in result.stdout and "next:" in result.stderr
+    assert "<svg" in page.read_text(encoding="utf-8")
+
+    written = (repository / "constant" / "config.pbtxt").read_text(encoding="utf-8")
+    assert f"max_batch_size: {winner['configuration']['max_batch_size']}\n" in written
+    assert "dynamic_batching" in written and "execute_delay_ms" in written
+    assert (repository / "constant" / "config.pbtxt.before-tune").read_text(encoding="utf-8") == before
+    with explicit(repository) as server:  # it loads
+        shown = config_of(server)
+        assert shown["max_batch_size"] == winner["configuration"]["max_batch_size"]
+        assert shown["instance_group"][0]["count"] == winner["configuration"]["instances"]
+
+
+def test_an_sla_that_nothing_meets(tmp_path):
+    add(tmp_path / "models", "slow", 300)
+    result = tune("slow", "--sla", "p99=50ms", "--model-repository", str(tmp_path / "models"), "--budget", "10s")
+    assert result.returncode == 3, result.stdout + result.stderr
+    assert "nothing meets p99" in result.stdout
+    assert "times the SLA" in result.stdout and "headrace optimize" in result.stdout
+
+
+def test_an_interrupted_run_keeps_what_it_has_and_puts_the_configuration_back(repository, tmp_path):
+    journal = tmp_path / "journal"
+    with explicit(repository) as server:
+        before = config_of(server)
+        arguments = command(
+            "constant", "--sla", "p99=400ms", *address(server), "--budget", "60s", "--resume", str(journal)
+        )  # fmt: skip
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            watchdog = threading.Timer(LIMIT_S, process.kill)
+            watchdog.start()
+            errors = ""
+            for line in process.stderr:
+                errors += line
+                if line.startswith("halving:"):
+                    process.send_signal(signal.SIGINT)
+                    break
+            output = process.stdout.read()
+            errors += process.stderr.read()
+            assert process.wait(LIMIT_S) == 130, output + errors
+            watchdog.cancel()
+        assert "interrupted; this is what was known" in output
+        assert config_of(server) == before
+    lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    assert "tuned" in lines[0]
+    assert any(line["key"].startswith("service ") for line in lines[1:])
+
+
+def test_a_server_that_others_use_is_left_alone(repository):
+    with explicit(repository) as server:
+        over = threading.Event()
+
+        def use():
+            while not over.is_set():
+                raw_http.infer_json(server, "constant", {"inputs": INPUT})
+
+        user = threading.Thread(target=use)
+        user.start()
+        try:
+            result = tune("constant", "--sla", "p99=400ms", *address(server), "--budget", "5s")
+        finally:
+            over.set()
+            user.join()
+        assert result.returncode == 2, result.stdout + result.stderr
+        assert "in use" in result.stderr and "--force" in result.stderr
+
+
+def test_a_server_that_takes_no_loads_is_named(repository):
+    with server_module.Server(repository) as server:
+        result = tune("constant", "--sla", "p99=400ms", *address(server), "--budget", "5s")
+        assert result.returncode == 2, result.stdout + result.stderr
+        assert "load" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 1, "which model"),
+        (["constant", "--model-repository", "."], 1, "--sla"),
+        (["constant", "--sla", "soon", "--model-repository", "."], 1, "--sla"),
+        (["constant", "--sla", "p99=10ms"], 1, "where is the model"),
+        (["none.mar", "--sla", "p99=10ms"], 1, "is no file"),
+        (["constant", "--sla", "p99=10ms", "-u", "127.0.0.1:1"], 2, "127.0.0.1"),
+        (["--help"], 0, ""),
+    ],
+)
+def test_bad_arguments_are_named(arguments, code, words):
+    result = tune(*arguments)
+    assert result.returncode == code, result.stdout + result.stderr
+    assert words in result.stderr
