@@ -24,9 +24,11 @@ struct TensorContent {
   std::shared_ptr<const std::string> bytes;
 };
 
-// An answer that is right: the outputs by name, compared element by element.
+// An answer that is right (golden.h compares): the outputs by name, element by element; where the
+// protocol has no tensors, the body.
 struct GoldenOutputs {
   std::vector<TensorContent> outputs;
+  std::shared_ptr<const std::string> body;  // equal byte by byte, or as JSON within the tolerances
   double absolute_tolerance = 1e-5;
   double relative_tolerance = 1e-5;
 };
@@ -44,6 +46,12 @@ struct SequenceSpec {
   int length = 20;     // requests in one
   double length_variation = 0.2;
   std::uint64_t id_first = 1, id_last = UINT32_MAX;
+  bool length_given = false;  // `length` holds also where the item has streams
+};
+
+// Contents [begin, end) of an item that belong to one sequence, in their order.
+struct Stream {
+  std::uint32_t begin = 0, end = 0;
 };
 
 // One kind of request.
@@ -60,6 +68,10 @@ struct Item {
   std::uint64_t timeout_us = 0;
   std::optional<Nanos> sla;  // of this stream alone; goodput counts against it
   SequenceSpec sequences;
+  // Data that belongs to sequences: each new sequence takes the next stream. It is as long as its
+  // stream, or of `sequences.length` with the stream from its start again where `length_given`.
+  // Empty: sequences take the contents in turn.
+  std::vector<Stream> streams;
 };
 
 struct Workload {
