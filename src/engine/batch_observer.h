@@ -20,12 +20,12 @@ struct ObservedBatch {
     Nanos queued = 0;
     std::int64_t batch_size = 1;
   };
-  std::string_view instance;
+  std::string_view instance{};
   std::int64_t thread_id = 0;  // of the system
   Nanos formed = 0;            // taken from the queue
   Nanos started = 0;           // given to the backend
   Nanos ended = 0;             // the backend is free again
-  std::span<const Request> requests;
+  std::span<const Request> requests{};
 };
 
 // Thread-safe: called by all instances of a model, on their threads, behind each batch.

@@ -14,11 +14,11 @@
 namespace headrace::profiling {
 
 struct RecordedBatch {
-  std::string instance;
+  std::string instance{};
   std::int64_t thread_id = 0;
   Nanos formed = 0, started = 0, ended = 0;
   std::int64_t batch_size = 0;  // inferences
-  std::vector<engine::ObservedBatch::Request> requests;
+  std::vector<engine::ObservedBatch::Request> requests{};
 };
 
 // Thread-safe.

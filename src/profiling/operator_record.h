@@ -13,7 +13,7 @@
 namespace headrace::profiling {
 
 struct OperatorEvent {
-  std::string name, kind, shapes;
+  std::string name{}, kind{}, shapes{};
   Nanos start = 0;
   Nanos duration = 0;
   std::int64_t thread = 0;
@@ -23,7 +23,7 @@ struct OperatorEvent {
 
 // One line of the table.
 struct OperatorLine {
-  std::string name, kind, detail;
+  std::string name{}, kind{}, detail{};
   std::uint64_t count = 0;
   Nanos total = 0;  // with what it called
   Nanos self = 0;   // without
@@ -33,8 +33,8 @@ struct OperatorLine {
 struct OperatorRecord {
   std::string runtime, note;
   bool truncated = false;
-  std::vector<OperatorEvent> events;  // by thread, then by start
-  std::vector<OperatorLine> totals;   // of runtimes that only sum up
+  std::vector<OperatorEvent> events{};  // by thread, then by start
+  std::vector<OperatorLine> totals{};   // of runtimes that only sum up
 };
 
 // Reads what a backend handed over (abi/headrace_extensions.h). INTERNAL names what does not read.

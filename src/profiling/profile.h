@@ -32,15 +32,15 @@ struct ProfileOptions {
 struct Profile {
   std::string model;
   std::int64_t version = 0;
-  ProfileOptions options;
+  ProfileOptions options{};
   Nanos began = 0, ended = 0;
   int core_count = 1;  // that the process may use
   int instance_count = 0;
   std::int64_t batch_size_max = 1;
-  BatchRecorder::Taken batches;
-  std::optional<OperatorRecord> operators;  // nothing: not asked for, or not to be had
-  std::string operators_missing;            // why, where they were asked for
-  std::vector<ThreadUse> threads;
+  BatchRecorder::Taken batches{};
+  std::optional<OperatorRecord> operators{};  // nothing: not asked for, or not to be had
+  std::string operators_missing{};            // why, where they were asked for
+  std::vector<ThreadUse> threads{};
 };
 
 struct Advice {

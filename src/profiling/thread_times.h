@@ -12,7 +12,7 @@
 namespace headrace::profiling {
 
 struct ThreadTime {
-  std::string name;
+  std::string name{};
   Nanos ran = 0;
   Nanos waited = 0;  // able to run, without a core
   std::uint64_t migrations = 0;
@@ -26,7 +26,7 @@ std::map<std::int64_t, ThreadTime> ReadThreadTimes(
 // What happened between two looks; threads that did nothing are left out. Most active first.
 struct ThreadUse {
   std::int64_t id = 0;
-  ThreadTime time;
+  ThreadTime time{};
 };
 std::vector<ThreadUse> ThreadUseBetween(const std::map<std::int64_t, ThreadTime>& before,
                                         const std::map<std::int64_t, ThreadTime>& after);
