@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/profile.h"
 #include "cli/serve.h"
 #include "cli/torchserve.h"
 
@@ -16,6 +17,7 @@ constexpr char kUsage[] =
     "commands:\n"
     "  serve       serve model repositories; `headrace serve --help` lists the options\n"
     "  torchserve  be a TorchServe; `headrace torchserve --help` lists the options\n"
+    "  profile     show where the time of a running model goes\n"
     "  version     print the version\n";
 
 }  // namespace
@@ -34,6 +36,10 @@ int main(int argc, char** argv) {
   if (command == "serve") {
     arguments.erase(arguments.begin());
     return headrace::cli::Serve(arguments);
+  }
+  if (command == "profile") {
+    arguments.erase(arguments.begin());
+    return headrace::cli::Profile(arguments);
   }
   if (command == "torchserve") {
     arguments.erase(arguments.begin());
