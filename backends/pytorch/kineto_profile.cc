@@ -1,5 +1,6 @@
 #include "pytorch/kineto_profile.h"
 
+#include <ATen/Context.h>
 #include <sys/syscall.h>
 #include <torch/csrc/autograd/profiler_kineto.h>
 #include <torch/version.h>
@@ -17,7 +18,7 @@ namespace kineto = torch::autograd::profiler;
 // Kineto has one recording for a process.
 std::atomic<bool> recording{false};
 
-std::string ShapesText(const std::vector<std::vector<std::int64_t>>& shapes) {
+std::string ShapesText(c10::ArrayRef<std::vector<std::int64_t>> shapes) {
   std::ostringstream text;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     text << (i == 0 ? "" : " ") << '[';
