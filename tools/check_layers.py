@@ -26,6 +26,7 @@ _LAYERS = (
     "plugin",
     "worker",
     "tracing",
+    "profiling",
     "engine",
     "protocol",
     "net",

@@ -144,15 +144,25 @@ Error OnnxModel::MakeRun(SessionDevice device, const HostPlacement& placement,
     *run = accelerated_->MakeRun();
     return {};
   }
-  const auto core_count = static_cast<std::int64_t>(placement.cpus.size());
-  const SessionSettings settings = settings_.OnCores(core_count, placement.thread_count);
-  // A session without threads besides the instances' own serves them wherever they are.
-  const bool has_threads = settings_.threads.intra_op != 1 && !settings_.global_pool;
-  if (!device.on_gpu && has_threads) {
-    device.cpus = placement.cpus;
-  }
+  const SessionSettings settings = PlaceSession(placement, &device);
   std::shared_ptr<OnnxSession> session;
   HEADRACE_BACKEND_RETURN_IF_ERROR(FindSession(device, settings, &session));
+  return RunOf(std::move(session), device, run);
+}
+
+SessionSettings OnnxModel::PlaceSession(const HostPlacement& placement,
+                                        SessionDevice* device) const {
+  // A session without threads besides the instances' own serves them wherever they are.
+  const bool has_threads = settings_.threads.intra_op != 1 && !settings_.global_pool;
+  if (!device->on_gpu && has_threads) {
+    device->cpus = placement.cpus;
+  }
+  return settings_.OnCores(static_cast<std::int64_t>(placement.cpus.size()),
+                           placement.thread_count);
+}
+
+Error OnnxModel::RunOf(std::shared_ptr<OnnxSession> session, const SessionDevice& device,
+                       std::unique_ptr<RuntimeRun>* run) const {
   if (!device.on_gpu) {
     *run = std::make_unique<OnnxExecution>(std::move(session), settings_);
     return {};
@@ -161,6 +171,29 @@ Error OnnxModel::MakeRun(SessionDevice device, const HostPlacement& placement,
   HEADRACE_BACKEND_RETURN_IF_ERROR(DeviceMemory::OfGpu(device.gpu, &memory));
   *run = std::make_unique<OnnxDeviceExecution>(std::move(session), settings_, std::move(*memory));
   return {};
+}
+
+Error OnnxModel::StartProfile(const ProfileOptions& options) {
+  if (accelerated_ != nullptr) {
+    return Unsupported("the accelerator openvino runs the model; serve it with backend openvino");
+  }
+  std::shared_ptr<SessionProfile> profile;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(SessionProfile::Start(options, &profile));
+  return profile_.On(std::move(profile));
+}
+
+Error OnnxModel::StopProfile(OperatorProfile* profile) {
+  const std::shared_ptr<SessionProfile> recorded = profile_.Off();
+  return recorded == nullptr ? InvalidArgument("the model is not being profiled")
+                             : recorded->Finish(profile);
+}
+
+Error OnnxModel::MakeProfiledRun(SessionDevice device, const HostPlacement& placement,
+                                 SessionProfile& profile, std::unique_ptr<RuntimeRun>* run) {
+  const SessionSettings settings = PlaceSession(placement, &device);
+  std::shared_ptr<OnnxSession> session;
+  HEADRACE_BACKEND_RETURN_IF_ERROR(profile.FindSession(files_, settings, device, &session));
+  return RunOf(std::move(session), device, run);
 }
 
 }  // namespace headrace::backend

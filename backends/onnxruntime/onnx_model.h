@@ -12,8 +12,10 @@
 #include "common/host_placement.h"
 #include "common/model_config.h"
 #include "common/model_location.h"
+#include "common/operator_profile.h"
 #include "onnxruntime/session.h"
 #include "onnxruntime/session_options.h"
+#include "onnxruntime/session_profile.h"
 #include "triton_abi.h"
 
 namespace headrace::backend {
@@ -29,6 +31,13 @@ class OnnxModel {
   const ModelTensors& tensors() const { return tensors_; }
   const ModelConfig& config() const { return config_; }
 
+  Error StartProfile(const ProfileOptions& options);
+  Error StopProfile(OperatorProfile* profile);
+  const ProfileSwitch<SessionProfile>& profile() const { return profile_; }
+  // What the instance runs while the model is profiled. Blocks where it is the first one there.
+  Error MakeProfiledRun(SessionDevice device, const HostPlacement& placement,
+                        SessionProfile& profile, std::unique_ptr<RuntimeRun>* run);
+
   // What an instance on the device runs, with `placement` of the calling thread. Blocks where it is
   // the first one there. May throw std::exception.
   Error MakeRun(SessionDevice device, const HostPlacement& placement,
@@ -36,6 +45,10 @@ class OnnxModel {
 
  private:
   Error Load(TRITONBACKEND_Model* handle);
+  // Where a session for such an instance is, and its settings.
+  SessionSettings PlaceSession(const HostPlacement& placement, SessionDevice* device) const;
+  Error RunOf(std::shared_ptr<OnnxSession> session, const SessionDevice& device,
+              std::unique_ptr<RuntimeRun>* run) const;
   // Sessions are loaded by it, with `settings` where there is none yet.
   Error FindSession(const SessionDevice& device, const SessionSettings& settings,
                     std::shared_ptr<OnnxSession>* session);
@@ -47,6 +60,7 @@ class OnnxModel {
   OnnxFiles files_;
   std::shared_ptr<AcceleratedModel> accelerated_;  // null: the sessions run it
   ModelTensors tensors_;
+  ProfileSwitch<SessionProfile> profile_;
   std::mutex mutex_;  // guards what follows; held while one is loaded: others that want it wait
   std::map<SessionDevice, std::shared_ptr<OnnxSession>> sessions_;
   // Told what the tensors are; null as soon as instances turn out to want other sessions.

@@ -92,12 +92,27 @@ Error OnnxSession::Load(const OnnxFiles& files, const SessionSettings& settings,
                         const SessionDevice& device, std::shared_ptr<OnnxSession>* session) {
   return Guarded("onnxruntime", [&]() -> Error {
     SharedEnvironment(settings);  // before anything else of the runtime
-    Ort::SessionOptions options = MakeSessionOptions(settings);
-    if (device.on_gpu) {
-      HEADRACE_BACKEND_RETURN_IF_ERROR(AppendGpu(settings.accelerators.gpu, device.gpu, options));
-    }
+    Ort::SessionOptions options;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(OptionsFor(settings, device, &options));
     return Make(files, settings, device, std::move(options), session);
   });
+}
+
+Error OnnxSession::LoadRecording(const OnnxFiles& files, const SessionSettings& settings,
+                                 const SessionDevice& device, const std::string& prefix,
+                                 std::shared_ptr<OnnxSession>* session) {
+  return Guarded("onnxruntime", [&]() -> Error {
+    Ort::SessionOptions options;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(OptionsFor(settings, device, &options));
+    options.EnableProfiling(prefix.c_str());
+    return Make(files, settings, device, std::move(options), session);
+  });
+}
+
+Error OnnxSession::OptionsFor(const SessionSettings& settings, const SessionDevice& device,
+                              Ort::SessionOptions* options) {
+  *options = MakeSessionOptions(settings);
+  return device.on_gpu ? AppendGpu(settings.accelerators.gpu, device.gpu, *options) : Error();
 }
 
 Error OnnxSession::LoadWithOpenVino(const OnnxFiles& files, const SessionSettings& settings,

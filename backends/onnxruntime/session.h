@@ -36,6 +36,10 @@ class OnnxSession {
   // file cannot be loaded, UNSUPPORTED when the runtime lacks a provider; exceptions do not leave.
   static Error Load(const OnnxFiles& files, const SessionSettings& settings,
                     const SessionDevice& device, std::shared_ptr<OnnxSession>* session);
+  // The same, with the runtime's profiler on: it writes to files that begin with `prefix`.
+  static Error LoadRecording(const OnnxFiles& files, const SessionSettings& settings,
+                             const SessionDevice& device, const std::string& prefix,
+                             std::shared_ptr<OnnxSession>* session);
   // The same on the CPU, with OpenVINO behind the runtime. Requires HasOpenVinoProvider.
   static Error LoadWithOpenVino(const OnnxFiles& files, const SessionSettings& settings,
                                 std::shared_ptr<OnnxSession>* session);
@@ -47,6 +51,9 @@ class OnnxSession {
  private:
   OnnxSession(const std::string& path, const Ort::Env& environment,
               const Ort::SessionOptions& options, const SessionDevice& device);
+  // Without the model.
+  static Error OptionsFor(const SessionSettings& settings, const SessionDevice& device,
+                          Ort::SessionOptions* options);
   static Error Make(const OnnxFiles& files, const SessionSettings& settings,
                     const SessionDevice& device, Ort::SessionOptions options,
                     std::shared_ptr<OnnxSession>* session);

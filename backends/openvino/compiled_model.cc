@@ -117,13 +117,14 @@ ov::Core& SharedCore() {
 
 Error CompiledModel::Load(const ModelSource& source, const ModelConfig& config,
                           const ModelProbe& probe, std::int64_t bound_threads,
-                          std::shared_ptr<CompiledModel>* model) {
+                          std::shared_ptr<CompiledModel>* model, bool counts_nodes) {
   return Guarded("openvino", [&]() -> Error {
     HEADRACE_BACKEND_RETURN_IF_ERROR(CheckModelFile(source));
     HEADRACE_BACKEND_RETURN_IF_ERROR(probe.Check(source.path));
     auto loaded = std::make_shared<CompiledModel>();
     try {
-      HEADRACE_BACKEND_RETURN_IF_ERROR(loaded->Compile(source, config, bound_threads));
+      HEADRACE_BACKEND_RETURN_IF_ERROR(
+          loaded->Compile(source, config, bound_threads, counts_nodes));
     } catch (const ov::Exception& failure) {
       return Internal("openvino: {}", FailureText(failure.what()));
     }
@@ -133,7 +134,7 @@ Error CompiledModel::Load(const ModelSource& source, const ModelConfig& config,
 }
 
 Error CompiledModel::Compile(const ModelSource& source, const ModelConfig& config,
-                             std::int64_t bound_threads) {
+                             std::int64_t bound_threads, bool counts_nodes) {
   ov::Core& core = SharedCore();
   OpenVinoSettings settings;
   HEADRACE_BACKEND_RETURN_IF_ERROR(OpenVinoSettings::Read(core, config, &settings));
@@ -141,6 +142,9 @@ Error CompiledModel::Compile(const ModelSource& source, const ModelConfig& confi
     // What the configuration says itself stays.
     settings.properties.emplace(ov::hint::enable_cpu_pinning.name(), false);
     settings.properties.emplace(ov::inference_num_threads.name(), bound_threads);
+  }
+  if (counts_nodes) {
+    settings.properties[ov::enable_profiling.name()] = true;
   }
   if (!settings.extension_path.empty()) {
     core.add_extension(settings.extension_path);

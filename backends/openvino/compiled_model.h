@@ -34,9 +34,10 @@ class CompiledModel {
   // `bound_threads`: 0, or how many threads the instances have together, which the server binds to
   // cores. The runtime then binds none itself, which would undo that; a thread that infers does so
   // on its own cores, while those that help it, with more than one thread for an instance, are the
-  // runtime's and may be anywhere.
+  // runtime's and may be anywhere. `counts_nodes`: the runtime measures each node, for a profile.
   static Error Load(const ModelSource& source, const ModelConfig& config, const ModelProbe& probe,
-                    std::int64_t bound_threads, std::shared_ptr<CompiledModel>* model);
+                    std::int64_t bound_threads, std::shared_ptr<CompiledModel>* model,
+                    bool counts_nodes = false);
 
   // Tensors have the names that the configuration uses where a tensor has several; those of a
   // frozen graph are called as their operations are, without ":0". Indices are the runtime's. The
@@ -49,7 +50,8 @@ class CompiledModel {
   bool pads_batches() const { return pads_batches_; }
 
  private:
-  Error Compile(const ModelSource& source, const ModelConfig& config, std::int64_t bound_threads);
+  Error Compile(const ModelSource& source, const ModelConfig& config, std::int64_t bound_threads,
+                bool counts_nodes);
   // Requests see a fixed batch as they see a variable one.
   void LeaveBatchOpen();
 

@@ -60,8 +60,11 @@ void OpenVinoStrings::Serialise(std::size_t first, std::size_t count,
   }
 }
 
-OpenVinoExecution::OpenVinoExecution(std::shared_ptr<CompiledModel> model)
-    : model_(std::move(model)), request_(model_->compiled().create_infer_request()) {
+OpenVinoExecution::OpenVinoExecution(std::shared_ptr<CompiledModel> model,
+                                     std::shared_ptr<NodeProfile> profile)
+    : model_(std::move(model)),
+      profile_(std::move(profile)),
+      request_(model_->compiled().create_infer_request()) {
   const std::size_t output_count = model_->tensors().outputs.size();
   for (std::size_t i = 0; i < output_count; ++i) {
     own_outputs_.push_back(request_.get_output_tensor(i));
@@ -125,6 +128,9 @@ bool OpenVinoExecution::BindOutput(std::size_t index, std::span<std::byte> desti
 
 Error OpenVinoExecution::Run(const std::vector<bool>&) {
   request_.infer();
+  if (profile_ != nullptr) {
+    profile_->Add(request_);
+  }
   return {};
 }
 

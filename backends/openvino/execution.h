@@ -9,6 +9,7 @@
 
 #include "common/batch_driver.h"
 #include "openvino/compiled_model.h"
+#include "openvino/node_profile.h"
 
 namespace headrace::backend {
 
@@ -30,8 +31,9 @@ class OpenVinoStrings final : public StringElements {
 // written where they are wanted. A batch that is padded is copied on its way in.
 class OpenVinoExecution final : public RuntimeRun {
  public:
-  // May throw ov::Exception.
-  explicit OpenVinoExecution(std::shared_ptr<CompiledModel> model);
+  // May throw ov::Exception. `profile`: takes the runs of a model that counts; null: none.
+  explicit OpenVinoExecution(std::shared_ptr<CompiledModel> model,
+                             std::shared_ptr<NodeProfile> profile = nullptr);
 
   Error BindInput(std::size_t index, std::span<const std::byte> bytes,
                   std::span<const std::int64_t> shape) override;
@@ -50,6 +52,7 @@ class OpenVinoExecution final : public RuntimeRun {
                           std::span<const std::int64_t> shape);
 
   const std::shared_ptr<CompiledModel> model_;
+  const std::shared_ptr<NodeProfile> profile_;
   ov::InferRequest request_;
   std::vector<ov::Tensor> own_outputs_;    // the request's own memory for each output
   std::vector<bool> bound_;                // outputs that go elsewhere in this batch

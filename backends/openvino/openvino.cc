@@ -10,11 +10,14 @@
 #include "common/batch_driver.h"
 #include "common/entry_points.h"
 #include "common/host_placement.h"
+#include "common/log.h"
 #include "common/model_config.h"
 #include "common/model_file.h"
 #include "common/model_location.h"
+#include "common/operator_profile.h"
 #include "openvino/compiled_model.h"
 #include "openvino/execution.h"
+#include "openvino/node_profile.h"
 
 namespace headrace::backend {
 namespace {
@@ -62,6 +65,21 @@ class OpenVinoModel {
 
   const ModelConfig& config() const { return config_; }
 
+  Error StartProfile(const ProfileOptions&) {
+    return profile_.On(std::make_shared<NodeProfile>([this](std::shared_ptr<CompiledModel>* model) {
+      return CompiledModel::Load(source_, config_, probe_, 0, model, true);
+    }));
+  }
+  Error StopProfile(OperatorProfile* profile) {
+    const std::shared_ptr<NodeProfile> recorded = profile_.Off();
+    if (recorded == nullptr) {
+      return InvalidArgument("the model is not being profiled");
+    }
+    recorded->Finish(profile);
+    return {};
+  }
+  const ProfileSwitch<NodeProfile>& profile() const { return profile_; }
+
   // What an instance with `placement` runs. Blocks where it is the first one that is bound.
   Error CompiledFor(const HostPlacement& placement, std::shared_ptr<CompiledModel>* compiled) {
     const std::lock_guard lock(mutex_);
@@ -95,6 +113,7 @@ class OpenVinoModel {
   ModelConfig config_;
   ModelSource source_;
   ModelProbe probe_;
+  ProfileSwitch<NodeProfile> profile_;
   std::mutex
       mutex_;  // guards what follows; held while a model is compiled: others that want it wait
   std::shared_ptr<CompiledModel> compiled_;  // null as soon as all instances turn out to be bound
@@ -103,8 +122,11 @@ class OpenVinoModel {
 
 class OpenVinoInstance {
  public:
-  OpenVinoInstance(const ModelConfig& config, const std::shared_ptr<CompiledModel>& compiled)
-      : compiled_(compiled), driver_(compiled_->tensors(), config), execution_(compiled_) {}
+  OpenVinoInstance(const OpenVinoModel& model, const std::shared_ptr<CompiledModel>& compiled)
+      : model_(model),
+        compiled_(compiled),
+        driver_(compiled_->tensors(), model.config()),
+        execution_(compiled_) {}
 
   static Error Create(OpenVinoModel& model, TRITONBACKEND_ModelInstance* handle,
                       std::unique_ptr<OpenVinoInstance>* instance) {
@@ -119,17 +141,44 @@ class OpenVinoInstance {
     std::shared_ptr<CompiledModel> compiled;
     HEADRACE_BACKEND_RETURN_IF_ERROR(model.CompiledFor(placement, &compiled));
     return Guarded("openvino", [&]() -> Error {
-      *instance = std::make_unique<OpenVinoInstance>(model.config(), compiled);
+      *instance = std::make_unique<OpenVinoInstance>(model, compiled);
       return {};
     });
   }
 
-  Error Execute(RequestBatch& batch) { return driver_.Execute(batch, execution_); }
+  Error Execute(RequestBatch& batch) {
+    const std::shared_ptr<NodeProfile> profile = model_.profile().Get();
+    if (profile != profile_) {
+      Follow(profile);
+    }
+    return driver_.Execute(batch, profiled_ != nullptr ? *profiled_ : execution_);
+  }
 
  private:
+  // The model begins to be profiled, or ends it.
+  void Follow(const std::shared_ptr<NodeProfile>& profile) {
+    profile_ = profile;
+    profiled_.reset();
+    if (profile_ == nullptr) {
+      return;
+    }
+    HEADRACE_BACKEND_LOG_IF_ERROR(
+        Guarded("openvino",
+                [&]() -> Error {
+                  std::shared_ptr<CompiledModel> counting;
+                  HEADRACE_BACKEND_RETURN_IF_ERROR(profile_->Model(&counting));
+                  profiled_ = std::make_unique<OpenVinoExecution>(std::move(counting), profile_);
+                  return {};
+                }),
+        "an instance is left out of the profile");
+  }
+
+  const OpenVinoModel& model_;
   const std::shared_ptr<CompiledModel> compiled_;
   BatchDriver driver_;
   OpenVinoExecution execution_;
+  std::shared_ptr<NodeProfile> profile_;         // the one that profiled_ belongs to
+  std::unique_ptr<OpenVinoExecution> profiled_;  // null: execution_ is used
 };
 
 }  // namespace
@@ -137,3 +186,4 @@ class OpenVinoInstance {
 
 HEADRACE_BACKEND_ENTRY_POINTS("openvino", ::headrace::backend::OpenVinoModel,
                               ::headrace::backend::OpenVinoInstance)
+HEADRACE_BACKEND_PROFILE_ENTRY_POINTS("openvino", ::headrace::backend::OpenVinoModel)

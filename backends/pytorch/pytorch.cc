@@ -11,6 +11,8 @@
 #include "common/log.h"
 #include "common/model_config.h"
 #include "common/model_file.h"
+#include "common/operator_profile.h"
+#include "pytorch/kineto_profile.h"
 #include "pytorch/placement.h"
 #include "pytorch/process_settings.h"
 #include "pytorch/settings.h"
@@ -46,6 +48,21 @@ class PyTorchModel {
         "parallel instance loading could not be declared");
   }
 
+  Error StartProfile(const ProfileOptions& options) {
+    std::shared_ptr<KinetoProfile> profile;
+    HEADRACE_BACKEND_RETURN_IF_ERROR(KinetoProfile::Start(options, &profile));
+    return profile_.On(std::move(profile));
+  }
+  Error StopProfile(OperatorProfile* profile) {
+    const std::shared_ptr<KinetoProfile> recorded = profile_.Off();
+    if (recorded == nullptr) {
+      return InvalidArgument("the model is not being profiled");
+    }
+    recorded->Finish(profile);
+    return {};
+  }
+  const ProfileSwitch<KinetoProfile>& profile() const { return profile_; }
+
   TorchModel& model() { return *model_; }
   const ModelConfig& config() const { return config_; }
 
@@ -74,12 +91,13 @@ class PyTorchModel {
 
   ModelConfig config_;
   std::unique_ptr<TorchModel> model_;
+  ProfileSwitch<KinetoProfile> profile_;
 };
 
 class PyTorchInstance {
  public:
   PyTorchInstance(PyTorchModel& model, std::unique_ptr<RuntimeRun> run)
-      : driver_(model.model().tensors(), model.config()), run_(std::move(run)) {}
+      : model_(model), driver_(model.model().tensors(), model.config()), run_(std::move(run)) {}
 
   static Error Create(PyTorchModel& model, TRITONBACKEND_ModelInstance* handle,
                       std::unique_ptr<PyTorchInstance>* instance) {
@@ -94,9 +112,15 @@ class PyTorchInstance {
     return {};
   }
 
-  Error Execute(RequestBatch& batch) { return driver_.Execute(batch, *run_); }
+  Error Execute(RequestBatch& batch) {
+    if (const auto profile = model_.profile().Get()) {
+      profile->AddThisThread();
+    }
+    return driver_.Execute(batch, *run_);
+  }
 
  private:
+  const PyTorchModel& model_;
   BatchDriver driver_;
   std::unique_ptr<RuntimeRun> run_;
 };
@@ -106,3 +130,4 @@ class PyTorchInstance {
 
 HEADRACE_BACKEND_ENTRY_POINTS("pytorch", ::headrace::backend::PyTorchModel,
                               ::headrace::backend::PyTorchInstance)
+HEADRACE_BACKEND_PROFILE_ENTRY_POINTS("pytorch", ::headrace::backend::PyTorchModel)

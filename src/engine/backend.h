@@ -93,6 +93,15 @@ class LoadedModel {
   // ParallelInstanceLoading().
   virtual Result<std::unique_ptr<Instance>> CreateInstance(const InstancePlacement& placement) = 0;
   virtual bool ParallelInstanceLoading() const { return false; }
+  // Records the operators that its instances run, from now on (abi/headrace_extensions.h says what
+  // the options and the result are). Any thread. UNIMPLEMENTED where the backend cannot.
+  virtual Status StartProfile(const std::string& /*options_json*/) {
+    return Unimplemented("the backend does not report operators");
+  }
+  // Ends it; blocks while batches that are under way end.
+  virtual Result<std::string> StopProfile() {
+    return Unimplemented("the backend does not report operators");
+  }
 };
 
 // Thread-safe.

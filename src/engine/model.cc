@@ -191,6 +191,7 @@ Status Model::AddRunners(const std::vector<InstancePlacement>& placements) {
         Runner::Placed{*std::move(created[i]), placements[i], std::move(leases[i])},
         Runner::Target{.queue = queue_.get(),
                        .statistics = &statistics_,
+                       .observer = &observer_,
                        .health = health_.get(),
                        .model_name = options_.name,
                        .batch_retry_credit = BatchRetryCredit(options_),
@@ -260,6 +261,26 @@ std::vector<InstanceFacts> Model::Instances() const {
     facts.push_back(runner->Facts());
   }
   return facts;
+}
+
+void Model::SetBatchObserver(std::shared_ptr<BatchObserver> observer) {
+  observer_.Set(std::move(observer));
+}
+
+Status Model::StartOperatorProfile(const std::string& options_json) {
+  const std::lock_guard lock(stop_mutex_);
+  if (loaded_ == nullptr) {
+    return FailedPrecondition("model '{}' has no backend of its own", name());
+  }
+  return loaded_->StartProfile(options_json);
+}
+
+Result<std::string> Model::StopOperatorProfile() {
+  const std::lock_guard lock(stop_mutex_);
+  if (loaded_ == nullptr) {
+    return FailedPrecondition("model '{}' has ended", name());
+  }
+  return loaded_->StopProfile();
 }
 
 std::string Model::config_json() const {

@@ -14,6 +14,7 @@
 #include "base/gate.h"
 #include "base/result.h"
 #include "engine/backend.h"
+#include "engine/batch_observer.h"
 #include "engine/batch_policy.h"
 #include "engine/instance_facts.h"
 #include "engine/instance_placer.h"
@@ -119,6 +120,14 @@ class Model : public std::enable_shared_from_this<Model> {
   // Those that the model has now, in the order in which they were made. Never blocks on them.
   std::vector<InstanceFacts> Instances() const;
 
+  // Told of every batch from now on; null: nobody is. Batches of the steps of an ensemble are their
+  // own models'.
+  void SetBatchObserver(std::shared_ptr<BatchObserver> observer);
+  // Of the backend's operators (LoadedModel). FAILED_PRECONDITION for a model without one: an
+  // ensemble, or one that has ended.
+  Status StartOperatorProfile(const std::string& options_json);
+  Result<std::string> StopOperatorProfile();
+
   // The configuration in force, as JSON: options().config_json until it is replaced.
   std::string config_json() const;
   void SetConfigJson(std::string config_json);
@@ -182,6 +191,7 @@ class Model : public std::enable_shared_from_this<Model> {
   std::atomic<std::size_t> tickets_taken_{0};
   std::unique_ptr<Scheduler> queue_;
   std::shared_ptr<HealthBoard> health_;
+  BatchObserverSlot observer_;
   std::atomic<bool> waits_for_instances_{false};
   std::shared_ptr<ResponseOrder> order_;  // null unless preserve_ordering
   mutable std::mutex stop_mutex_;         // guards what follows once started

@@ -1,7 +1,11 @@
 #include "engine/runner.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <exception>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "base/thread.h"
@@ -104,7 +108,11 @@ void Model::Runner::Run() {
       wakes.Flush();
       row_start = start;
     }
-    Execute(*std::move(batch));
+    if (const auto observer = target_.observer->Get()) {
+      ExecuteObserved(*std::move(batch), *observer);
+    } else {
+      Execute(*std::move(batch));
+    }
     wakes.SetGathering(clock.Now() - start < kShortExecution);
   }
 }
@@ -132,6 +140,24 @@ void Model::Runner::Announce(const Batch& batch) {
   }
   target_.statistics->RecordBatchFormed(batch_size,
                                         batch.formed - batch.requests.front()->times.queued);
+}
+
+void Model::Runner::ExecuteObserved(Batch batch, BatchObserver& observer) {
+  std::vector<ObservedBatch::Request> requests;
+  requests.reserve(batch.requests.size());
+  for (const auto& request : batch.requests) {
+    requests.push_back({.received = request->times.received,
+                        .queued = request->times.queued,
+                        .batch_size = request->batch_size});
+  }
+  ObservedBatch observed{.instance = placement_.name,
+                         .thread_id = syscall(SYS_gettid),
+                         .formed = batch.formed,
+                         .started = Clock::Real().Now(),
+                         .requests = requests};
+  Execute(std::move(batch));
+  observed.ended = Clock::Real().Now();
+  observer.OnBatch(observed);
 }
 
 void Model::Runner::Execute(Batch batch) {

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/backend.h"
+#include "engine/batch_observer.h"
 #include "engine/batch_source.h"
 #include "engine/health_board.h"
 #include "engine/instance_placer.h"
@@ -35,6 +36,7 @@ class Model::Runner : private BatchSource {
   struct Target {
     Scheduler* queue;
     ModelStatistics* statistics;
+    BatchObserverSlot* observer;
     HealthBoard* health;
     std::string model_name;
     std::uint32_t batch_retry_credit = 0;  // 0: failed batches are not tried again
@@ -69,6 +71,8 @@ class Model::Runner : private BatchSource {
  private:
   void Run();
   void Execute(Batch batch);
+  // The same, and tells the observer.
+  void ExecuteObserved(Batch batch, BatchObserver& observer);
   // A batch is about to be executed: counts and traces it.
   void Announce(const Batch& batch);
   std::optional<Batch> TryNext() override;

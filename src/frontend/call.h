@@ -20,6 +20,7 @@
 #include "frontend/router.h"
 #include "frontend/shared_memory_regions.h"
 #include "net/http.h"
+#include "profiling/profiler.h"
 #include "repository/model_manager.h"
 #include "tensor/block_pool.h"
 #include "tracing/tracer.h"
@@ -37,6 +38,7 @@ struct Services {
   RefusalLedger& refusals;
   SharedMemoryRegions& shared_memory;
   tracing::Tracer& tracer;
+  profiling::Profiler& profiler;
   const HeaderForwarder& http_headers;
   const HeaderForwarder& grpc_metadata;
   GrpcCells& grpc_cells;

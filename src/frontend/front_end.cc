@@ -215,9 +215,9 @@ class FrontEnd::Impl {
         http_headers_(ForwarderOf(options_.header_forward_pattern)),
         grpc_metadata_(ForwarderOf(options_.grpc_header_forward_pattern)),
         services_{
-            options_,           registry,       models, pool,          clock,          loops_,
-            refusals_,          shared_memory_, tracer, http_headers_, grpc_metadata_, grpc_cells_,
-            http_stream_cells_, draining_},
+            options_,    registry,           models,   pool,      clock,         loops_,
+            refusals_,   shared_memory_,     tracer,   profiler_, http_headers_, grpc_metadata_,
+            grpc_cells_, http_stream_cells_, draining_},
         v2_(services_),
         grpc_(services_),
         own_metrics_(services_),
@@ -229,6 +229,7 @@ class FrontEnd::Impl {
   LoopContexts loops_;
   RefusalLedger refusals_;
   SharedMemoryRegions shared_memory_;
+  profiling::Profiler profiler_;
   HeaderForwarder http_headers_;
   HeaderForwarder grpc_metadata_;
   GrpcCells grpc_cells_;
@@ -268,6 +269,7 @@ bool FrontEnd::draining() const { return impl_->draining_.load(std::memory_order
 
 void FrontEnd::SetDraining() {
   impl_->draining_.store(true, std::memory_order_relaxed);
+  impl_->profiler_.End();
   impl_->grpc_.ReadinessChanged();
 }
 

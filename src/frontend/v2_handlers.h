@@ -43,6 +43,9 @@ void ServeCudaSharedMemoryUnregister(Call& call);
 void ServeTraceSetting(Call& call);
 void ServeLogSettings(Call& call);
 
+// v2_profile.cc (docs/profile.md).
+void ServeProfile(Call& call);
+
 // v2_generate.cc (contracts, Triton 1.10).
 void ServeGenerate(Call& call);
 

@@ -39,6 +39,9 @@ constexpr Route kRoutes[] = {
     {"/v2/models/{model}/versions/{version}/generate_stream", kPost, kInference, BodyRule::kUpload,
      ServeGenerateStream},
 
+    {"/v2/models/{model}/profile", kPost, kTrace, BodyRule::kControl, ServeProfile},
+    {"/v2/models/{model}/versions/{version}/profile", kPost, kTrace, BodyRule::kControl,
+     ServeProfile},
     {"/v2/trace/setting", kGetAndPost, kTrace, BodyRule::kControl, ServeTraceSetting},
     {"/v2/models/{model}/trace/setting", kGetAndPost, kTrace, BodyRule::kControl,
      ServeTraceSetting},

@@ -101,6 +101,8 @@ Result<EntryPoints> OpenLibrary(const std::string& path) {
   Find(library, "TRITONBACKEND_ModelInstanceFinalize", &entries.instance_finalize);
   Find(library, "TRITONBACKEND_ModelInstanceReady", &entries.instance_ready);
   Find(library, "TRITONBACKEND_ModelInstanceExecute", &entries.execute);
+  Find(library, HEADRACE_MODEL_PROFILE_START, &entries.profile_start);
+  Find(library, HEADRACE_MODEL_PROFILE_STOP, &entries.profile_stop);
   if (entries.execute == nullptr) {
     return InvalidArgument(
         "unable to find required entrypoint 'TRITONBACKEND_ModelInstanceExecute' in '{}'", path);

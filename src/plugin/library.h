@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "engine/backend.h"
+#include "headrace_extensions.h"
 #include "triton_abi.h"
 
 namespace headrace::plugin {
@@ -22,6 +23,9 @@ struct EntryPoints {
   decltype(&TRITONBACKEND_ModelInstanceFinalize) instance_finalize = nullptr;
   decltype(&TRITONBACKEND_ModelInstanceReady) instance_ready = nullptr;
   decltype(&TRITONBACKEND_ModelInstanceExecute) execute = nullptr;
+  // Of Headrace's own backends; both or none.
+  HEADRACE_ModelProfileStartFunction* profile_start = nullptr;
+  HEADRACE_ModelProfileStopFunction* profile_stop = nullptr;
 };
 
 struct FoundLibrary {

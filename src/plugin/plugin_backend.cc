@@ -158,6 +158,26 @@ class PluginModel final : public engine::LoadedModel {
     return handle_.backend->attributes.parallel_instance_loading;
   }
 
+  Status StartProfile(const std::string& options_json) override {
+    const EntryPoints& entries = backend_->entries();
+    if (entries.profile_start == nullptr || entries.profile_stop == nullptr) {
+      return Unimplemented("backend '{}' does not report operators", handle_.backend->name);
+    }
+    return Call(HEADRACE_MODEL_PROFILE_START, entries.profile_start, &handle_,
+                options_json.c_str());
+  }
+
+  Result<std::string> StopProfile() override {
+    std::string text;
+    const auto take = [](void* user, const char* base, std::size_t byte_size) {
+      static_cast<std::string*>(user)->assign(base, byte_size);
+    };
+    HEADRACE_RETURN_IF_ERROR(Call(HEADRACE_MODEL_PROFILE_STOP, backend_->entries().profile_stop,
+                                  &handle_, static_cast<HEADRACE_TakeText*>(take),
+                                  static_cast<void*>(&text)));
+    return text;
+  }
+
  private:
   const std::shared_ptr<PluginBackend> backend_;
   TRITONBACKEND_Model handle_;

@@ -1,0 +1,176 @@
+#include "profiling/operator_record.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "base/ascii.h"
+
+namespace headrace::profiling {
+namespace {
+
+namespace dom = simdjson::dom;
+
+constexpr Nanos kShortOperator = 10 * kMicrosecond;
+
+std::string Text(const dom::element& object, std::string_view key) {
+  std::string_view text;
+  return object[key].get(text) == simdjson::SUCCESS ? std::string(text) : std::string();
+}
+
+std::int64_t Number(const dom::element& object, std::string_view key) {
+  std::int64_t number = 0;
+  return object[key].get(number) == simdjson::SUCCESS ? number : 0;
+}
+
+bool Flag(const dom::element& object, std::string_view key) {
+  bool flag = false;
+  return object[key].get(flag) == simdjson::SUCCESS && flag;
+}
+
+std::uint64_t Count(const dom::element& object, std::string_view key) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, Number(object, key)));
+}
+
+Result<dom::array> ArrayOf(const dom::element& object, std::string_view key) {
+  dom::array array;
+  if (object[key].get(array) != simdjson::SUCCESS) {
+    return Internal("the backend's profile has no array '{}'", key);
+  }
+  return array;
+}
+
+// What each event took itself, in the order of the events.
+std::vector<Nanos> SelfTimes(const std::vector<OperatorEvent>& events) {
+  std::vector<Nanos> self(events.size());
+  std::vector<std::size_t> open;  // events that contain the next one, if they have not ended
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const OperatorEvent& event = events[i];
+    self[i] = event.duration;
+    while (!open.empty() &&
+           (events[open.back()].thread != event.thread ||
+            events[open.back()].start + events[open.back()].duration <= event.start)) {
+      open.pop_back();
+    }
+    if (!open.empty()) {
+      self[open.back()] = std::max<Nanos>(0, self[open.back()] - event.duration);
+    }
+    open.push_back(i);
+  }
+  return self;
+}
+
+}  // namespace
+
+Result<OperatorRecord> ReadOperatorRecord(std::string_view json) {
+  dom::parser parser;
+  dom::element document;
+  const simdjson::padded_string padded(json);
+  if (parser.parse(padded).get(document) != simdjson::SUCCESS || !document.is_object()) {
+    return Internal("the backend's profile is no JSON object");
+  }
+  HEADRACE_ASSIGN_OR_RETURN(const dom::array events, ArrayOf(document, "events"));
+  HEADRACE_ASSIGN_OR_RETURN(const dom::array totals, ArrayOf(document, "totals"));
+  OperatorRecord record{.runtime = Text(document, "runtime"),
+                        .note = Text(document, "note"),
+                        .truncated = Flag(document, "truncated")};
+  for (const dom::element event : events) {
+    record.events.push_back({.name = Text(event, "name"),
+                             .kind = Text(event, "kind"),
+                             .shapes = Text(event, "shapes"),
+                             .start = Number(event, "start_ns"),
+                             .duration = std::max<Nanos>(0, Number(event, "duration_ns")),
+                             .thread = Number(event, "thread"),
+                             .flops = Count(event, "flops"),
+                             .on_device = Flag(event, "device")});
+  }
+  for (const dom::element total : totals) {
+    const Nanos duration = std::max<Nanos>(0, Number(total, "duration_ns"));
+    record.totals.push_back({.name = Text(total, "name"),
+                             .kind = Text(total, "kind"),
+                             .detail = Text(total, "detail"),
+                             .count = Count(total, "count"),
+                             .total = duration,
+                             .self = duration});
+  }
+  // Where two begin together, the longer one contains the other.
+  std::sort(record.events.begin(), record.events.end(),
+            [](const OperatorEvent& a, const OperatorEvent& b) {
+              return std::tie(a.thread, a.start, b.duration) <
+                     std::tie(b.thread, b.start, a.duration);
+            });
+  return record;
+}
+
+std::vector<OperatorLine> OperatorTable(const OperatorRecord& record) {
+  std::map<std::pair<std::string_view, std::string_view>, OperatorLine> lines;
+  const auto line_of = [&](std::string_view name, std::string_view kind) -> OperatorLine& {
+    OperatorLine& line = lines[{name, kind}];
+    if (line.count == 0) {
+      line.name = name;
+      line.kind = kind;
+    }
+    return line;
+  };
+  const std::vector<Nanos> self = SelfTimes(record.events);
+  for (std::size_t i = 0; i < record.events.size(); ++i) {
+    const OperatorEvent& event = record.events[i];
+    OperatorLine& line = line_of(event.name, event.kind);
+    ++line.count;
+    line.total += event.duration;
+    line.self += self[i];
+    line.flops += event.flops;
+  }
+  for (const OperatorLine& total : record.totals) {
+    OperatorLine& line = line_of(total.name, total.kind);
+    line.count += total.count;
+    line.total += total.total;
+    line.self += total.self;
+    line.detail = total.detail;
+  }
+  std::vector<OperatorLine> table;
+  for (auto& [key, line] : lines) {
+    table.push_back(std::move(line));
+  }
+  std::stable_sort(table.begin(), table.end(),
+                   [](const OperatorLine& a, const OperatorLine& b) { return a.self > b.self; });
+  return table;
+}
+
+bool IsCopy(std::string_view name, std::string_view kind) {
+  constexpr std::array<std::string_view, 13> kWords = {
+      "copy_",     "_to_copy", "contiguous", "aten::to", "reorder", "convert",  "cast",
+      "transpose", "memcpy",   "permute",    "pad",      "concat",  "aten::cat"};
+  const std::string lower = LowerCase(kind.empty() ? name : kind);
+  return std::any_of(kWords.begin(), kWords.end(),
+                     [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+}
+
+OperatorShares SharesOf(const OperatorRecord& record) {
+  Nanos all = 0;
+  Nanos copies = 0;
+  Nanos shorts = 0;
+  const std::vector<Nanos> self = SelfTimes(record.events);
+  const auto add = [&](Nanos time, Nanos each, std::string_view name, std::string_view kind) {
+    all += time;
+    copies += IsCopy(name, kind) ? time : 0;
+    shorts += each < kShortOperator ? time : 0;
+  };
+  for (std::size_t i = 0; i < record.events.size(); ++i) {
+    add(self[i], record.events[i].duration, record.events[i].name, record.events[i].kind);
+  }
+  for (const OperatorLine& line : record.totals) {
+    add(line.self, line.count == 0 ? 0 : line.self / static_cast<Nanos>(line.count), line.name,
+        line.kind);
+  }
+  if (all == 0) {
+    return {};
+  }
+  return {.short_operators = static_cast<double>(shorts) / static_cast<double>(all),
+          .copies = static_cast<double>(copies) / static_cast<double>(all)};
+}
+
+}  // namespace headrace::profiling

@@ -1,0 +1,186 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <map>
+#include <string>
+
+#include "profiling/profile.h"
+#include "protocol/json_writer.h"
+
+namespace headrace::profiling {
+namespace {
+
+using protocol::JsonWriter;
+
+constexpr int kQueueTrack = 1;   // requests that wait
+constexpr int kDeviceTrack = 2;  // operators of a GPU
+
+// Viewers count in microseconds from any zero.
+double Micros(Nanos time) { return static_cast<double>(time) / static_cast<double>(kMicrosecond); }
+
+// Writes trace events of one process ("Trace Event Format": complete events X, flows s and f, async
+// b and e, metadata M).
+class TraceWriter {
+ public:
+  TraceWriter(JsonWriter& json, Nanos zero) : json_(json), zero_(zero) {}
+
+  void Name(std::string_view what, std::int64_t track, std::string_view name) {
+    Begin("M", what, track);
+    json_.Key("args").BeginObject().Key("name").String(name).EndObject();
+    json_.EndObject();
+  }
+  // Open: the caller adds arguments, if any, and calls EndObject.
+  JsonWriter& Span(std::string_view name, std::string_view category, std::int64_t track,
+                   Nanos start, Nanos duration) {
+    Begin("X", name, track);
+    At(start);
+    json_.Key("cat").String(category);
+    json_.Key("dur").Double(Micros(duration));
+    return json_;
+  }
+  // One end of the arrow or of the overlapping span number `id`.
+  void End(std::string_view phase, std::string_view name, std::int64_t track, Nanos time,
+           std::uint64_t id) {
+    Begin(phase, name, track);
+    At(time);
+    json_.Key("cat").String("request");
+    json_.Key("id").Uint(id);
+    if (phase == "f") {
+      json_.Key("bp").String("e");
+    }
+    json_.EndObject();
+  }
+
+ private:
+  void Begin(std::string_view phase, std::string_view name, std::int64_t track) {
+    json_.BeginObject().Key("ph").String(phase).Key("name").String(name);
+    json_.Key("pid").Int(getpid()).Key("tid").Int(track);
+  }
+  void At(Nanos time) { json_.Key("ts").Double(Micros(time - zero_)); }
+
+  JsonWriter& json_;
+  const Nanos zero_;
+};
+
+void WriteBatches(const Profile& profile, TraceWriter& trace) {
+  std::uint64_t number = 0;
+  for (const RecordedBatch& batch : profile.batches.batches) {
+    JsonWriter& json = trace.Span(fmt::format("batch of {}", batch.batch_size), "batch",
+                                  batch.thread_id, batch.started, batch.ended - batch.started);
+    json.Key("args").BeginObject().Key("requests").Uint(batch.requests.size());
+    json.Key("instance").String(batch.instance).EndObject().EndObject();
+    for (const auto& request : batch.requests) {
+      ++number;
+      // Requests overlap: async spans have a line each.
+      trace.End("b", "queued", kQueueTrack, request.queued, number);
+      trace.End("e", "queued", kQueueTrack, batch.started, number);
+      trace.End("s", "to batch", kQueueTrack, request.queued, number);
+      trace.End("f", "to batch", batch.thread_id, batch.started, number);
+    }
+  }
+}
+
+void WriteOperators(const OperatorRecord& record, TraceWriter& trace) {
+  for (const OperatorEvent& event : record.events) {
+    JsonWriter& json =
+        trace.Span(event.name, "operator", event.on_device ? kDeviceTrack : event.thread,
+                   event.start, event.duration);
+    if (!event.kind.empty() || !event.shapes.empty()) {
+      json.Key("args").BeginObject();
+      json.Key("kind").String(event.kind).Key("shapes").String(event.shapes);
+      json.EndObject();
+    }
+    json.EndObject();
+  }
+}
+
+void WriteTrace(const Profile& profile, JsonWriter& json) {
+  TraceWriter trace(json, profile.began);
+  json.BeginArray();
+  trace.Name("process_name", 0, fmt::format("headrace, model {}", profile.model));
+  trace.Name("thread_name", kQueueTrack, "queue");
+  if (profile.operators) {
+    trace.Name("thread_name", kDeviceTrack, "device");
+  }
+  std::map<std::int64_t, std::string> instances;
+  for (const RecordedBatch& batch : profile.batches.batches) {
+    instances.try_emplace(batch.thread_id, batch.instance);
+  }
+  for (const auto& [thread, instance] : instances) {
+    trace.Name("thread_name", thread, "instance " + instance);
+  }
+  WriteBatches(profile, trace);
+  if (profile.operators) {
+    WriteOperators(*profile.operators, trace);
+  }
+  json.EndArray();
+}
+
+void WriteOperatorTable(const Profile& profile, JsonWriter& json) {
+  json.Key("operators").BeginObject();
+  if (profile.operators) {
+    json.Key("runtime").String(profile.operators->runtime);
+    json.Key("note").String(profile.operators->note);
+    json.Key("truncated").Bool(profile.operators->truncated);
+    json.Key("table").BeginArray();
+    for (const OperatorLine& line : OperatorTable(*profile.operators)) {
+      json.BeginObject().Key("name").String(line.name).Key("kind").String(line.kind);
+      json.Key("detail").String(line.detail).Key("count").Uint(line.count);
+      json.Key("self_us").Double(Micros(line.self)).Key("total_us").Double(Micros(line.total));
+      json.Key("flops").Uint(line.flops).EndObject();
+    }
+    json.EndArray();
+  } else {
+    json.Key("note").String(profile.operators_missing);
+  }
+  json.EndObject();
+}
+
+void WriteTables(const Profile& profile, JsonWriter& json) {
+  json.Key("batches").BeginArray();
+  for (const BatchLine& line : BatchTable(profile.batches.batches)) {
+    json.BeginObject().Key("batch_size").Int(line.batch_size).Key("count").Uint(line.count);
+    json.Key("execution_mean_us").Double(Micros(line.execution_mean));
+    json.Key("execution_max_us").Double(Micros(line.execution_max));
+    json.Key("queue_mean_us").Double(Micros(line.queue_mean)).EndObject();
+  }
+  json.EndArray();
+  WriteOperatorTable(profile, json);
+  json.Key("threads").BeginArray();
+  for (const ThreadUse& use : profile.threads) {
+    json.BeginObject().Key("id").Int(use.id).Key("name").String(use.time.name);
+    json.Key("ran_us").Double(Micros(use.time.ran));
+    json.Key("waited_for_core_us").Double(Micros(use.time.waited));
+    json.Key("migrations").Uint(use.time.migrations).EndObject();
+  }
+  json.EndArray();
+  json.Key("advice").BeginArray();
+  for (const Advice& advice : AdviceOn(profile)) {
+    json.BeginObject().Key("topic").String(advice.topic);
+    json.Key("text").String(advice.text).EndObject();
+  }
+  json.EndArray();
+}
+
+}  // namespace
+
+std::string ProfileDocument(const Profile& profile) {
+  std::string document;
+  JsonWriter json(document);
+  json.BeginObject().Key("displayTimeUnit").String("ms");
+  json.Key("headrace").BeginObject();
+  json.Key("schema_version").Int(1).Key("kind").String("profile");
+  json.Key("model").String(profile.model).Key("version").Int(profile.version);
+  json.Key("seconds").Double(Micros(profile.ended - profile.began) / 1e6);
+  json.Key("requests").Uint(profile.batches.request_count);
+  json.Key("truncated").Bool(profile.batches.truncated);
+  json.Key("cores").Int(profile.core_count).Key("instances").Int(profile.instance_count);
+  WriteTables(profile, json);
+  json.EndObject();
+  json.Key("traceEvents");
+  WriteTrace(profile, json);
+  json.EndObject();
+  return document;
+}
+
+}  // namespace headrace::profiling

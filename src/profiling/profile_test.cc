@@ -1,0 +1,217 @@
+#include "profiling/profile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+namespace headrace::profiling {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+RecordedBatch BatchOf(std::int64_t size, Nanos queued, Nanos started, Nanos ended) {
+  RecordedBatch batch{.instance = "m_0",
+                      .thread_id = 7,
+                      .formed = started,
+                      .started = started,
+                      .ended = ended,
+                      .batch_size = size,
+                      .requests = {}};
+  for (std::int64_t i = 0; i < size; ++i) {
+    batch.requests.push_back({.received = queued, .queued = queued, .batch_size = 1});
+  }
+  return batch;
+}
+
+Profile Quiet() {
+  Profile profile;
+  profile.model = "m";
+  profile.version = 1;
+  profile.ended = kSecond;
+  profile.core_count = 2;
+  profile.instance_count = 1;
+  profile.batches.batches = {BatchOf(1, 0, kMillisecond, 5 * kMillisecond)};
+  profile.batches.request_count = 1;
+  return profile;
+}
+
+std::vector<std::string> Topics(const Profile& profile) {
+  std::vector<std::string> topics;
+  for (const Advice& advice : AdviceOn(profile)) {
+    topics.push_back(advice.topic);
+  }
+  return topics;
+}
+
+TEST(ProfileOptionsTest, Parse_TakesDefaults_FromAnEmptyBody) {
+  const auto options = ProfileOptions::Parse(" \n");
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options->duration, 5 * kSecond);
+  EXPECT_TRUE(options->operators);
+}
+
+TEST(ProfileOptionsTest, Parse_ReadsEachField) {
+  const auto options = ProfileOptions::Parse(
+      R"({"seconds": 0.25, "requests": 10, "operators": false, "shapes": true})");
+  ASSERT_TRUE(options.ok());
+  EXPECT_EQ(options->duration, 250 * kMillisecond);
+  EXPECT_EQ(options->request_count, 10u);
+  EXPECT_FALSE(options->operators);
+  EXPECT_TRUE(options->shapes);
+}
+
+TEST(ProfileOptionsTest, Parse_NamesTheField_ThatDoesNotRead) {
+  const auto refusal = [](const char* body) {
+    return ProfileOptions::Parse(body).status().message();
+  };
+  EXPECT_THAT(refusal("[1]"), HasSubstr("JSON object"));
+  EXPECT_THAT(refusal("{"), HasSubstr("JSON object"));
+  EXPECT_THAT(refusal(R"({"seconds": 0})"), HasSubstr("'seconds'"));
+  EXPECT_THAT(refusal(R"({"seconds": 601})"), HasSubstr("at most 600"));
+  EXPECT_THAT(refusal(R"({"seconds": "5"})"), HasSubstr("'seconds'"));
+  EXPECT_THAT(refusal(R"({"requests": -1})"), HasSubstr("'requests'"));
+  EXPECT_THAT(refusal(R"({"shapes": 1})"), HasSubstr("'shapes'"));
+  EXPECT_THAT(refusal(R"({"stack": true})"), HasSubstr("unknown field 'stack'"));
+}
+
+TEST(OperatorRecordTest, Read_RefusesWhatIsNoRecord) {
+  EXPECT_FALSE(ReadOperatorRecord("").ok());
+  EXPECT_FALSE(ReadOperatorRecord("[]").ok());
+  EXPECT_THAT(ReadOperatorRecord(R"({"events": 1, "totals": []})").status().message(),
+              HasSubstr("'events'"));
+}
+
+TEST(OperatorRecordTest, Table_TakesNestedTimeOffTheOuterOperator) {
+  const auto record = ReadOperatorRecord(R"({"runtime": "r 1", "events": [
+      {"name": "inner", "kind": "", "start_ns": 20, "duration_ns": 30, "thread": 1},
+      {"name": "outer", "kind": "", "start_ns": 10, "duration_ns": 100, "thread": 1},
+      {"name": "inner", "kind": "", "start_ns": 60, "duration_ns": 10, "thread": 1},
+      {"name": "outer", "kind": "", "start_ns": 10, "duration_ns": 5, "thread": 2}],
+      "totals": []})");
+  ASSERT_TRUE(record.ok());
+  const auto table = OperatorTable(*record);
+  ASSERT_EQ(table.size(), 2u);
+  EXPECT_EQ(table[0].name, "outer");
+  EXPECT_EQ(table[0].count, 2u);
+  EXPECT_EQ(table[0].total, 105);
+  EXPECT_EQ(table[0].self, 65);
+  EXPECT_EQ(table[1].self, 40);
+}
+
+TEST(OperatorRecordTest, Table_HasSumsOfRuntimesWithoutATimeline) {
+  const auto record = ReadOperatorRecord(R"({"events": [], "totals": [
+      {"name": "conv1", "kind": "Convolution", "count": 4, "duration_ns": 400, "detail": "jit"}]})");
+  ASSERT_TRUE(record.ok());
+  const auto table = OperatorTable(*record);
+  ASSERT_EQ(table.size(), 1u);
+  EXPECT_EQ(table[0].detail, "jit");
+  EXPECT_EQ(table[0].self, 400);
+}
+
+TEST(OperatorRecordTest, Shares_TellShortOperatorsAndCopies) {
+  OperatorRecord record;
+  record.events = {{.name = "aten::copy_", .start = 0, .duration = 5 * kMicrosecond, .thread = 1},
+                   {.name = "aten::addmm",
+                    .start = 10 * kMicrosecond,
+                    .duration = 15 * kMicrosecond,
+                    .thread = 1}};
+  const OperatorShares shares = SharesOf(record);
+  EXPECT_DOUBLE_EQ(shares.short_operators, 0.25);
+  EXPECT_DOUBLE_EQ(shares.copies, 0.25);
+  EXPECT_DOUBLE_EQ(SharesOf({}).copies, 0);
+}
+
+TEST(AdviceTest, SaysNothing_WhereNothingStandsOut) { EXPECT_THAT(Topics(Quiet()), IsEmpty()); }
+
+TEST(AdviceTest, AsksForTraffic_WithoutABatch) {
+  Profile profile = Quiet();
+  profile.batches = {};
+  EXPECT_THAT(Topics(profile), ElementsAre("traffic"));
+}
+
+TEST(AdviceTest, NamesThreadsThatWaitForCores) {
+  Profile profile = Quiet();
+  profile.threads = {{.id = 1, .time = {.name = "a", .ran = 60, .waited = 40}}};
+  EXPECT_THAT(Topics(profile), ElementsAre("threads"));
+}
+
+TEST(AdviceTest, NamesQueueBatchesAndInstances_UnderLoad) {
+  Profile profile = Quiet();
+  profile.batch_size_max = 8;
+  profile.batches.batches = {BatchOf(1, 0, 500 * kMillisecond, 980 * kMillisecond),
+                             BatchOf(1, 0, kSecond, 1500 * kMillisecond)};
+  profile.batches.request_count = 2;
+  EXPECT_THAT(Topics(profile), ElementsAre("batches", "instances", "queue"));
+}
+
+TEST(AdviceTest, NamesLaunchesAndCopies) {
+  Profile profile = Quiet();
+  profile.operators.emplace();
+  profile.operators->events = {
+      {.name = "aten::copy_", .start = 0, .duration = 5 * kMicrosecond, .thread = 1}};
+  EXPECT_THAT(Topics(profile), ElementsAre("launch-bound", "copies"));
+}
+
+TEST(BatchTableTest, HasALineForEachSize) {
+  const auto table =
+      BatchTable({BatchOf(2, 0, 10, 20), BatchOf(1, 5, 10, 40), BatchOf(2, 10, 20, 40)});
+  ASSERT_EQ(table.size(), 2u);
+  EXPECT_EQ(table[1].batch_size, 2);
+  EXPECT_EQ(table[1].count, 2u);
+  EXPECT_EQ(table[1].execution_mean, 15);
+  EXPECT_EQ(table[1].execution_max, 20);
+  EXPECT_EQ(table[1].queue_mean, 10);
+}
+
+TEST(ProfileDocumentTest, IsAChromeTrace_WithTablesBesideIt) {
+  Profile profile = Quiet();
+  profile.operators.emplace();
+  profile.operators->runtime = "r";
+  profile.operators->events = {{.name = "conv \"1\"",
+                                .kind = "Conv",
+                                .start = 2 * kMillisecond,
+                                .duration = kMillisecond,
+                                .thread = 7}};
+  simdjson::dom::parser parser;
+  const simdjson::padded_string text(ProfileDocument(profile));
+  simdjson::dom::element document;
+  ASSERT_EQ(parser.parse(text).get(document), simdjson::SUCCESS);
+  std::vector<std::string> phases;
+  for (const auto event : document["traceEvents"].get_array().value()) {
+    phases.emplace_back(event["ph"].get_string().value());
+  }
+  EXPECT_THAT(phases, ElementsAre("M", "M", "M", "M", "X", "b", "e", "s", "f", "X"));
+  EXPECT_EQ(document.at_pointer("/headrace/operators/table/0/name").get_string().value(),
+            "conv \"1\"");
+  EXPECT_EQ(document.at_pointer("/headrace/batches/0/batch_size").get_int64().value(), 1);
+  EXPECT_EQ(document.at_pointer("/headrace/requests").get_uint64().value(), 1u);
+}
+
+TEST(ThreadTimesTest, Use_IsTheDifferenceOfTwoLooks) {
+  const std::map<std::int64_t, ThreadTime> before = {{1, {"a", 100, 10, 1}}, {2, {"b", 5, 0, 0}}};
+  const std::map<std::int64_t, ThreadTime> after = {
+      {1, {"a", 150, 30, 3}}, {2, {"b", 5, 0, 0}}, {3, {"c", 80, 0, 0}}};
+  const auto use = ThreadUseBetween(before, after);
+  ASSERT_EQ(use.size(), 2u);
+  EXPECT_EQ(use[0].id, 3);
+  EXPECT_EQ(use[1].time.ran, 50);
+  EXPECT_EQ(use[1].time.waited, 20);
+  EXPECT_EQ(use[1].time.migrations, 2u);
+}
+
+TEST(ThreadTimesTest, Read_FindsThisThread) { EXPECT_FALSE(ReadThreadTimes().empty()); }
+
+TEST(BatchRecorderTest, WaitFor_EndsWithTheNumberOfRequests) {
+  BatchRecorder recorder;
+  const std::vector<engine::ObservedBatch::Request> requests(3);
+  recorder.OnBatch({.instance = "m_0", .requests = requests});
+  EXPECT_TRUE(recorder.WaitFor(3, kNever / 2));
+  recorder.Stop();
+  EXPECT_FALSE(recorder.WaitFor(4, kNever / 2));
+  EXPECT_EQ(recorder.Take().request_count, 3u);
+}
+
+}  // namespace
+}  // namespace headrace::profiling

@@ -1,0 +1,217 @@
+"""Profiles of models that serve: the endpoint for each runtime, and the subcommand."""
+
+import json
+import subprocess
+import threading
+
+import numpy
+import onnx
+import pytest
+import requests
+import tritonclient.http
+
+from harness import backends, models, small_network, torch_models, wait
+from harness.server import Server, program
+
+LIMIT_S = 120
+CONFIG = """
+max_batch_size: 8
+dynamic_batching {{ }}
+instance_group {{ count: 1 kind: KIND_CPU }}
+{}
+"""
+# An operator that the runtime is sure to have run.
+OPERATORS = {"onnxruntime": "Gemm", "openvino": "FullyConnected", "pytorch": "aten::addmm"}
+
+
+def torch_network():
+    import torch
+
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 6, 3, padding=1), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(6, 5)
+    )
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One small network for each runtime that is there, identity models, and an ensemble."""
+    repository = tmp_path_factory.mktemp("profile")
+    for name in ("onnxruntime", "openvino"):
+        if backends.built(name):
+            folder = models.add(repository, name, f'backend: "{name}"' + CONFIG.format(""))
+            onnx.save(small_network.build(), str(folder / "1" / "model.onnx"))
+    if backends.built("pytorch"):
+        tensors = (
+            f'input {{ name: "{small_network.INPUT}" data_type: TYPE_FP32 dims: [ 3, 8, 8 ] }}\n'
+            f'output {{ name: "{small_network.OUTPUT}" data_type: TYPE_FP32 dims: [ 5 ] }}\n'
+        )
+        folder = models.add(repository, "pytorch", 'backend: "pytorch"' + CONFIG.format(tensors))
+        torch_models.save_script(torch_network(), folder / "1" / "model.pt")
+    models.add(repository, "identity", models.identity_config([("FP32", [-1])]))
+    models.add(
+        repository,
+        "both",
+        'platform: "ensemble"\ninput { name: "IN" data_type: TYPE_FP32 dims: [ -1 ] }\n'
+        'output { name: "OUT" data_type: TYPE_FP32 dims: [ -1 ] }\n'
+        'ensemble_scheduling { step { model_name: "identity" model_version: -1\n'
+        'input_map { key: "INPUT0" value: "IN" } output_map { key: "OUTPUT0" value: "OUT" } } }\n',
+    )
+    with Server(repository) as running:
+        yield running
+
+
+def ask(server, model, body):
+    return requests.post(f"http://{server.url}/v2/models/{model}/profile", json=body, timeout=LIMIT_S)
+
+
+class Watched:
+    """A profile that is under way; `answer()` waits for it."""
+
+    def __init__(self, server, model, body):
+        self._answers = []
+        self._thread = threading.Thread(target=lambda: self._answers.append(ask(server, model, body)))
+        self._thread.start()
+
+    def over(self):
+        return not self._thread.is_alive()
+
+    def answer(self):
+        self._thread.join()
+        return self._answers[0]
+
+
+def image():
+    pixels = numpy.random.default_rng(1).standard_normal((1, *small_network.IMAGE)).astype(numpy.float32)
+    tensor = tritonclient.http.InferInput(small_network.INPUT, pixels.shape, "FP32")
+    return [tensor.set_data_from_numpy(pixels)]
+
+
+def vector():
+    tensor = tritonclient.http.InferInput("INPUT0", [4], "FP32")
+    return [tensor.set_data_from_numpy(numpy.arange(4, dtype=numpy.float32))]
+
+
+def profiled(server, model, inputs, **fields):
+    """The document of a profile over at least 20 requests, which are sent until it has ended."""
+    watched = Watched(server, model, {"requests": 20, "seconds": 100, **fields})
+    client = tritonclient.http.InferenceServerClient(server.url)
+    while not watched.over():
+        client.infer(model, inputs)
+    answer = watched.answer()
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+@pytest.mark.parametrize("runtime", sorted(OPERATORS))
+def test_a_profile_shows_the_operators_of_each_runtime(server, runtime):
+    if not backends.built(runtime):
+        pytest.skip(f"the build has no backend {runtime}")
+    client = tritonclient.http.InferenceServerClient(server.url)
+    output = small_network.OUTPUT
+    before = client.infer(runtime, image()).as_numpy(output)
+    document = profiled(server, runtime, image(), shapes=True)
+    profile = document["headrace"]
+    assert profile["model"] == runtime
+    assert profile["requests"] >= 20
+    table = profile["operators"]["table"]
+    names = {line["name"] for line in table} | {line["kind"] for line in table}
+    assert OPERATORS[runtime] in names, names
+    assert sum(line["count"] for line in table) >= 20
+    assert profile["batches"][0]["execution_mean_us"] > 0
+    batches = [event for event in document["traceEvents"] if event.get("cat") == "batch"]
+    assert sum(event["args"]["requests"] for event in batches) == profile["requests"]
+    numpy.testing.assert_allclose(client.infer(runtime, image()).as_numpy(output), before, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "pytorch"])
+def test_operators_lie_within_their_batches(server, runtime):
+    if not backends.built(runtime):
+        pytest.skip(f"the build has no backend {runtime}")
+    events = profiled(server, runtime, image())["traceEvents"]
+    batches = [(event["ts"], event["ts"] + event["dur"], event["tid"]) for event in events if event.get("cat") == "batch"]
+    operators = [event for event in events if event.get("cat") == "operator" and event["dur"] > 0]
+    slack_us = 200  # of the clocks: the runtimes count on another one
+    inside = [
+        any(start - slack_us <= event["ts"] and event["ts"] + event["dur"] <= end + slack_us for start, end, _ in batches)
+        for event in operators
+    ]
+    assert sum(inside) >= 0.5 * len(inside) > 0
+
+
+def test_backends_that_report_no_operators_give_spans_only(server):
+    document = profiled(server, "identity", vector())
+    operators = document["headrace"]["operators"]
+    assert "identity" in operators["note"] and "table" not in operators
+    queued = [event for event in document["traceEvents"] if event["name"] == "queued" and event["ph"] == "b"]
+    assert len(queued) == document["headrace"]["requests"] >= 20
+
+
+def test_a_profile_without_traffic_says_so(server):
+    profile = ask(server, "identity", {"seconds": 0.05}).json()["headrace"]
+    assert [line["topic"] for line in profile["advice"]] == ["traffic"]
+
+
+def test_one_profile_runs_at_a_time(server):
+    watched = Watched(server, "identity", {"requests": 1, "seconds": 100})
+    wait.until(lambda: ask(server, "identity", {"seconds": 0.001}).status_code == 503, "a profile runs", LIMIT_S)
+    refused = ask(server, "both", {})
+    assert refused.status_code == 400 and "steps" in refused.json()["error"]
+    again = ask(server, "identity", {})
+    assert again.status_code == 503 and "is being profiled" in again.json()["error"]
+    client = tritonclient.http.InferenceServerClient(server.url)
+    while not watched.over():
+        client.infer("identity", vector())
+    assert watched.answer().status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "status", "text"),
+    [
+        ("nobody", "{}", 404, "nobody"),
+        ("identity", "{", 400, "JSON object"),
+        ("identity", '{"seconds": -1}', 400, "'seconds'"),
+        ("identity", '{"requests": "many"}', 400, "'requests'"),
+        ("identity", '{"stacks": true}', 400, "'stacks'"),
+    ],
+)
+def test_bad_requests_name_what_is_wrong(server, model, body, status, text):
+    url = f"http://{server.url}/v2/models/{model}/profile"
+    answer = requests.post(url, data=body, timeout=LIMIT_S)
+    assert (answer.status_code, text in answer.json()["error"]) == (status, True), answer.text
+
+
+def run(*arguments):
+    return subprocess.run([program(), "profile", *arguments], capture_output=True, text=True, timeout=LIMIT_S, check=False)
+
+
+def test_the_subcommand_keeps_the_trace_and_prints_tables(server, tmp_path):
+    stop = threading.Event()
+
+    def send():
+        client = tritonclient.http.InferenceServerClient(server.url)
+        while not stop.is_set():
+            client.infer("identity", vector())
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        file = tmp_path / "trace.json"
+        result = run("identity", "-u", server.url, "--requests=10", "--seconds=60", "--out", str(file))
+    finally:
+        stop.set()
+        sender.join()
+    assert result.returncode == 0, result.stderr
+    assert "model identity version 1" in result.stdout and "batch size" in result.stdout
+    assert str(file) in result.stdout
+    assert json.loads(file.read_text())["headrace"]["requests"] >= 10
+
+
+def test_the_subcommand_says_what_failed_in_one_line(server, tmp_path):
+    missing = run("nobody", "-u", server.url, "--out", str(tmp_path / "t.json"))
+    assert missing.returncode == 2 and "nobody" in missing.stderr and missing.stderr.count("\n") == 1
+    nowhere = run("identity", "-u", "127.0.0.1:1", "--out", str(tmp_path / "t.json"))
+    assert nowhere.returncode == 2 and "127.0.0.1:1" in nowhere.stderr
+    unwritable = run("identity", "-u", server.url, "--seconds=0.01", "--out", str(tmp_path / "no" / "t.json"))
+    assert unwritable.returncode == 2 and "t.json" in unwritable.stderr
+    usage = run()
+    assert usage.returncode == 1
