@@ -144,6 +144,12 @@ Status SetKeyFailures(ServerConfig& config, std::string_view text) {
   return OkStatus();
 }
 
+// Of the workers of handlers (worker/own_environment.h).
+Status SetInstallRequirements(ServerConfig& config, std::string_view text) {
+  config.backend_config["handler"]["install-requirements"] = IsTrue(text) ? "on" : "off";
+  return OkStatus();
+}
+
 Status SetAllowedHosts(ServerConfig& config, std::string_view text) {
   config.management_allowed_hosts = SplitList(text);
   return OkStatus();
@@ -225,10 +231,7 @@ constexpr TorchServeKey kKeys[] = {
     {"ts_header_key_sequence_start", SetText<&Config::ts_header_key_sequence_start>},
     {"ts_header_key_sequence_end", SetText<&Config::ts_header_key_sequence_end>},
 
-    {"install_py_dep_per_model", nullptr,
-     "nothing is installed while the server runs; install what an archive's requirements name into "
-     "the workers' Python",
-     "false"},
+    {"install_py_dep_per_model", SetInstallRequirements},
     {"ipex_enable", nullptr, kNoIpex, "false"},
     {"ipex_gpu_enable", nullptr, kNoIpex, "false"},
     {"cpu_launcher_enable", nullptr, "instances are bound to cores by the server itself", "false"},
