@@ -94,7 +94,7 @@ Result<Header> ReadHeader(ByteReader& reader) {
 // Colours that are what they would be without a palette make an image of greys in Pillow, whose
 // pixels are unpacked in another way; nothing for those that this does not reproduce.
 std::optional<Palette> ReadPalette(ByteReader& reader, const Header& header) {
-  Palette palette;
+  Palette palette = Palette::Black();
   bool grey = true;
   for (std::size_t i = 0; i < header.color_count && reader.ok(); ++i) {
     const std::uint8_t blue = reader.U8(), green = reader.U8(), red = reader.U8();

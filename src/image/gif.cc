@@ -29,7 +29,7 @@ struct Frame {
 
 // A colour table. Nothing: it names each index's own grey, so that it says nothing.
 std::optional<Palette> ReadPalette(ByteReader& reader, int bits) {
-  Palette palette;
+  Palette palette = Palette::Black();
   bool needed = false;
   for (std::size_t i = 0; i < std::size_t{1} << bits; ++i) {
     const std::uint8_t red = reader.U8(), green = reader.U8(), blue = reader.U8();

@@ -11,6 +11,12 @@ Palette::Palette() {
   }
 }
 
+Palette Palette::Black() {
+  Palette palette;
+  palette.colors_.fill(0);
+  return palette;
+}
+
 void Palette::Set(std::size_t index, std::uint8_t red, std::uint8_t green, std::uint8_t blue) {
   if (index < colors_.size() / 3) {
     colors_[index * 3] = red;

@@ -11,11 +11,13 @@
 
 namespace headrace::image {
 
-// The colours of all indexes, R G B each. Those that a file does not name are shades of grey, as in
-// Pillow.
+// The colours of all indexes, R G B each.
 class Palette {
  public:
+  // Each index's own grey, which is what an image without a palette has.
   Palette();
+  // All black, as in Pillow what a palette does not name.
+  static Palette Black();
   // Beyond 255 nothing is kept.
   void Set(std::size_t index, std::uint8_t red, std::uint8_t green, std::uint8_t blue);
   // `rgb` has room for a row's pixels.
