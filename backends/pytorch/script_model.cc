@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "pytorch/tensors.h"
 #include "pytorch/torch_run.h"
+#include "pytorch/vision_operators.h"
 
 namespace headrace::backend {
 namespace {
@@ -96,6 +97,36 @@ Module CopyAttributes(const Module& module, bool own_buffers,
   return copy;
 }
 
+// Of a model with the parameter DETECTIONS.
+class DetectionRun final : public TorchRun {
+ public:
+  DetectionRun(const ModelTensors& tensors, const PyTorchSettings& settings,
+               const Placement& placement, const DetectionCall& call, Module module,
+               bool keeps_inputs)
+      : TorchRun(tensors, settings, placement, /*batches=*/true),
+        call_(call),
+        optimized_(settings.optimized_execution),
+        module_(std::move(module)),
+        forward_(module_.get_method(kMethod)) {
+    if (keeps_inputs) {
+      set_copies_inputs();
+    }
+  }
+
+ private:
+  Error Call(std::vector<c10::IValue>& inputs, const std::vector<bool>& wanted,
+             std::vector<c10::IValue>* outputs) override {
+    const at::Tensor images = std::move(inputs[0]).toTensor();
+    const torch::jit::GraphOptimizerEnabledGuard optimized(optimized_);
+    return call_.Outputs(forward_(call_.Arguments(images)), images.size(0), wanted, outputs);
+  }
+
+  const DetectionCall& call_;
+  const bool optimized_;
+  Module module_;
+  torch::jit::Method forward_;
+};
+
 class ScriptRun final : public TorchRun {
  public:
   ScriptRun(const ModelTensors& tensors, const PyTorchSettings& settings,
@@ -138,14 +169,20 @@ TensorInfo InfoOf(const TensorConfig& tensor, bool batches) {
 Error ScriptModel::Load(const std::string& path, const ModelConfig& config,
                         const PyTorchSettings& settings, std::unique_ptr<TorchModel>* model) {
   return GuardedTorch("the TorchScript file does not load", [&]() -> Error {
+    RegisterVisionOperators();
     std::unique_ptr<ScriptModel> loaded(new ScriptModel(path, settings));
     Module module = ReadModule(path, Placement{}, settings.optimize_for_inference);
     const auto method = module.find_method(kMethod);
     if (!method) {
       return InvalidArgument("the TorchScript model has no method '{}'", kMethod);
     }
-    HEADRACE_BACKEND_RETURN_IF_ERROR(
-        ScriptCall::Plan(method->function().getSchema(), config, &loaded->call_));
+    const c10::FunctionSchema& schema = method->function().getSchema();
+    if (settings.detections && config.max_batch_size < 1) {
+      return InvalidArgument("a model with DETECTIONS needs a max_batch_size of at least 1");
+    }
+    HEADRACE_BACKEND_RETURN_IF_ERROR(settings.detections
+                                         ? DetectionCall::Plan(schema, config, &loaded->detections_)
+                                         : ScriptCall::Plan(schema, config, &loaded->call_));
     CallTensors inputs;
     HEADRACE_BACKEND_RETURN_IF_ERROR(CallTensors::InputsOf(config, &inputs));
     for (const TensorConfig& input : inputs.All()) {
@@ -190,6 +227,12 @@ Module ScriptModel::ModuleOn(const Placement& placement) {
 Error ScriptModel::NewRun(const Placement& placement, const ModelConfig& config, int thread_count,
                           std::unique_ptr<RuntimeRun>* run) {
   return GuardedTorch("the TorchScript model cannot be placed", [&]() -> Error {
+    if (settings_.detections) {
+      *run =
+          std::make_unique<DetectionRun>(tensors_, settings_.WithThreads(thread_count), placement,
+                                         detections_, ModuleOn(placement), keeps_inputs_);
+      return {};
+    }
     *run = std::make_unique<ScriptRun>(tensors_, settings_.WithThreads(thread_count), placement,
                                        config.max_batch_size > 0, call_, ModuleOn(placement),
                                        keeps_inputs_);

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 
+#include "pytorch/detection_call.h"
 #include "pytorch/script_call.h"
 #include "pytorch/torch_model.h"
 
@@ -38,6 +39,7 @@ class ScriptModel final : public TorchModel {
   const PyTorchSettings settings_;
   ModelTensors tensors_;
   ScriptCall call_;
+  DetectionCall detections_;   // in place of call_, with the parameter DETECTIONS
   bool keeps_inputs_ = false;  // the model writes into its inputs, or keeps them
 
   std::mutex mutex_;

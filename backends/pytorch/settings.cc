@@ -14,14 +14,21 @@ namespace {
 constexpr std::int64_t kThreadCountMax = 1024;
 constexpr int kInstanceCountMax = 4096;
 
-constexpr std::array<std::string_view, 14> kParameters = {
-    "INFERENCE_MODE",        "DISABLE_OPTIMIZED_EXECUTION",
-    "DISABLE_CUDNN",         "ENABLE_WEIGHT_SHARING",
-    "ENABLE_CACHE_CLEANING", "OPTIMIZE_FOR_INFERENCE",
-    "INTRA_OP_THREAD_COUNT", "INTER_OP_THREAD_COUNT",
-    "NUM_THREADS",           "NUM_INTEROP_THREADS",
-    "ENABLE_JIT_EXECUTOR",   "ENABLE_JIT_PROFILING",
-    "ENABLE_TENSOR_FUSER",   "TORCH_COMPILE_OPTIONAL_PARAMETERS"};
+constexpr std::array<std::string_view, 15> kParameters = {"INFERENCE_MODE",
+                                                          "DISABLE_OPTIMIZED_EXECUTION",
+                                                          "DISABLE_CUDNN",
+                                                          "ENABLE_WEIGHT_SHARING",
+                                                          "ENABLE_CACHE_CLEANING",
+                                                          "OPTIMIZE_FOR_INFERENCE",
+                                                          "INTRA_OP_THREAD_COUNT",
+                                                          "INTER_OP_THREAD_COUNT",
+                                                          "NUM_THREADS",
+                                                          "NUM_INTEROP_THREADS",
+                                                          "ENABLE_JIT_EXECUTOR",
+                                                          "ENABLE_JIT_PROFILING",
+                                                          "ENABLE_TENSOR_FUSER",
+                                                          "TORCH_COMPILE_OPTIONAL_PARAMETERS",
+                                                          "DETECTIONS"};
 
 Error ReadFlag(const ModelConfig& config, const char* key, std::optional<bool>* flag) {
   if (config.FindParameter(key) != nullptr) {
@@ -87,6 +94,7 @@ Error PyTorchSettings::Read(const ModelConfig& config, int core_count, PyTorchSe
   HEADRACE_BACKEND_RETURN_IF_ERROR(config.GetParameter("ENABLE_CACHE_CLEANING", &read.clean_cache));
   HEADRACE_BACKEND_RETURN_IF_ERROR(
       config.GetParameter("OPTIMIZE_FOR_INFERENCE", &read.optimize_for_inference));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(config.GetParameter("DETECTIONS", &read.detections));
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadWeightSharing(config, &read.weight_sharing));
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadFlag(config, "ENABLE_JIT_EXECUTOR", &read.jit_executor));
   HEADRACE_BACKEND_RETURN_IF_ERROR(ReadFlag(config, "ENABLE_JIT_PROFILING", &read.jit_profiling));

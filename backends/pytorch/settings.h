@@ -25,6 +25,7 @@ struct PyTorchSettings {
   bool optimized_execution = true;      // DISABLE_OPTIMIZED_EXECUTION
   bool clean_cache = false;             // ENABLE_CACHE_CLEANING: after each batch, on a GPU
   bool optimize_for_inference = false;  // OPTIMIZE_FOR_INFERENCE, ours: freeze and fold at load
+  bool detections = false;              // DETECTIONS, ours: see detection_call.h
   WeightSharing weight_sharing = WeightSharing::kParameters;
   // Threads of one operation in one instance: INTRA_OP_THREAD_COUNT or NUM_THREADS. The default
   // divides the cores among the model's instances on the CPU.

@@ -12,6 +12,9 @@ Error TorchModel::Load(const std::string& path, const ModelConfig& config,
   HEADRACE_BACKEND_RETURN_IF_ERROR(Archive::Open(path, &archive));
   switch (archive.format) {
     case Archive::Format::kPackage:
+      if (settings.detections) {
+        return InvalidArgument("the parameter DETECTIONS is for TorchScript models");
+      }
       return PackageModel::Load(path, std::move(archive), config, settings, model);
     case Archive::Format::kTorchScript:
       break;

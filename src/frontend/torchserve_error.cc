@@ -14,7 +14,7 @@ Refusal RefusalOf(const TorchServeError& error) {
       "{{\n  \"code\": {},\n  \"type\": \"{}\",\n  \"message\": ", error.code, error.type);
   protocol::JsonWriter(refusal.json).String(error.message);
   refusal.json.append("\n}\n");
-  if (error.code == 503 && error.type == "ServiceUnavailableException") {
+  if (error.code == 429 || (error.code == 503 && error.type == "ServiceUnavailableException")) {
     refusal.headers = "Retry-After: 1\r\n";
   }
   return refusal;

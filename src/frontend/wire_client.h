@@ -108,7 +108,7 @@ class WireClient {
   WireResponse Exchange(std::string_view method, std::string_view path, std::string_view body = {},
                         std::string_view headers = {}) {
     std::string request(method);
-    request.append(" ").append(path).append(" HTTP/1.1\r\nHost: test\r\n").append(headers);
+    request.append(" ").append(path).append(" HTTP/1.1\r\nHost: localhost\r\n").append(headers);
     if (!body.empty() || method == "POST") {
       request.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n");
     }

@@ -12,6 +12,7 @@
 #include "handler/image_classifier.h"
 #include "handler/image_segmenter.h"
 #include "handler/label_map.h"
+#include "handler/object_detector.h"
 #include "handler/python_json.h"
 #include "handler/request_content.h"
 
@@ -192,6 +193,51 @@ TEST(ImageSegmenterTest, Postprocess_AnswersTheClassOfEachPixel) {
   EXPECT_EQ(*answer,
             "[\n  [\n    [\n      0.0,\n      0.5\n    ],\n    [\n      1.0,\n      1.0\n    "
             "]\n  ]\n]");
+}
+
+template <typename T>
+NamedTensor Output(std::string name, DataType dtype, Shape shape, const std::vector<T>& values) {
+  NamedTensor output{std::move(name), {}};
+  output.tensor.dtype = dtype;
+  output.tensor.shape = std::move(shape);
+  output.tensor.data =
+      Buffer::CopyOf({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)});
+  return output;
+}
+
+std::vector<NamedTensor> Detections(std::int64_t count) {
+  std::vector<NamedTensor> outputs;
+  outputs.push_back(Output<float>("boxes", DataType::kFp32, Shape({1, 3, 4}),
+                                  {1, 2, 3.5, 4, 5, 6, 7, 8, 0, 0, 0, 0}));
+  outputs.push_back(Output<std::int64_t>("labels", DataType::kInt64, Shape({1, 3}), {1, 2, 0}));
+  outputs.push_back(Output<float>("scores", DataType::kFp32, Shape({1, 3}), {0.75, 0.5, 0}));
+  outputs.push_back(Output<std::int64_t>("count", DataType::kInt64, Shape({1, 1}), {count}));
+  return outputs;
+}
+
+TEST(ObjectDetectorTest, Postprocess_AnswersWhatHasScoreEnough) {
+  const ObjectDetector detector({.labels = *LabelMap::Parse(R"({"1": "cat", "2": "score"})")});
+  const auto both = detector.Postprocess(Detections(2));
+  ASSERT_TRUE(both.ok()) << both.status().message();
+  EXPECT_EQ(*both,
+            "[\n  {\n    \"cat\": [\n      1.0,\n      2.0,\n      3.5,\n      4.0\n    ],\n"
+            "    \"score\": 0.75\n  },\n  {\n    \"score\": 0.5\n  }\n]");
+  EXPECT_EQ(*detector.Postprocess(Detections(0)), "[]");
+  const ObjectDetector strict({.labels = {}, .score_min = 0.6});
+  EXPECT_THAT(*strict.Postprocess(Detections(3)), HasSubstr("\"1\": ["));
+  EXPECT_THAT(*strict.Postprocess(Detections(3)), testing::Not(HasSubstr("\"2\"")));
+}
+
+TEST(ObjectDetectorTest, Postprocess_RefusesOtherAnswers) {
+  const ObjectDetector detector({});
+  for (const std::int64_t count : {std::int64_t{4}, std::int64_t{-1}, INT64_MAX, INT64_MIN}) {
+    EXPECT_FALSE(detector.Postprocess(Detections(count)).ok()) << count;
+  }
+  for (std::size_t missing = 0; missing < 4; ++missing) {
+    auto outputs = Detections(2);
+    outputs.erase(outputs.begin() + static_cast<std::ptrdiff_t>(missing));
+    EXPECT_FALSE(detector.Postprocess(outputs).ok()) << missing;
+  }
 }
 
 }  // namespace

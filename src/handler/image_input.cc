@@ -47,20 +47,59 @@ Result<Tensor> FloatTensor(const RequestContent& content, BlockPool& pool) {
   return tensor;
 }
 
-}  // namespace
+// Takes the rows of an image into a tensor as they come.
+class WholeImage final : public image::RowConsumer {
+ public:
+  explicit WholeImage(BlockPool& pool) : pool_(pool) {}
 
-Result<Tensor> ClassifierInput(const RequestContent& content, const Workshop& shop) {
-  if (content.kind == RequestContent::Kind::kJson) {
-    return FloatTensor(content, shop.pool);
+  Status Begin(std::uint32_t width, std::uint32_t height) override {
+    width_ = width;
+    height_ = height;
+    HEADRACE_ASSIGN_OR_RETURN(memory_, pool_.Allocate(3 * plane() * sizeof(float)));
+    return OkStatus();
   }
+  void Row(const std::uint8_t* rgb) override {
+    static const image::ChannelTables tables;
+    tables.WriteRow({rgb, std::size_t{width_} * 3}, plane(),
+                    reinterpret_cast<float*>(memory_.data()) + std::size_t{row_++} * width_);
+  }
+  // Requires that all rows have been given.
+  Tensor Take() && {
+    Tensor tensor;
+    tensor.dtype = DataType::kFp32;
+    tensor.shape = Shape({1, 3, height_, width_});
+    tensor.data = std::move(memory_).Freeze();
+    return tensor;
+  }
+
+ private:
+  std::size_t plane() const { return std::size_t{width_} * height_; }
+
+  BlockPool& pool_;
+  std::uint32_t width_ = 0, height_ = 0, row_ = 0;
+  MutableBuffer memory_;
+};
+
+// Gives the image in a request to `consumer`.
+Status DecodeContent(const RequestContent& content, const Workshop& shop,
+                     image::RowConsumer& consumer) {
   std::string decoded;
   std::span<const std::byte> encoded = content.bytes.bytes();
   if (content.kind == RequestContent::Kind::kText) {
     HEADRACE_ASSIGN_OR_RETURN(decoded, DecodeLenientBase64(content.bytes.view()));
     encoded = std::as_bytes(std::span(decoded));
   }
+  return image::Decode(encoded, shop.decoding, consumer);
+}
+
+}  // namespace
+
+Result<Tensor> ClassifierInput(const RequestContent& content, const Workshop& shop) {
+  if (content.kind == RequestContent::Kind::kJson) {
+    return FloatTensor(content, shop.pool);
+  }
   image::ResizeAndCrop crop(kShorterSide, kCropSide);
-  HEADRACE_RETURN_IF_ERROR(image::Decode(encoded, shop.decoding, crop));
+  HEADRACE_RETURN_IF_ERROR(DecodeContent(content, shop, crop));
   constexpr std::size_t kPlane = std::size_t{kCropSide} * kCropSide;
   HEADRACE_ASSIGN_OR_RETURN(MutableBuffer memory, shop.pool.Allocate(3 * kPlane * sizeof(float)));
   float* const out = reinterpret_cast<float*>(memory.data());
@@ -74,6 +113,15 @@ Result<Tensor> ClassifierInput(const RequestContent& content, const Workshop& sh
   tensor.shape = Shape({1, 3, kCropSide, kCropSide});
   tensor.data = std::move(memory).Freeze();
   return tensor;
+}
+
+Result<Tensor> DetectorInput(const RequestContent& content, const Workshop& shop) {
+  if (content.kind == RequestContent::Kind::kJson) {
+    return FloatTensor(content, shop.pool);
+  }
+  WholeImage image(shop.pool);
+  HEADRACE_RETURN_IF_ERROR(DecodeContent(content, shop, image));
+  return std::move(image).Take();
 }
 
 }  // namespace headrace::handler

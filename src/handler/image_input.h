@@ -14,6 +14,10 @@ namespace headrace::handler {
 // INVALID_ARGUMENT for what is neither. Thread-safe.
 Result<Tensor> ClassifierInput(const RequestContent& content, const Workshop& shop);
 
+// The same as torchvision's ToTensor alone has it: FP32 [1, 3, height, width]. RESOURCE_EXHAUSTED
+// where there is no memory for it.
+Result<Tensor> DetectorInput(const RequestContent& content, const Workshop& shop);
+
 }  // namespace headrace::handler
 
 #endif  // HEADRACE_HANDLER_IMAGE_INPUT_H_

@@ -5,11 +5,12 @@
 #include "base/check.h"
 #include "handler/image_classifier.h"
 #include "handler/image_segmenter.h"
+#include "handler/object_detector.h"
 
 namespace headrace::handler {
 
 bool IsNativeHandler(std::string_view name) {
-  return name == "image_classifier" || name == "image_segmenter";
+  return name == "image_classifier" || name == "image_segmenter" || name == "object_detector";
 }
 
 std::unique_ptr<const NativeHandler> MakeNativeHandler(std::string_view name,
@@ -17,6 +18,9 @@ std::unique_ptr<const NativeHandler> MakeNativeHandler(std::string_view name,
   HEADRACE_CHECK(IsNativeHandler(name));
   if (name == "image_segmenter") {
     return std::make_unique<ImageSegmenter>(options);
+  }
+  if (name == "object_detector") {
+    return std::make_unique<ObjectDetector>(std::move(options));
   }
   return std::make_unique<ImageClassifier>(std::move(options));
 }

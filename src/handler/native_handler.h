@@ -21,7 +21,7 @@ namespace headrace::handler {
 
 struct NativeHandlerOptions {
   std::int64_t batch_size_max = 1;
-  LabelMap labels;
+  LabelMap labels = {};
   std::int64_t class_count_max = 5;  // of image_classifier: the best so many
   double score_min = 0.5;            // of object_detector
   bool limit_pixels = true;          // false: limit_max_image_pixels is off
@@ -42,6 +42,8 @@ class NativeHandler {
   // The input for one request, with a batch dimension of 1. INVALID_ARGUMENT says what is wrong
   // with the request. May take long: decodes images.
   virtual Result<Tensor> Preprocess(const RequestContent& content, const Workshop& shop) const = 0;
+  // Whether the model answers a list of dictionaries, one for each image, which become the outputs.
+  virtual bool takes_detections() const { return false; }
   // The answer to one request, from the model's outputs for it (on the host).
   virtual Result<std::string> Postprocess(std::span<const NamedTensor> outputs) const = 0;
   // Whether Postprocess takes so long that instances should not wait for it.

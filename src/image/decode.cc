@@ -46,9 +46,15 @@ Status Decode(std::span<const std::byte> data, const DecodeOptions& options,
   if (text.starts_with("RIFF") && text.size() >= 12 && text.substr(8, 4) == "WEBP") {
     return DecodeWebp(data, options, consumer);
   }
+  if (text.starts_with("GIF87a") || text.starts_with("GIF89a")) {
+    return DecodeGif(data, options, consumer);
+  }
+  if (text.starts_with("BM")) {
+    return DecodeBmp(data, options, consumer);
+  }
   return InvalidArgument(
-      "cannot identify the image: its {} bytes do not begin as JPEG, PNG or WebP do; for other "
-      "formats let a Python worker read it ('native: false' in model-config.yaml)",
+      "cannot identify the image: its {} bytes do not begin as JPEG, PNG, WebP, GIF or BMP do; for "
+      "other formats let a Python worker read it ('native: false' in model-config.yaml)",
       data.size());
 }
 

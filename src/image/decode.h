@@ -1,4 +1,4 @@
-// Decodes images of outside, JPEG, PNG and WebP, to RGB as Pillow's
+// Decodes images of outside, JPEG, PNG, WebP, GIF and BMP, to RGB as Pillow's
 // `Image.open(...).convert("RGB")` has it: same choice of decoder settings, alpha dropped, EXIF
 // orientation and colour profiles left alone.
 #ifndef HEADRACE_IMAGE_DECODE_H_

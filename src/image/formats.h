@@ -18,6 +18,8 @@ using Bytes = std::span<const std::byte>;
 Status DecodeJpeg(Bytes data, const DecodeOptions& options, RowConsumer& consumer);
 Status DecodePng(Bytes data, const DecodeOptions& options, RowConsumer& consumer);
 Status DecodeWebp(Bytes data, const DecodeOptions& options, RowConsumer& consumer);
+Status DecodeGif(Bytes data, const DecodeOptions& options, RowConsumer& consumer);
+Status DecodeBmp(Bytes data, const DecodeOptions& options, RowConsumer& consumer);
 
 // INVALID_ARGUMENT unless the image has a pixel, and no more than allowed.
 Status CheckDimensions(std::uint64_t width, std::uint64_t height, const DecodeOptions& options);

@@ -45,6 +45,7 @@ using GrpcMetadata = std::vector<std::pair<std::string, std::string>>;
 struct GrpcRequestHead {
   std::string_view path;       // "/package.Service/Method"
   std::string_view authority;  // may be empty
+  std::uint64_t peer = 0;      // the host that it came from (peer_key.h); 0: not known
   // All other fields as sent, names in lower case; those that the transport uses itself
   // (grpc-timeout, grpc-encoding, te, content-type, ...) are among them. Values of "-bin" names are
   // valid base64, still encoded.
@@ -57,6 +58,16 @@ struct GrpcRequestHead {
 };
 
 enum class GrpcCompressionLevel : std::uint8_t { kNone, kLow, kMedium, kHigh };
+
+class GrpcCall;
+
+// Hears of the ends of calls: what counts them, or logs them. Thread-safe; must not block.
+class GrpcCallObserver {
+ public:
+  virtual ~GrpcCallObserver() = default;
+  // `call` ends with `code`; CANCELLED if nobody hears of it. On the call's loop.
+  virtual void OnEnd(const GrpcCall& call, StatusCode code) = 0;
+};
 
 // What the handler says about a call when its head is there.
 struct GrpcCallPlan {
@@ -75,6 +86,7 @@ struct GrpcCallPlan {
   GrpcCompressionLevel response_compression = GrpcCompressionLevel::kNone;
   // OnDrained comes when unsent_byte_size() falls to this or below after it was above.
   std::uint64_t drained_mark = 64 * 1024;
+  GrpcCallObserver* observer = nullptr;  // borrowed, and outlives the call
 };
 
 // One call. Shared by the transport and whoever answers it. Over once Finish was called or OnCancel
@@ -90,7 +102,7 @@ class GrpcCall {
   virtual EventLoop& loop() const = 0;
   Nanos begun() const { return begun_; }        // when its head arrived
   Nanos deadline() const { return deadline_; }  // from grpc-timeout; kNever: none
-  std::uint64_t peer() const { return peer_; }  // its host (peer_key.h); 0: not known
+  std::uint64_t peer() const { return head_.peer; }
   // True once the client has given the call up, its deadline has passed or its connection is gone.
   virtual bool cancelled() const = 0;
 
@@ -118,7 +130,6 @@ class GrpcCall {
   std::uint32_t method_ = 0;
   Nanos begun_ = 0;
   Nanos deadline_ = kNever;
-  std::uint64_t peer_ = 0;
 };
 
 using GrpcCallRef = std::shared_ptr<GrpcCall>;

@@ -37,7 +37,7 @@ std::optional<std::string_view> GrpcRequestHead::Header(std::string_view name) c
 
 GrpcServerCall::GrpcServerCall(Http2Session& session, std::int32_t id)
     : Http2Stream(session, id), loop_(listener().loop()), handler_(*listener().grpc_handler()) {
-  peer_ = session.peer();
+  head_.peer = session.peer();
 }
 
 GrpcServerCall::~GrpcServerCall() = default;
@@ -351,6 +351,9 @@ void GrpcServerCall::OnClosed() {
   over_ = true;
   cancelled_.store(true, std::memory_order_relaxed);
   listener().cells().cancelled.Add(1);
+  if (plan_.observer != nullptr) {
+    plan_.observer->OnEnd(*this, StatusCode::kCancelled);
+  }
   if (heard_ || plan_.streaming) {
     handler_.OnCancel(Self());
   }

@@ -127,6 +127,9 @@ void GrpcServerCall::End(const Status& status, GrpcMetadata trailers) {
   body_.Reset();
   held_.Reset();
   listener().cells().responses.Add(1);
+  if (plan_.observer != nullptr) {
+    plan_.observer->OnEnd(*this, status.code());
+  }
   if (status.ok() && trailers.empty() && initial_sent_) {
     QueueEnd(OkTrailers());
     Wake();

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -316,6 +317,38 @@ TEST_F(GrpcTest, Reset_CancelsTheCall) {
   });
   Settle();
   EXPECT_EQ(Unary(client, GrpcFrame("x")).status(), "0");
+}
+
+class EndCodes final : public GrpcCallObserver {
+ public:
+  void OnEnd(const GrpcCall&, StatusCode code) override {
+    const std::lock_guard lock(mutex_);
+    codes_.push_back(code);
+  }
+  std::vector<StatusCode> Read() const {
+    const std::lock_guard lock(mutex_);
+    return codes_;
+  }
+
+ private:
+  mutable std::mutex mutex_;  // guards codes_
+  std::vector<StatusCode> codes_;
+};
+
+TEST_F(GrpcTest, Observer_HearsTheEndOfEachCall_Once) {
+  EndCodes codes;
+  grpc_.observer = &codes;
+  Start();
+  Http2Client client(port_);
+  EXPECT_EQ(Unary(client, GrpcFrame("x")).status(), "0");
+  EXPECT_EQ(Unary(client, GrpcFrame("x"), {}, "/test.Echo/Nothing").status(), "12");
+  const std::int32_t id = client.Start("POST", "/test.Echo/Hold", GrpcHeaders(), GrpcFrame("x"));
+  const GrpcCallRef call = grpc_.WaitHeld();
+  client.Reset(id);
+  EXPECT_EQ(grpc_.WaitCancelled(), GrpcEcho::kHold);
+  Settle();
+  EXPECT_THAT(codes.Read(), ::testing::ElementsAre(StatusCode::kOk, StatusCode::kUnimplemented,
+                                                   StatusCode::kCancelled));
 }
 
 TEST_F(GrpcTest, Stream_AnswersEachMessageAndEndsBehindTheHalfClose) {

@@ -47,6 +47,7 @@ struct HttpRequestHead {
   std::vector<std::pair<std::string_view, std::string_view>> headers;
   std::optional<std::uint64_t> content_length;  // nothing: chunked or no body
   bool chunked = false;
+  std::uint64_t peer = 0;  // the host that it came from (peer_key.h); 0: not known
 
   // The value of the first header of that name (case-insensitive), or nothing.
   std::optional<std::string_view> Header(std::string_view name) const;
@@ -116,8 +117,7 @@ class HttpExchange {
   // True once the client is known to be gone. Any thread.
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   EventLoop& loop() const { return loop_; }
-  // The host that it came from (peer_key.h); 0: not known.
-  std::uint64_t peer() const { return peer_; }
+  std::uint64_t peer() const { return head_.peer; }
 
   // Borrowed, and outlives the exchange; several hear of the answer in this order. On the loop's
   // thread, before the answer begins.
@@ -162,7 +162,6 @@ class HttpExchange {
   Buffer body_;
   Nanos begun_ = 0;
   Nanos received_ = 0;
-  std::uint64_t peer_ = 0;
   std::vector<HttpAnswerObserver*> observers_;  // mostly none
 };
 

@@ -97,7 +97,7 @@ void Http2Exchange::Begin(Http2Head head, Nanos begun, bool end_stream) {
   listener().cells().requests.Add(1);
   exchange_ = std::make_shared<HttpExchange>(listener().loop(), this);
   exchange_->begun_ = begun;
-  exchange_->peer_ = session()->peer();
+  exchange_->head_.peer = session()->peer();
   const Verdict verdict = FillHead(head);
   head_only_ = exchange_->head_.method == HttpMethod::kHead;
   if (listener().http_handler() == nullptr) {

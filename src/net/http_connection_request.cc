@@ -19,7 +19,7 @@ bool HttpConnection::StepHead() {
   if (state_ == State::kIdle) {
     exchange_ = std::make_shared<HttpExchange>(listener_.loop(), this);
     exchange_->begun_ = listener_.loop().now();
-    exchange_->peer_ = peer();
+    exchange_->head_.peer = peer();
     parser_.Start(exchange_->head_, exchange_->head_bytes_);
     state_ = State::kHead;
   }

@@ -54,6 +54,12 @@ struct GrpcLimits {
   std::size_t sent_status_byte_size_max = 4096;                   // grpc-message, encoded
 };
 
+// What the client hears that speaks HTTP in plain text where TLS is spoken.
+struct PlainTextRefusal {
+  int status = 400;
+  std::string json = "{\"error\":\"this port speaks TLS: use https\"}";
+};
+
 struct ListenerOptions {
   std::string name = "http";          // label in metrics and logs
   std::string address = "127.0.0.1";  // numeric IPv4 or IPv6, or "unix:PATH"
@@ -65,6 +71,7 @@ struct ListenerOptions {
   Http2Limits http2;
   GrpcLimits grpc;
   std::shared_ptr<const TlsContext> tls;  // null: plain TCP
+  PlainTextRefusal plain_text_refusal;    // of a listener with TLS
 };
 
 }  // namespace headrace::net

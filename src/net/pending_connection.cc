@@ -1,7 +1,9 @@
 #include "net/pending_connection.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -12,6 +14,11 @@
 #include "net/http_listener.h"
 
 namespace headrace::net {
+namespace {
+
+constexpr std::size_t kRestByteSizeMax = 1024 * 1024;  // of a request that was refused
+
+}  // namespace
 
 PendingConnection::PendingConnection(UniqueFd fd, std::unique_ptr<TlsSession> tls,
                                      HttpListener& listener)
@@ -27,6 +34,10 @@ void PendingConnection::OnEvents(std::uint32_t events) {
   }
   if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
     Close();
+  } else if (refused_) {
+    DropRest();
+  } else if (tls_ != nullptr && SpeaksPlainText()) {
+    RefusePlainText();
   } else if (tls_ != nullptr) {
     Handshake();
   } else if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) {
@@ -45,6 +56,53 @@ void PendingConnection::Handshake() {
     case TlsSession::Handshake::kDone:
       Become(tls_->protocol() == "h2" || !listener_.options().http1, {});
       break;
+  }
+}
+
+// A request of HTTP/1 begins with a method's name, and no record of TLS with such a byte. One look
+// costs a handshake nothing that could be measured.
+bool PendingConnection::SpeaksPlainText() {
+  char first = 0;
+  if (looked_ || !listener_.options().http1 ||
+      ::recv(fd_.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1) {
+    return false;
+  }
+  looked_ = true;
+  return first >= 'A' && first <= 'Z';
+}
+
+void PendingConnection::RefusePlainText() {
+  listener_.OnHandshakeFailed("the client speaks plain HTTP");
+  tls_.reset();
+  refused_ = true;
+  const PlainTextRefusal& refusal = listener_.options().plain_text_refusal;
+  const std::string answer = fmt::format(
+      "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+      "Content-Length: {}\r\n\r\n{}",
+      refusal.status, HttpReason(refusal.status), refusal.json.size(), refusal.json);
+  [[maybe_unused]] const ssize_t sent =
+      ::send(fd_.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+  ::shutdown(fd_.get(), SHUT_WR);
+  timeout_.Disarm();
+  listener_.timeouts().linger.Arm(timeout_, listener_.loop().now());
+  DropRest();
+}
+
+// Unread bytes would turn the close into a reset, which may overtake the answer.
+void PendingConnection::DropRest() {
+  while (true) {
+    const ssize_t count = ::recv(fd_.get(), nullptr, kRestByteSizeMax, MSG_TRUNC);
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0 && errno == EAGAIN) {
+      return;
+    }
+    dropped_byte_size_ += static_cast<std::size_t>(std::max<ssize_t>(0, count));
+    if (count <= 0 || dropped_byte_size_ >= kRestByteSizeMax) {
+      Close();
+      return;
+    }
   }
 }
 

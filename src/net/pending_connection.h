@@ -2,10 +2,12 @@
 //
 // Through TLS it finishes the handshake, and ALPN says the protocol; otherwise the first bytes do:
 // HTTP/2 begins with a preface that no HTTP/1.1 request begins with. It then makes way for the
-// connection of that protocol. It has the time of a request head.
+// connection of that protocol. It has the time of a request head. A client that speaks HTTP in
+// plain text where TLS is spoken is told so (ListenerOptions::plain_text_refusal).
 #ifndef HEADRACE_NET_PENDING_CONNECTION_H_
 #define HEADRACE_NET_PENDING_CONNECTION_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -36,6 +38,9 @@ class PendingConnection final : public Connection {
 
  private:
   void Handshake();
+  bool SpeaksPlainText();
+  void RefusePlainText();
+  void DropRest();
   void Sniff();
   void Become(bool http2, std::string_view received);
 
@@ -43,6 +48,9 @@ class PendingConnection final : public Connection {
   std::unique_ptr<TlsSession> tls_;
   HttpListener& listener_;
   std::string received_;  // a beginning of the preface
+  bool looked_ = false;   // at the first byte that came where TLS is spoken
+  bool refused_ = false;  // was told so; what still comes is dropped
+  std::size_t dropped_byte_size_ = 0;
   TimeoutEntry timeout_{static_cast<Connection*>(this)};
 };
 

@@ -199,9 +199,39 @@ TEST_F(TlsTest, OldVersionsAndPlainText_AreRefused) {
                   .connected());
   RawClient plain(port_);
   ASSERT_TRUE(plain.Send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n"));
-  EXPECT_THAT(plain.ReadBytes(1000), ::testing::Not(HasSubstr("HTTP")));
+  EXPECT_THAT(plain.ReadBytes(1000),
+              ::testing::AllOf(HasSubstr("HTTP/1.1 400 Bad Request\r\n"), HasSubstr("use https")));
+  RawClient other(port_);  // neither TLS nor HTTP
+  ASSERT_TRUE(other.Send("\x01\x02\x03\x04\x05\x06"));
+  EXPECT_THAT(other.ReadBytes(1000), ::testing::Not(HasSubstr("HTTP")));
   Settle();
-  EXPECT_EQ(counters().handshake_failures, 2u);
+  EXPECT_EQ(counters().handshake_failures, 3u);
+  EXPECT_EQ(counters().requests, 0u);
+}
+
+TEST_F(TlsTest, PlainText_IsToldSo_WhateverItsBody) {
+  StartTls(Options());
+  {
+    // The answer comes while the body is still being sent, and the rest of it is taken.
+    RawClient client(port_);
+    ASSERT_TRUE(client.Send("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n"));
+    ASSERT_TRUE(client.Send(std::string(300'000, 'b')));
+    EXPECT_THAT(client.ReadBytes(1000), HasSubstr("use https"));
+  }
+  {
+    // More than that is not taken.
+    RawClient client(port_);
+    ASSERT_TRUE(client.Send("POST /a HTTP/1.1\r\n"));
+    while (client.Send(std::string(1 << 20, 'b'))) {
+    }
+  }
+  RawClient idle(port_);
+  ASSERT_TRUE(idle.Send("GET / HTTP/1.1\r\n"));
+  EXPECT_THAT(idle.ReadBytes(1000), HasSubstr("use https"));
+  Settle();
+  EXPECT_EQ(counters().connections_open, 1u);
+  Advance(6 * kSecond);
+  EXPECT_EQ(counters().connections_open, 0u);
 }
 
 TEST_F(TlsTest, SilentHandshake_IsCut) {

@@ -182,6 +182,12 @@ std::vector<std::string> CompleteHandlerConfig(const std::vector<HandlerVersion>
   AddBatching(newest.settings, config);
   AddInstances(newest.settings, gpus, config);
   AddTimeouts(newest.settings, config);
+  if (!newest.settings.requirements_file.empty()) {
+    AddParameter(kRequirementsParameter, newest.settings.requirements_file, config);
+  }
+  if (newest.settings.own_environment) {
+    AddParameter(kOwnEnvironmentParameter, "true", config);
+  }
   if (newest.settings.job_ticket) {
     AddParameter(kJobTicketParameter, "true", config);
   }

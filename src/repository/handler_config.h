@@ -15,6 +15,10 @@ inline constexpr char kHandlerBackend[] = "handler";
 // Parameters of the configuration: per version, "model_config.<version>" holds model-config.yaml as
 // JSON.
 inline constexpr char kModelConfigParameter[] = "model_config.";
+// What the workers' environment is to have (worker/python_model.cc): a file below the version's
+// directory, and "true" for an environment of the model's own whatever it needs.
+inline constexpr char kRequirementsParameter[] = "requirements_file";
+inline constexpr char kOwnEnvironmentParameter[] = "own_environment";
 
 // One version that is to be served.
 struct HandlerVersion {

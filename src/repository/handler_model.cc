@@ -41,36 +41,34 @@ bool HasManifest(const std::string& directory) {
 }
 
 // The settings of one version, whose files lie in `directory`.
-Result<HandlerSettings> ReadSettings(const std::string& directory, bool manifest_needed,
-                                     std::vector<std::string>& warnings) {
+Result<HandlerSettings> ReadSettings(const std::string& directory, bool manifest_needed) {
   std::error_code error;
   const fs::path canonical = fs::canonical(directory, error);
   if (error) {
     return InvalidArgument("cannot follow the version's directory: {}", error.message());
   }
-  std::string file = kDefaultSettingsFile;
+  std::string file = kDefaultSettingsFile, requirements;
   auto manifest = ReadManifest(canonical.string());
   if (manifest.ok()) {
     file = manifest->config_file;
-    if (!manifest->requirements_file.empty()) {
-      warnings.push_back(
-          fmt::format("'{}' is not installed: install what the handler needs into the environment "
-                      "that its workers run in",
-                      EscapeForLog(manifest->requirements_file, 128)));
-    }
+    requirements = manifest->requirements_file;
   } else if (manifest_needed || manifest.status().code() != StatusCode::kNotFound) {
     return manifest.status().code() == StatusCode::kNotFound
                ? InvalidArgument("the archive holds no {}", kManifestFile)
                : manifest.status();
   }
-  if (file.empty() || !fs::exists(canonical / file, error)) {
-    return HandlerSettings();
+  HandlerSettings settings;
+  if (!file.empty() && fs::exists(canonical / file, error)) {
+    HEADRACE_ASSIGN_OR_RETURN(const std::string yaml,
+                              ReadFile((canonical / file).string(), kYamlByteSizeMax));
+    auto read = ReadHandlerSettings(yaml);
+    if (!read.ok()) {
+      return read.status().WithPrefix(fmt::format("{}:", EscapeForLog(file, 128)));
+    }
+    settings = *std::move(read);
   }
-  HEADRACE_ASSIGN_OR_RETURN(const std::string yaml,
-                            ReadFile((canonical / file).string(), kYamlByteSizeMax));
-  auto settings = ReadHandlerSettings(yaml);
-  return settings.ok() ? std::move(settings)
-                       : settings.status().WithPrefix(fmt::format("{}:", EscapeForLog(file, 128)));
+  settings.requirements_file = std::move(requirements);
+  return settings;
 }
 
 }  // namespace
@@ -87,7 +85,7 @@ bool IsHandlerModel(const ModelLocation& location, const VersionList& list,
 
 Result<std::vector<HandlerVersion>> PrepareHandlerVersions(
     const std::vector<std::int64_t>& versions, const ArchiveLimits& limits, OverrideStore& store,
-    ModelSource& source, std::vector<std::string>& warnings) {
+    ModelSource& source) {
   std::vector<std::string> archives;
   for (const std::int64_t version : versions) {
     const std::string directory = VersionDirectory(source.location, version);
@@ -127,7 +125,7 @@ Result<std::vector<HandlerVersion>> PrepareHandlerVersions(
                 : UnpackArchive(archives[i], directory, limits);
       HEADRACE_RETURN_IF_ERROR(status.ok() ? status : status.WithPrefix(who));
     }
-    auto settings = ReadSettings(directory, !archives.empty(), warnings);
+    auto settings = ReadSettings(directory, !archives.empty());
     if (!settings.ok()) {
       return settings.status().WithPrefix(who);
     }

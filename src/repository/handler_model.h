@@ -27,7 +27,7 @@ bool IsHandlerModel(const ModelLocation& location, const VersionList& list,
 // of them, and versions of which some are archives and some are not. Blocks on the file system.
 Result<std::vector<HandlerVersion>> PrepareHandlerVersions(
     const std::vector<std::int64_t>& versions, const ArchiveLimits& limits, OverrideStore& store,
-    ModelSource& source, std::vector<std::string>& warnings);
+    ModelSource& source);
 
 }  // namespace headrace::repository
 

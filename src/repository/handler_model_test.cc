@@ -323,13 +323,13 @@ TEST_F(HandlerModelTest, Plan_RefusesBadArchives) {
   EXPECT_EQ(left, 0u);
 }
 
-TEST_F(HandlerModelTest, Plan_SaysThatRequirementsAreNotInstalled) {
+TEST_F(HandlerModelTest, Plan_TellsWorkersWhatTheirEnvironmentIsToHave) {
   files_.File("m/1/any.mar", Archive(R"(, "requirementsFile": "requirements.txt")")
                                  .Add("requirements.txt", "numpy")
                                  .Make());
   const auto plan = Plan();
   ASSERT_TRUE(plan.ok());
-  EXPECT_THAT(plan->warnings, ElementsAre(HasSubstr("'requirements.txt' is not installed")));
+  EXPECT_THAT(plan->source.config_json, HasSubstr("requirements.txt"));
 }
 
 TEST_F(HandlerModelTest, Plan_KeepsVersionsApart) {

@@ -13,8 +13,8 @@ namespace {
 namespace dom = simdjson::dom;
 
 // Keys of the server that this version leaves alone; handlers still see them.
-constexpr std::array<std::string_view, 5> kNotActedOn = {
-    "parallelType", "parallelLevel", "torchrun", "useVenv", "asyncCommunication"};
+constexpr std::array<std::string_view, 4> kNotActedOn = {"parallelType", "parallelLevel",
+                                                         "torchrun", "asyncCommunication"};
 
 constexpr std::int64_t kPriorityLevelCountMax = 1024;
 
@@ -33,6 +33,7 @@ class Reader {
     result_.client_timeout_ms = Number("clientTimeoutInMills", 1);
     result_.job_ticket = Flag("useJobTicket");
     result_.continuous_batching = Flag("continuousBatching");
+    result_.own_environment = Flag("useVenv");
     ReadPriorities();
     ReadSequences();
     ReadDevices();

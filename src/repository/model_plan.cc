@@ -159,7 +159,7 @@ Status PrepareHandler(const VersionList& list, const PlanOptions& options, Model
   }
   HEADRACE_ASSIGN_OR_RETURN(
       const std::vector<HandlerVersion> versions,
-      PrepareHandlerVersions(wanted, options.archives, *options.unpacked, source, plan.warnings));
+      PrepareHandlerVersions(wanted, options.archives, *options.unpacked, source));
   for (std::string& warning : CompleteHandlerConfig(versions, options.gpus.ids, config)) {
     plan.warnings.push_back(std::move(warning));
   }

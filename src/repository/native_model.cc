@@ -50,8 +50,9 @@ bool IsBackendParameter(const std::string& name) {
 }
 
 inference::ModelConfig BackendConfig(const inference::ModelConfig& config,
-                                     const engine::ModelSignature& signature,
+                                     const handler::NativeHandler& handler,
                                      const std::string& weights_file) {
+  const engine::ModelSignature& signature = handler.signature();
   inference::ModelConfig made;
   made.set_name(config.name());
   made.set_backend("pytorch");
@@ -68,6 +69,9 @@ inference::ModelConfig BackendConfig(const inference::ModelConfig& config,
     if (IsBackendParameter(name)) {
       (*made.mutable_parameters())[name] = value;
     }
+  }
+  if (handler.takes_detections()) {
+    (*made.mutable_parameters())["DETECTIONS"].set_string_value("true");
   }
   return made;
 }
@@ -114,14 +118,20 @@ Result<NativeModel> LoadNativeModel(const ModelPlan& plan, std::int64_t version,
   spec.version = version;
   spec.backend = "pytorch";
   spec.model_directory = plan.source.location.directory;
-  spec.config_json = ConfigToJson(BackendConfig(config, made->signature(), facts.weights_file));
+  spec.config_json = ConfigToJson(BackendConfig(config, *made, facts.weights_file));
   const auto backend = parts.backends.Find(spec);
   if (!backend.ok()) {
     native.why_not = backend.status().message();
     return native;
   }
-  HEADRACE_ASSIGN_OR_RETURN(auto loaded, (*backend)->Load(std::move(spec)));
-  native.loaded = std::make_unique<NativeLoadedModel>(std::move(loaded));
+  auto loaded = (*backend)->Load(std::move(spec));
+  if (!loaded.ok() && made->takes_detections()) {
+    // It may be made of operators that only torchvision itself has, or answer in another form.
+    native.why_not = loaded.status().message();
+    return native;
+  }
+  HEADRACE_RETURN_IF_ERROR(loaded.status());
+  native.loaded = std::make_unique<NativeLoadedModel>(*std::move(loaded));
   native.stages = std::make_shared<handler::NativeStages>(
       std::move(made),
       handler::NativeStages::Options{.decode_parts = facts.decode_parts,

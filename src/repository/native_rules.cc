@@ -186,6 +186,9 @@ Result<NativeFacts> JudgeNative(const std::string& directory, std::int64_t versi
   if (auto why = JudgeWeights(canonical, facts.weights_file); !why.empty()) {
     return no(std::move(why));
   }
+  if (facts.handler == "object_detector" && !facts.weights_file.ends_with(".pt")) {
+    return no("a package (.pt2) has no list of detections for an answer");
+  }
   if (auto why = OnlyForWorkers(config); !why.empty()) {
     return no(std::move(why));
   }

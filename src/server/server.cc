@@ -26,6 +26,7 @@
 #include "server/gpu_figures.h"
 #include "server/grpc_compression_level.h"
 #include "server/in_process_control.h"
+#include "server/listen_address.h"
 #include "server/listeners.h"
 #include "server/model_services.h"
 #include "server/process.h"
@@ -215,6 +216,7 @@ class Server::Impl {
     plugins_.SetServer(control_);
     worker_services_.SetServer(control_);
     front_end_.AddMetricSource(plugins_.metrics());
+    front_end_.AddMetricSource(failures_);
     if (services_.cache != nullptr) {
       front_end_.AddMetricSource(*services_.cache_metrics);
     }
@@ -238,15 +240,15 @@ class Server::Impl {
           torchserve_,
           TorchServeSide::Create(
               config_, StoreOptions(ManagerOptions(config_, device_memory_, pool_, services_)),
-              {backends_, registry_, front_end_, pool_, log_, clock_,
-               GpuFiguresOf(device_memory_)}));
+              {backends_, registry_, front_end_, pool_, log_, clock_, GpuFiguresOf(device_memory_),
+               failures_, http_gate_, grpc_gate_}));
       worker_services_.SetMetricLines(torchserve_->metric_lines());
     }
     HEADRACE_ASSIGN_OR_RETURN(
         listeners_,
         Listeners::Open(config_,
-                        {.v2 = GatedHttp(),
-                         .grpc = GatedGrpc(),
+                        {.v2 = http_gate_,
+                         .grpc = grpc_gate_,
                          .metrics = front_end_.metrics_handler(),
                          .torchserve = torchserve_ == nullptr ? nullptr : &torchserve_->apis(),
                          .access_log = log_},
@@ -293,22 +295,13 @@ class Server::Impl {
   Listeners& listeners() { return *listeners_; }
 
  private:
-  // The handlers, behind gates where the options have rules, which the options' table has checked.
-  net::HttpHandler& GatedHttp() {
-    if (config_.http_restricted_apis.empty()) {
-      return front_end_.v2_handler();
-    }
-    http_gate_ = std::make_unique<frontend::HttpAccessGate>(PolicyOf(config_.http_restricted_apis),
-                                                            front_end_.v2_handler());
-    return *http_gate_;
-  }
-  net::GrpcHandler& GatedGrpc() {
-    if (config_.grpc_restricted_protocols.empty()) {
-      return front_end_.grpc_handler();
-    }
-    grpc_gate_ = std::make_unique<frontend::GrpcAccessGate>(
-        PolicyOf(config_.grpc_restricted_protocols), front_end_.grpc_handler());
-    return *grpc_gate_;
+  frontend::BrowserRules Browsers() const {
+    const auto addresses = ParseListenAddresses(config_.http_address);
+    const bool loopback = addresses.ok() && std::all_of(addresses->begin(), addresses->end(),
+                                                        [](const ListenAddress& address) {
+                                                          return address.loopback;
+                                                        });
+    return {.loopback = loopback, .allowed_hosts = config_.management_allowed_hosts};
   }
 
   const ServerConfig config_;
@@ -328,9 +321,13 @@ class Server::Impl {
   telemetry::ProcessMetrics process_metrics_{clock_};
   const std::unique_ptr<telemetry::GpuMetrics> gpu_metrics_ =
       MakeGpuMetrics(config_, device_memory_, clock_);
-  std::unique_ptr<frontend::HttpAccessGate> http_gate_;  // null: everything is open
-  std::unique_ptr<frontend::GrpcAccessGate> grpc_gate_;  // the same
-  std::unique_ptr<TorchServeSide> torchserve_;           // null: this is none
+  // The handlers of the v2 protocol stand behind these; the options' table has checked the rules.
+  frontend::FailureBudget failures_{config_.key_failures_per_second, clock_};
+  frontend::HttpAccessGate http_gate_{PolicyOf(config_.http_restricted_apis), Browsers(), failures_,
+                                      front_end_.v2_handler()};
+  frontend::GrpcAccessGate grpc_gate_{PolicyOf(config_.grpc_restricted_protocols), failures_,
+                                      front_end_.grpc_handler()};
+  std::unique_ptr<TorchServeSide> torchserve_;  // null: this is none
   std::unique_ptr<Listeners> listeners_;
 };
 

@@ -60,6 +60,8 @@ struct ServerConfig {
   bool grpc_reflection = false;
   std::vector<std::string> http_restricted_apis;  // rules of frontend::AccessPolicy
   std::vector<std::string> grpc_restricted_protocols;
+  std::uint64_t key_failures_per_second = 20;         // of one host; 0: no limit
+  std::vector<std::string> management_allowed_hosts;  // frontend::BrowserRules
   std::uint64_t grpc_stream_request_count_max = 1024;
   std::uint64_t grpc_stream_unsent_byte_size_max = std::uint64_t{64} << 20;
   std::uint64_t http_stream_unsent_byte_size_max = std::uint64_t{64} << 20;

@@ -63,10 +63,8 @@ Status SetHost(ServerConfig& config, std::string_view text) {
   return OkStatus();
 }
 
-template <auto Field>
-Status SetList(ServerConfig& config, std::string_view text) {
-  std::vector<std::string>& list = config.torchserve.*Field;
-  list.clear();
+std::vector<std::string> SplitList(std::string_view text) {
+  std::vector<std::string> list;
   while (!text.empty()) {
     const std::size_t comma = text.find(',');
     const std::string_view part = TrimBlanks(text.substr(0, comma));
@@ -75,6 +73,12 @@ Status SetList(ServerConfig& config, std::string_view text) {
     }
     text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
   }
+  return list;
+}
+
+template <auto Field>
+Status SetList(ServerConfig& config, std::string_view text) {
+  config.torchserve.*Field = SplitList(text);
   return OkStatus();
 }
 
@@ -134,6 +138,23 @@ Status SetThreadCount(ServerConfig& config, std::string_view text) {
   return OkStatus();
 }
 
+Status SetKeyFailures(ServerConfig& config, std::string_view text) {
+  HEADRACE_ASSIGN_OR_RETURN(config.key_failures_per_second,
+                            ParseNumber(TrimBlanks(text), 0, 1'000'000));
+  return OkStatus();
+}
+
+// Of the workers of handlers (worker/own_environment.h).
+Status SetInstallRequirements(ServerConfig& config, std::string_view text) {
+  config.backend_config["handler"]["install-requirements"] = IsTrue(text) ? "on" : "off";
+  return OkStatus();
+}
+
+Status SetAllowedHosts(ServerConfig& config, std::string_view text) {
+  config.management_allowed_hosts = SplitList(text);
+  return OkStatus();
+}
+
 constexpr std::string_view kNoJvm = "there is no JVM here";
 constexpr std::string_view kNoIpex = "workers use the PyTorch that is installed, as it is";
 
@@ -172,6 +193,8 @@ constexpr TorchServeKey kKeys[] = {
     {"enable_model_api", SetBool<&Config::enable_model_api>},
     {"disable_token_authorization", SetBool<&Config::disable_token_authorization>},
     {"token_expiration_min", SetTokenExpiration},
+    {"key_failures_per_second", SetKeyFailures},
+    {"management_allowed_hosts", SetAllowedHosts},
     {"default_workers_per_model", SetNumber<&Config::default_workers_per_model, 0, 10'000>},
     {"default_response_timeout", SetNumber<&Config::default_response_timeout, 0, kSecondsMax>},
     {"default_startup_timeout", SetNumber<&Config::default_startup_timeout, 0, kSecondsMax>},
@@ -208,10 +231,7 @@ constexpr TorchServeKey kKeys[] = {
     {"ts_header_key_sequence_start", SetText<&Config::ts_header_key_sequence_start>},
     {"ts_header_key_sequence_end", SetText<&Config::ts_header_key_sequence_end>},
 
-    {"install_py_dep_per_model", nullptr,
-     "nothing is installed while the server runs; install what an archive's requirements name into "
-     "the workers' Python",
-     "false"},
+    {"install_py_dep_per_model", SetInstallRequirements},
     {"ipex_enable", nullptr, kNoIpex, "false"},
     {"ipex_gpu_enable", nullptr, kNoIpex, "false"},
     {"cpu_launcher_enable", nullptr, "instances are bound to cores by the server itself", "false"},

@@ -164,6 +164,9 @@ net::ListenerOptions TorchServeListeners::Options(std::string name, std::string 
   options.http2 = Http2LimitsOf(config_);
   options.grpc.message_byte_size_max = config_.torchserve.max_request_size;
   options.tls = tls ? tls_ : nullptr;
+  options.plain_text_refusal = {
+      .status = 403,
+      .json = "{\n  \"status\": \"This TorchServe instance only accepts HTTPS requests\"\n}\n"};
   return options;
 }
 
@@ -203,7 +206,13 @@ Status TorchServeListeners::OpenGrpc(net::HttpServer& services) {
     options.http2.connection_age_max = MillisOrNever(age_ms);
     options.http2.connection_age_grace = MillisOrNever(grace_ms);
     options.tls = grpc_tls_;
-    auto port = services.AddGrpcListener(std::move(options), handler);
+    net::GrpcHandler* observed = &handler;
+    if (access_log_ != nullptr) {
+      grpc_handlers_.push_back(
+          std::make_unique<torchserve::ObservedGrpcHandler>(handler, *access_log_));
+      observed = grpc_handlers_.back().get();
+    }
+    auto port = services.AddGrpcListener(std::move(options), *observed);
     if (port.ok()) {
       started_.push_back(fmt::format("gRPC {} API bind to: {}:{}", what, host, *port));
     }

@@ -70,6 +70,7 @@ class TorchServeListeners {
   torchserve::Apis& apis_;
   std::unique_ptr<torchserve::AccessLog> access_log_;
   std::vector<std::unique_ptr<torchserve::ObservedHandler>> handlers_;
+  std::vector<std::unique_ptr<torchserve::ObservedGrpcHandler>> grpc_handlers_;
   std::shared_ptr<net::TlsContext> tls_, grpc_tls_;
   std::vector<std::string> sockets_;  // files
   std::vector<std::string> started_;  // what LogStarted says

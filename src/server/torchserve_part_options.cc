@@ -61,15 +61,19 @@ Result<std::unique_ptr<store::UrlFetcher>> MakeFetcher(const TorchServeConfig& c
   return std::make_unique<store::UrlFetcher>(*std::move(policy), std::move(options));
 }
 
-torchserve::ApiOptions ApiOptionsOf(const TorchServeConfig& config) {
+torchserve::ApiOptions ApiOptionsOf(const TorchServeConfig& config, net::HttpHandler& v2_http,
+                                    net::GrpcHandler& v2_grpc) {
   torchserve::ApiOptions options;
+  options.v2_http = &v2_http;
+  options.v2_grpc = &v2_grpc;
   options.request_byte_size_max = config.max_request_size;
   options.open_inference_protocol = config.ts_open_inference_protocol;
   options.metrics_api = config.enable_metrics_api;
   return options;
 }
 
-torchserve::AccessOptions AccessOptionsOf(const TorchServeConfig& config) {
+torchserve::AccessOptions AccessOptionsOf(const ServerConfig& server) {
+  const TorchServeConfig& config = server.torchserve;
   torchserve::AccessOptions options;
   options.tokens = !config.disable_token_authorization;
   options.key_file = config.key_file;
@@ -79,6 +83,11 @@ torchserve::AccessOptions AccessOptionsOf(const TorchServeConfig& config) {
   options.cors = {.allowed_origin = config.cors_allowed_origin,
                   .allowed_methods = config.cors_allowed_methods,
                   .allowed_headers = config.cors_allowed_headers};
+  // No browser reaches a Unix socket.
+  options.browsers = {
+      .loopback = config.management_address.socket.empty() && config.management_address.loopback(),
+      .allowed_hosts = server.management_allowed_hosts,
+      .allowed_origin = config.cors_allowed_origin};
   return options;
 }
 

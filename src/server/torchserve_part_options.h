@@ -6,7 +6,7 @@
 
 #include "base/result.h"
 #include "repository/archive_limits.h"
-#include "server/torchserve_config.h"
+#include "server/server_config.h"
 #include "store/model_store.h"
 #include "store/url_fetcher.h"
 #include "store/workflows.h"
@@ -23,8 +23,9 @@ store::WorkflowsOptions WorkflowsOptionsOf(const TorchServeConfig& config,
                                            const repository::ArchiveLimits& archives);
 // With the keys of S3 that are in the environment.
 Result<std::unique_ptr<store::UrlFetcher>> MakeFetcher(const TorchServeConfig& config);
-torchserve::ApiOptions ApiOptionsOf(const TorchServeConfig& config);
-torchserve::AccessOptions AccessOptionsOf(const TorchServeConfig& config);
+torchserve::ApiOptions ApiOptionsOf(const TorchServeConfig& config, net::HttpHandler& v2_http,
+                                    net::GrpcHandler& v2_grpc);
+torchserve::AccessOptions AccessOptionsOf(const ServerConfig& server);
 // Reads metrics_config.
 Result<torchserve::MetricsOptions> MetricsOptionsOf(const TorchServeConfig& config);
 

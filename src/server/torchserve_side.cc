@@ -15,6 +15,7 @@
 #include "store/model_store.h"
 #include "store/snapshot.h"
 #include "store/url_fetcher.h"
+#include "store/worker_metrics.h"
 #include "store/workflows.h"
 #include "torchserve/access.h"
 #include "torchserve/apis.h"
@@ -56,10 +57,12 @@ class TorchServeSide::Impl {
         store_(made.store, parts.backends, parts.registry, parts.pool, fetcher_.get(), parts.clock),
         workflows_(WorkflowsOptionsOf(config_, made.store.archives), store_, parts.registry,
                    parts.pool, fetcher_.get(), parts.clock),
-        apis_(ApiOptionsOf(config_), parts.front_end, store_, workflows_, *access_, metrics_),
+        apis_(ApiOptionsOf(config_, parts.v2_http, parts.v2_grpc), parts.front_end, store_,
+              workflows_, *access_, metrics_),
         snapshots_(config_.log_location + "/config", PropertiesOf(config_)),
         clock_(parts.clock) {
     metrics_.SetOwnPage([&front_end = parts.front_end] { return front_end.MetricsPage(); });
+    parts.front_end.AddMetricSource(worker_metrics_);
     metrics_.SetWorkers([this] { return torchserve::LoadedWorkersOf(store_); });
     if (config_.autoscale) {
       autoscaler_.emplace(store::AutoscalerOptions(), scaling_, clock_);
@@ -126,6 +129,7 @@ class TorchServeSide::Impl {
   std::atomic<bool> loaded_{false};  // from here on changes are kept
   store::ModelStoreScaling scaling_{store_};
   std::optional<store::Autoscaler> autoscaler_;
+  const store::WorkerMetrics worker_metrics_{store_};
   std::optional<torchserve::HostMetrics> host_metrics_;
 };
 
@@ -140,8 +144,8 @@ Result<std::unique_ptr<TorchServeSide>> TorchServeSide::Create(const ServerConfi
   };
   HEADRACE_ASSIGN_OR_RETURN(made.metrics, MetricsOptionsOf(torchserve));
   HEADRACE_ASSIGN_OR_RETURN(made.fetcher, MakeFetcher(torchserve));
-  HEADRACE_ASSIGN_OR_RETURN(made.access,
-                            torchserve::Access::Create(AccessOptionsOf(torchserve), parts.clock));
+  HEADRACE_ASSIGN_OR_RETURN(made.access, torchserve::Access::Create(AccessOptionsOf(config),
+                                                                    parts.failures, parts.clock));
   auto impl = std::make_unique<Impl>(torchserve, std::move(made), parts);
   return std::unique_ptr<TorchServeSide>(new TorchServeSide(std::move(impl)));
 }

@@ -11,7 +11,10 @@
 #include "base/result.h"
 #include "engine/backend.h"
 #include "engine/registry.h"
+#include "frontend/failure_budget.h"
 #include "frontend/front_end.h"
+#include "net/grpc.h"
+#include "net/http.h"
 #include "server/server_config.h"
 #include "tensor/block_pool.h"
 
@@ -42,6 +45,10 @@ class TorchServeSide {
     torchserve::LogLines* log;  // null: no lines
     const Clock& clock;
     std::function<std::vector<torchserve::GpuFigures>()> gpus;  // null: there are none
+    frontend::FailureBudget& failures;
+    // Those of the v2 protocol, behind their gates.
+    net::HttpHandler& v2_http;
+    net::GrpcHandler& v2_grpc;
   };
 
   // `store`: what the store shares with the model manager; the rest of it is the configuration's.

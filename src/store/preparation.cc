@@ -187,17 +187,14 @@ StoreError Preparer::ReadContent(const Registration& registration, Preparation& 
       return Invalid(status);
     }
   }
-  if (!said.requirements_file.empty()) {
-    preparation.warnings.push_back(
-        fmt::format("'{}' is not installed: install what the handler needs into the environment "
-                    "that its workers run in",
-                    EscapeForLog(said.requirements_file, kShownByteSizeMax)));
-  }
   const std::string file = has_manifest ? said.config_file : kSettingsFile;
-  if (file.empty() || (!has_manifest && !fs::exists(fs::path(directory) / file, error))) {
-    return {};
+  if (!file.empty() && (has_manifest || fs::exists(fs::path(directory) / file, error))) {
+    if (StoreError unread = ReadSettings(directory, file, preparation.archive); !unread.ok()) {
+      return unread;
+    }
   }
-  return ReadSettings(directory, file, preparation.archive);
+  preparation.archive.requirements_file = said.requirements_file;
+  return {};
 }
 
 StoreError Preparer::Prepare(const Registration& registration, Preparation& preparation) const {

@@ -64,11 +64,13 @@ bool WriteAll(int fd, std::string_view text) {
 
 }  // namespace
 
-Access::Access(AccessOptions options, const Clock& clock)
-    : options_(std::move(options)), clock_(clock) {}
+Access::Access(AccessOptions options, frontend::FailureBudget& failures, const Clock& clock)
+    : options_(std::move(options)), failures_(failures), clock_(clock) {}
 
-Result<std::unique_ptr<Access>> Access::Create(AccessOptions options, const Clock& clock) {
-  auto access = std::make_unique<Access>(std::move(options), clock);
+Result<std::unique_ptr<Access>> Access::Create(AccessOptions options,
+                                               frontend::FailureBudget& failures,
+                                               const Clock& clock) {
+  auto access = std::make_unique<Access>(std::move(options), failures, clock);
   if (access->options_.tokens) {
     HEADRACE_ASSIGN_OR_RETURN(access->management_, access->NewKey(access->options_.token_lifetime));
     HEADRACE_ASSIGN_OR_RETURN(access->inference_, access->NewKey(access->options_.token_lifetime));
@@ -131,21 +133,26 @@ bool Access::Matches(const Key& key, std::string_view given) const {
   return EqualInConstantTime(key.text, given) && clock_.Now() < key.expires;
 }
 
-bool Access::Allows(Surface route, Surfaces listener,
-                    std::optional<std::string_view> authorization) const {
-  if (!options_.tokens || route == Surface::kMetrics) {
-    return true;
-  }
-  const std::optional<std::string_view> given = KeyIn(authorization);
-  if (!given) {
-    return false;
-  }
+bool Access::Opens(Surface route, Surfaces listener, std::string_view given) const {
   const std::lock_guard lock(mutex_);
   if (route == Surface::kManagement) {
-    return Matches(management_, *given);
+    return Matches(management_, given);
   }
   const bool shared = (listener & static_cast<Surfaces>(Surface::kManagement)) != 0;
-  return Matches(inference_, *given) || (shared && Matches(management_, *given));
+  return Matches(inference_, given) || (shared && Matches(management_, given));
+}
+
+AccessVerdict Access::Check(Surface route, Surfaces listener,
+                            std::optional<std::string_view> authorization,
+                            std::uint64_t peer) const {
+  if (!options_.tokens || route == Surface::kMetrics) {
+    return AccessVerdict::kOpen;
+  }
+  const std::optional<std::string_view> given = KeyIn(authorization);
+  if (given && Opens(route, listener, *given)) {
+    return AccessVerdict::kOpen;
+  }
+  return failures_.Charge(peer) ? AccessVerdict::kWrongToken : AccessVerdict::kTooManyFailures;
 }
 
 std::string_view Access::token_refusal() {
@@ -160,11 +167,15 @@ std::string_view Access::model_api_refusal() {
          "server with --enable-model-api, or with enable_model_api=true in config.properties";
 }
 
-Status Access::Renew(std::string_view type, std::optional<std::string_view> authorization) const {
+Status Access::Renew(std::string_view type, std::optional<std::string_view> authorization,
+                     std::uint64_t peer) const {
   const std::optional<std::string_view> given = KeyIn(authorization);
   const bool management = type == "management";
   if (!options_.tokens || !given || !EqualInConstantTime(api_.text, *given) ||
       (!management && type != "inference")) {
+    if (!failures_.Charge(peer)) {
+      return ResourceExhausted("{}", frontend::kTooManyFailures);
+    }
     return InvalidArgument(
         "Token Authentication failed. Token either incorrect, expired, or not provided correctly. "
         "It takes the API key of key_file.json, and type=management or type=inference");

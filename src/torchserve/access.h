@@ -12,6 +12,8 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "frontend/browser_rules.h"
+#include "frontend/failure_budget.h"
 #include "torchserve/api_route.h"
 
 namespace headrace::torchserve {
@@ -28,34 +30,48 @@ struct AccessOptions {
   Nanos token_lifetime = 60 * 60 * kSecond;  // token_expiration_min
   bool model_api = false;                    // enable_model_api
   CorsOptions cors = {};
+  frontend::BrowserRules browsers = {};  // of the management listener
 };
 
 // Which listener a request came on: an or of Surface's values.
 using Surfaces = std::uint8_t;
 
+enum class AccessVerdict : std::uint8_t { kOpen, kWrongToken, kTooManyFailures };
+
 // Thread-safe.
 class Access {
  public:
-  // Makes the three keys and writes the file. UNAVAILABLE says why it cannot be written.
-  static Result<std::unique_ptr<Access>> Create(AccessOptions options, const Clock& clock);
+  // Makes the three keys and writes the file. UNAVAILABLE says why it cannot be written. `failures`
+  // and `clock` are borrowed.
+  static Result<std::unique_ptr<Access>> Create(AccessOptions options,
+                                                frontend::FailureBudget& failures,
+                                                const Clock& clock);
   // Without tokens: everybody may call.
-  Access(AccessOptions options, const Clock& clock);
+  Access(AccessOptions options, frontend::FailureBudget& failures, const Clock& clock);
   // Removes the file, if it is still the one that this object wrote.
   ~Access();
 
   // Whether a request with this Authorization header (gRPC: that metadata) may use a route of
   // `route` on a listener that is `listener`. The metrics surface is open. A management key opens
-  // the inference routes of a shared listener too, never the other way round.
-  bool Allows(Surface route, Surfaces listener,
-              std::optional<std::string_view> authorization) const;
+  // the inference routes of a shared listener too, never the other way round. A wrong token is
+  // counted as a failure of the host `peer`.
+  AccessVerdict Check(Surface route, Surfaces listener,
+                      std::optional<std::string_view> authorization, std::uint64_t peer) const;
+  // Whether the request may come from a browser, whose page is of another server: PERMISSION_DENIED
+  // says why not. Requests to the management listener's routes are asked for it.
+  Status CheckBrowser(const net::HttpRequestHead& head) const {
+    return frontend::CheckBrowser(options_.browsers, head);
+  }
   // The text of the refusal: 400 InvalidKeyException, gRPC PERMISSION_DENIED. The same whatever was
   // wrong.
   static std::string_view token_refusal();
 
   // GET /token?type=...: makes the key of `type` ("management", "inference") anew and writes the
-  // file. INVALID_ARGUMENT: not the API key, or no such type; UNAVAILABLE: the file cannot be
-  // written, and the old key holds. Writes a file of some hundred bytes.
-  Status Renew(std::string_view type, std::optional<std::string_view> authorization) const;
+  // file. INVALID_ARGUMENT: not the API key, or no such type; RESOURCE_EXHAUSTED: the same, of a
+  // host that has failed too often; UNAVAILABLE: the file cannot be written, and the old key holds.
+  // Writes a file of some hundred bytes.
+  Status Renew(std::string_view type, std::optional<std::string_view> authorization,
+               std::uint64_t peer) const;
 
   // Whether models may be registered and unregistered; the text of the refusal: 405
   // MethodNotAllowedException, gRPC PERMISSION_DENIED.
@@ -76,7 +92,10 @@ class Access {
   Status WriteFile(const Key& management, const Key& inference) const;
   bool Matches(const Key& key, std::string_view given) const;
 
+  bool Opens(Surface route, Surfaces listener, std::string_view given) const;
+
   const AccessOptions options_;
+  frontend::FailureBudget& failures_;
   const Clock& clock_;
   mutable std::mutex mutex_;  // guards the keys
   mutable Key management_, inference_;

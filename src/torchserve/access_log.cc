@@ -38,4 +38,14 @@ void AccessLog::OnAnswer(const net::HttpExchange& exchange, int status) {
                            (clock_.Now() - exchange.begun()) / kMillisecond));
 }
 
+void AccessLog::OnEnd(const net::GrpcCall& call, StatusCode code) {
+  std::string_view method = call.head().path;
+  method.remove_prefix(method.starts_with('/') ? 1 : 0);
+  const std::string_view shown = method.substr(0, kTargetByteSizeMax);
+  lines_.Write(LogName::kAccess, LogLevel::kInfo, {},
+               fmt::format("{} \"gRPC {}{} HTTP/2.0\" {} {}", PeerText(call.peer()), shown,
+                           shown.size() < method.size() ? "..." : "", static_cast<int>(code),
+                           (clock_.Now() - call.begun()) / kMillisecond));
+}
+
 }  // namespace headrace::torchserve

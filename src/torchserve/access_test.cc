@@ -32,9 +32,13 @@ class AccessTest : public testing::Test {
   }
 
   std::unique_ptr<Access> Make() {
-    auto access = Access::Create(options_, clock_);
+    auto access = Access::Create(options_, failures_, clock_);
     EXPECT_TRUE(access.ok()) << access.status().message();
     return access.ok() ? *std::move(access) : nullptr;
+  }
+  static bool Allows(const Access& access, Surface route, Surfaces listener,
+                     std::optional<std::string_view> authorization) {
+    return access.Check(route, listener, authorization, kPeer) == AccessVerdict::kOpen;
   }
   std::string FileText() const {
     std::stringstream text;
@@ -51,8 +55,11 @@ class AccessTest : public testing::Test {
   }
 
   std::string directory_;
+  static constexpr std::uint64_t kPeer = 7;
+
   AccessOptions options_;
   FakeClock clock_;
+  frontend::FailureBudget failures_{20, clock_};
 };
 
 TEST_F(AccessTest, File_IsForItsOwnerAlone_AndHasThreeLongKeys) {
@@ -90,7 +97,7 @@ TEST_F(AccessTest, File_GoesWithItsOwner_UnlessItIsAnothersByThen) {
 
 TEST_F(AccessTest, Create_SaysWhatToDo_WhenTheFileCannotBeWritten) {
   options_.key_file = directory_ + "/missing/key_file.json";
-  const auto access = Access::Create(options_, clock_);
+  const auto access = Access::Create(options_, failures_, clock_);
   ASSERT_FALSE(access.ok());
   EXPECT_THAT(access.status().message(), HasSubstr("--disable-token-auth"));
 }
@@ -98,35 +105,35 @@ TEST_F(AccessTest, Create_SaysWhatToDo_WhenTheFileCannotBeWritten) {
 TEST_F(AccessTest, Allows_EachKeyForItsOwnListener) {
   const auto access = Make();
   const std::string inference = Bearer("inference"), management = Bearer("management");
-  EXPECT_TRUE(access->Allows(Surface::kInference, kInference, inference));
-  EXPECT_FALSE(access->Allows(Surface::kInference, kInference, management));
-  EXPECT_TRUE(access->Allows(Surface::kManagement, kManagement, management));
-  EXPECT_FALSE(access->Allows(Surface::kManagement, kManagement, inference));
-  EXPECT_FALSE(access->Allows(Surface::kManagement, kManagement, Bearer("API")));
-  EXPECT_TRUE(access->Allows(Surface::kMetrics, 4, std::nullopt));
+  EXPECT_TRUE(Allows(*access, Surface::kInference, kInference, inference));
+  EXPECT_FALSE(Allows(*access, Surface::kInference, kInference, management));
+  EXPECT_TRUE(Allows(*access, Surface::kManagement, kManagement, management));
+  EXPECT_FALSE(Allows(*access, Surface::kManagement, kManagement, inference));
+  EXPECT_FALSE(Allows(*access, Surface::kManagement, kManagement, Bearer("API")));
+  EXPECT_TRUE(Allows(*access, Surface::kMetrics, 4, std::nullopt));
 }
 
 TEST_F(AccessTest, Allows_TheStrongerKeyForInference_OnASharedListener) {
   const auto access = Make();
   const Surfaces both = kInference | kManagement;
-  EXPECT_TRUE(access->Allows(Surface::kInference, both, Bearer("inference")));
-  EXPECT_TRUE(access->Allows(Surface::kInference, both, Bearer("management")));
-  EXPECT_TRUE(access->Allows(Surface::kManagement, both, Bearer("management")));
-  EXPECT_FALSE(access->Allows(Surface::kManagement, both, Bearer("inference")));
+  EXPECT_TRUE(Allows(*access, Surface::kInference, both, Bearer("inference")));
+  EXPECT_TRUE(Allows(*access, Surface::kInference, both, Bearer("management")));
+  EXPECT_TRUE(Allows(*access, Surface::kManagement, both, Bearer("management")));
+  EXPECT_FALSE(Allows(*access, Surface::kManagement, both, Bearer("inference")));
 }
 
 TEST_F(AccessTest, Allows_NothingElse) {
   const auto access = Make();
   const std::string good = Bearer("inference");
-  EXPECT_FALSE(access->Allows(Surface::kInference, kInference, std::nullopt));
+  EXPECT_FALSE(Allows(*access, Surface::kInference, kInference, std::nullopt));
   for (const std::string& wrong :
        {std::string(), std::string("Bearer"), std::string("Bearer "), good.substr(7), good + "x",
         good.substr(0, good.size() - 1), "Basic " + good.substr(7), "Bearer  " + good.substr(7),
         std::string("Bearer null")}) {
-    EXPECT_FALSE(access->Allows(Surface::kInference, kInference, wrong)) << wrong;
+    EXPECT_FALSE(Allows(*access, Surface::kInference, kInference, wrong)) << wrong;
   }
   // The scheme's spelling is free (RFC 9110, 11.1).
-  EXPECT_TRUE(access->Allows(Surface::kInference, kInference, "bearer " + good.substr(7)));
+  EXPECT_TRUE(Allows(*access, Surface::kInference, kInference, "bearer " + good.substr(7)));
 }
 
 TEST_F(AccessTest, Allows_NoKeyThatHasExpired) {
@@ -134,9 +141,9 @@ TEST_F(AccessTest, Allows_NoKeyThatHasExpired) {
   const auto access = Make();
   const std::string key = Bearer("inference");
   clock_.Advance(30 * kSecond - 1);
-  EXPECT_TRUE(access->Allows(Surface::kInference, kInference, key));
+  EXPECT_TRUE(Allows(*access, Surface::kInference, kInference, key));
   clock_.Advance(1);
-  EXPECT_FALSE(access->Allows(Surface::kInference, kInference, key));
+  EXPECT_FALSE(Allows(*access, Surface::kInference, kInference, key));
 }
 
 TEST_F(AccessTest, Renew_ReplacesOneKey) {
@@ -144,34 +151,52 @@ TEST_F(AccessTest, Renew_ReplacesOneKey) {
   const auto access = Make();
   const std::string old = Bearer("inference"), management = Bearer("management");
   clock_.Advance(20 * kSecond);
-  ASSERT_TRUE(access->Renew("inference", Bearer("API")).ok());
+  ASSERT_TRUE(access->Renew("inference", Bearer("API"), kPeer).ok());
   const std::string renewed = Bearer("inference");
   EXPECT_NE(renewed, old);
   EXPECT_EQ(Bearer("management"), management);
-  EXPECT_FALSE(access->Allows(Surface::kInference, kInference, old));
+  EXPECT_FALSE(Allows(*access, Surface::kInference, kInference, old));
   clock_.Advance(20 * kSecond);
-  EXPECT_TRUE(access->Allows(Surface::kInference, kInference, renewed));
-  EXPECT_FALSE(access->Allows(Surface::kManagement, kManagement, management));
-  ASSERT_TRUE(access->Renew("management", Bearer("API")).ok());
-  EXPECT_TRUE(access->Allows(Surface::kManagement, kManagement, Bearer("management")));
+  EXPECT_TRUE(Allows(*access, Surface::kInference, kInference, renewed));
+  EXPECT_FALSE(Allows(*access, Surface::kManagement, kManagement, management));
+  ASSERT_TRUE(access->Renew("management", Bearer("API"), kPeer).ok());
+  EXPECT_TRUE(Allows(*access, Surface::kManagement, kManagement, Bearer("management")));
 }
 
 TEST_F(AccessTest, Renew_TakesTheApiKeyAlone) {
   const auto access = Make();
   const std::string before = FileText();
-  EXPECT_FALSE(access->Renew("inference", Bearer("management")).ok());
-  EXPECT_FALSE(access->Renew("inference", std::nullopt).ok());
-  EXPECT_FALSE(access->Renew("API", Bearer("API")).ok());
-  EXPECT_FALSE(access->Renew("", Bearer("API")).ok());
+  EXPECT_FALSE(access->Renew("inference", Bearer("management"), kPeer).ok());
+  EXPECT_FALSE(access->Renew("inference", std::nullopt, kPeer).ok());
+  EXPECT_FALSE(access->Renew("API", Bearer("API"), kPeer).ok());
+  EXPECT_FALSE(access->Renew("", Bearer("API"), kPeer).ok());
   EXPECT_EQ(FileText(), before);
 }
 
 TEST_F(AccessTest, WithoutTokens_EverybodyMayCall_AndThereIsNoFile) {
   options_.tokens = false;
   const auto access = Make();
-  EXPECT_TRUE(access->Allows(Surface::kManagement, kManagement, std::nullopt));
+  EXPECT_TRUE(Allows(*access, Surface::kManagement, kManagement, std::nullopt));
   EXPECT_NE(::access(options_.key_file.c_str(), F_OK), 0);
-  EXPECT_FALSE(access->Renew("inference", "Bearer x").ok());
+  EXPECT_FALSE(access->Renew("inference", "Bearer x", kPeer).ok());
+}
+
+TEST_F(AccessTest, WrongTokens_OfOneHostAreHeldBack_AndTheRightOneIsNot) {
+  const auto access = Make();
+  const std::string good = Bearer("inference");
+  const auto check = [&](std::optional<std::string_view> key, std::uint64_t peer) {
+    return access->Check(Surface::kInference, kInference, key, peer);
+  };
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(check(i % 2 == 0 ? std::optional<std::string_view>("Bearer x") : std::nullopt, 1),
+              AccessVerdict::kWrongToken);
+  }
+  EXPECT_EQ(check("Bearer x", 1), AccessVerdict::kTooManyFailures);
+  EXPECT_EQ(check(good, 1), AccessVerdict::kOpen);
+  EXPECT_EQ(check("Bearer x", 2), AccessVerdict::kWrongToken);
+  EXPECT_EQ(access->Renew("inference", "Bearer x", 1).code(), StatusCode::kResourceExhausted);
+  clock_.Advance(kSecond);
+  EXPECT_EQ(check("Bearer x", 1), AccessVerdict::kWrongToken);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "frontend/failure_budget.h"
 #include "frontend/prediction_answer.h"
 #include "frontend/prediction_request.h"
 #include "frontend/replies.h"
@@ -101,6 +102,12 @@ frontend::TorchServeError MethodNotAllowed() {
   return {.code = 405,
           .type = "MethodNotAllowedException",
           .message = "Requested method is not allowed, please refer to API document."};
+}
+
+frontend::TorchServeError TooManyFailures() {
+  return {.code = 429,
+          .type = "TooManyRequestsException",
+          .message = std::string(frontend::kTooManyFailures)};
 }
 
 }  // namespace headrace::torchserve

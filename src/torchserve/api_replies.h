@@ -29,6 +29,8 @@ void RefuseRequest(const ApiCall& call, const frontend::TorchServeError& error);
 
 frontend::TorchServeError ResourceNotFound();
 frontend::TorchServeError MethodNotAllowed();
+// 429: of a host that has come with wrong tokens too often.
+frontend::TorchServeError TooManyFailures();
 
 }  // namespace headrace::torchserve
 

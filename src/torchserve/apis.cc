@@ -45,12 +45,13 @@ class Apis::Impl {
       : options_(std::move(options)),
         api_{options_, store, workflows, access, metrics},
         grpc_inference_(GrpcTables(options_), api_, front_end.services(),
-                        &front_end.grpc_handler()),
+                        options_.v2_grpc != nullptr ? options_.v2_grpc : &front_end.grpc_handler()),
         grpc_management_({GrpcManagementMethods()}, api_, front_end.services(), nullptr) {
     const auto tables = Tables(options_);
+    net::HttpHandler& v2 = options_.v2_http != nullptr ? *options_.v2_http : front_end.v2_handler();
     for (Surfaces surfaces = 1; surfaces <= kAllSurfaces; ++surfaces) {
-      handlers_[surfaces] = std::make_unique<SurfaceHandler>(
-          surfaces, tables, api_, front_end.services(), front_end.v2_handler());
+      handlers_[surfaces] =
+          std::make_unique<SurfaceHandler>(surfaces, tables, api_, front_end.services(), v2);
     }
   }
 

@@ -25,6 +25,10 @@ struct ApiOptions {
   bool open_inference_protocol = false;             // ts_open_inference_protocol
   bool metrics_api = true;                          // enable_metrics_api
   std::string version = "0.12.0";                   // that descriptions and metadata tell
+  // Who takes what is the v2 protocol's, with the gates that guard it; null: the front end itself.
+  // Borrowed.
+  net::HttpHandler* v2_http = nullptr;
+  net::GrpcHandler* v2_grpc = nullptr;
 };
 
 // The handlers of all listeners. Thread-safe.

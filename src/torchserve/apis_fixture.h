@@ -34,7 +34,7 @@ class ApisFixture : public frontend::FrontEndWithFakes {
  protected:
   explicit ApisFixture(ApiOptions options = {}, AccessOptions access = {.tokens = false})
       : FrontEndWithFakes({}),
-        access_(std::move(access), Clock::Real()),
+        access_(std::move(access), failures_, Clock::Real()),
         store_({}, backends_, registry_, pool_, nullptr, Clock::Real()),
         metrics_({.hostname = "h"}, registry_, nullptr, Clock::Real()),
         apis_(std::move(options), front_end_, store_, Unused<store::Workflows>(), access_,
@@ -89,6 +89,7 @@ class ApisFixture : public frontend::FrontEndWithFakes {
   alignas(16) char unused_[16] = {};
 
  protected:
+  frontend::FailureBudget failures_{0, Clock::Real()};
   Access access_;
   store::ModelStore store_;
   Metrics metrics_;

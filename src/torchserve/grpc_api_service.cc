@@ -47,8 +47,12 @@ net::GrpcCallPlan GrpcApiService::OnCall(const net::GrpcRequestHead& head) {
   });
   const GrpcMethod* const method = found == methods_.end() ? nullptr : *found;
   const Surface surface = method == nullptr ? surface_ : method->surface;
-  if (!api_.access.Allows(surface, static_cast<Surfaces>(surface_), head.Header("authorization"))) {
-    plan.refusal = PermissionDenied("{}", Access::token_refusal());
+  const AccessVerdict verdict = api_.access.Check(surface, static_cast<Surfaces>(surface_),
+                                                  head.Header("authorization"), head.peer);
+  if (verdict != AccessVerdict::kOpen) {
+    plan.refusal = verdict == AccessVerdict::kWrongToken
+                       ? PermissionDenied("{}", Access::token_refusal())
+                       : ResourceExhausted("{}", frontend::kTooManyFailures);
     return plan;
   }
   if (method == nullptr) {

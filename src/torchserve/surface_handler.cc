@@ -102,10 +102,22 @@ SurfaceHandler::Destination SurfaceHandler::Find(const net::HttpRequestHead& hea
   const auto authorization = head.HeaderCount("Authorization") == 1
                                  ? head.Header("Authorization")
                                  : std::optional<std::string_view>();
-  if (!api_.access.Allows(SurfaceOf(found.route), surfaces_, authorization)) {
-    return {.error = frontend::TorchServeError{.code = 400,
-                                               .type = "InvalidKeyException",
-                                               .message = std::string(Access::token_refusal())}};
+  const Surface surface = SurfaceOf(found.route);
+  switch (api_.access.Check(surface, surfaces_, authorization, head.peer)) {
+    case AccessVerdict::kOpen:
+      break;
+    case AccessVerdict::kWrongToken:
+      return {.error = frontend::TorchServeError{.code = 400,
+                                                 .type = "InvalidKeyException",
+                                                 .message = std::string(Access::token_refusal())}};
+    case AccessVerdict::kTooManyFailures:
+      return {.error = TooManyFailures()};
+  }
+  if (surface == Surface::kManagement) {
+    if (const Status browser = api_.access.CheckBrowser(head); !browser.ok()) {
+      return {.error = frontend::TorchServeError{
+                  .code = 403, .type = "ForbiddenException", .message = browser.message()}};
+    }
   }
   const bool offers_v2 = Contains(surfaces_, Surface::kInference);
   if (found.route != nullptr && !(found.route->handlers_only && IsNoHandler(path[2], models))) {

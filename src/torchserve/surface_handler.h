@@ -17,8 +17,9 @@ namespace headrace::torchserve {
 
 // A request meets, in this order (contracts, TorchServe 1.1): preflights of browsers, descriptions
 // and the route that makes tokens, which need none; the token of the surface that its route belongs
-// to (that of the listener's first surface, where there is no such route); its method; its route;
-// the v2 protocol's routes, on listeners of the inference API; 404. On a listener that is several
+// to (that of the listener's first surface, where there is no such route); on routes of the
+// management API, whether a browser's page of another server sends it; its method; its route; the
+// v2 protocol's routes, on listeners of the inference API; 404. On a listener that is several
 // surfaces the routes of inference come first, but take only what is theirs.
 //
 // A body that is too large is refused by its head, with 413 and no text, as TorchServe does.

@@ -116,5 +116,25 @@ TEST_F(CorsTest, Preflight_IsAnsweredWhateverItsRoute) {
   EXPECT_EQ(client.Exchange("OPTIONS", "/models").status, 405);
 }
 
+TEST_F(SurfaceTest, Management_TakesNothingFromPagesOfOtherServers) {
+  ServeHandler("echo");
+  auto client = Connect(management_port_);
+  EXPECT_EQ(client.Exchange("GET", "/models").status, 200);
+  for (const char* headers : {"Origin: https://evil.example\r\n", "Origin: null\r\n"}) {
+    for (const char* path : {"/models", "/nowhere", "/models?url=a.mar"}) {
+      auto page = Connect(management_port_);
+      const auto answer = page.Exchange("POST", path, {}, headers);
+      EXPECT_EQ(answer.status, 403) << path;
+      EXPECT_THAT(answer.body, HasSubstr("another origin"));
+    }
+  }
+  // Where both are one listener, predictions stay open.
+  auto shared = Connect(shared_port_);
+  EXPECT_EQ(
+      shared.Exchange("POST", "/predictions/echo", "x", "Origin: https://evil.example\r\n").status,
+      200);
+  EXPECT_EQ(shared.Exchange("GET", "/models", {}, "Origin: https://evil.example\r\n").status, 403);
+}
+
 }  // namespace
 }  // namespace headrace::torchserve

@@ -2,6 +2,7 @@
 #include "frontend/replies.h"
 #include "frontend/torchserve_error.h"
 #include "torchserve/access.h"
+#include "torchserve/api_replies.h"
 #include "torchserve/api_route.h"
 
 namespace headrace::torchserve {
@@ -16,9 +17,14 @@ void Renew(ApiCall& call) {
       type = value;
     }
   }
-  const Status renewed = call.api.access.Renew(type, call.exchange->head().Header("authorization"));
+  const Status renewed = call.api.access.Renew(type, call.exchange->head().Header("authorization"),
+                                               call.exchange->peer());
   if (renewed.ok()) {
     frontend::ReplyJson(*call.exchange, "{}\n");
+    return;
+  }
+  if (renewed.code() == StatusCode::kResourceExhausted) {
+    ReplyError(*call.exchange, TooManyFailures());
     return;
   }
   const bool refused = renewed.code() == StatusCode::kInvalidArgument;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/checked_math.h"
+#include "base/log.h"
 #include "base/thread.h"
 #include "worker/environment.h"
 #include "worker/json_messages.h"
@@ -32,6 +33,44 @@ std::optional<Nanos> OwnLimit(const ModelFacts& facts, const std::string& name) 
                                             : std::nullopt;
 }
 
+// What the model wants beside the packages of its interpreter; null: nothing, or nothing is
+// installed, which is said.
+std::unique_ptr<OwnEnvironment> OwnEnvironmentOf(const WorkerCommon& common,
+                                                 const engine::LoadSpec& spec,
+                                                 const ModelFacts& facts, const Interpreter& base) {
+  const std::string requirements = Named(facts.parameters, "requirements_file");
+  const bool own = Named(facts.parameters, "own_environment") == "true";
+  if (common.contract != "handler" || (requirements.empty() && !own)) {
+    return nullptr;
+  }
+  OwnEnvironmentOptions options;
+  options.label = fmt::format("model '{}' version {}", spec.model_name, spec.version);
+  if (!common.options.install_requirements) {
+    const std::string what = requirements.empty() ? "useVenv" : EscapeForLog(requirements, 128);
+    HEADRACE_LOG_WARNING(
+        "{}: '{}' is not installed: install what the handler needs into the environment that its "
+        "workers run in, or allow it with install_py_dep_per_model=true "
+        "(--backend-config=handler,install-requirements=on)",
+        options.label, what);
+    return nullptr;
+  }
+  options.base = base;
+  if (!requirements.empty()) {
+    options.requirements_file =
+        fmt::format("{}/{}/{}", spec.model_directory, spec.version, requirements);
+  }
+  std::vector<std::string> also = InstallerVariables(environ);
+  also.insert(also.end(), common.options.environment.begin(), common.options.environment.end());
+  options.environment = ChosenEnvironment(environ, also);
+  for (const auto& [name, value] : base.environment) {
+    options.environment[name] = value;
+  }
+  options.confinement = common.options.confinement;
+  options.confinement.no_network = false;
+  options.timeout = common.options.install_timeout;
+  return std::make_unique<OwnEnvironment>(std::move(options));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PythonModel>> PythonModel::Create(std::shared_ptr<const WorkerCommon> common,
@@ -46,13 +85,17 @@ Result<std::unique_ptr<PythonModel>> PythonModel::Create(std::shared_ptr<const W
            .default_interpreter = common->options.interpreter,
            .model_directory = spec.model_directory,
            .path = Named(environment, "PATH")}));
+  auto own = OwnEnvironmentOf(*common, spec, facts, interpreter);
   return std::unique_ptr<PythonModel>(
-      new PythonModel(std::move(common), std::move(spec), std::move(interpreter)));
+      new PythonModel(std::move(common), std::move(spec), std::move(interpreter), std::move(own)));
 }
 
 PythonModel::PythonModel(std::shared_ptr<const WorkerCommon> common, engine::LoadSpec spec,
-                         Interpreter interpreter)
-    : common_(std::move(common)), interpreter_(std::move(interpreter)), spec_(std::move(spec)) {}
+                         Interpreter interpreter, std::unique_ptr<OwnEnvironment> own)
+    : common_(std::move(common)),
+      interpreter_(std::move(interpreter)),
+      own_(std::move(own)),
+      spec_(std::move(spec)) {}
 
 void PythonModel::SetFinalConfig(std::string config_json) {
   spec_.config_json = std::move(config_json);
@@ -62,15 +105,19 @@ bool PythonModel::IsDebugged(const engine::InstancePlacement& placement) const {
   return spec_.model_name == common_->debug_model && placement.name.ends_with("_0");
 }
 
-KeeperOptions PythonModel::Worker(const engine::InstancePlacement& placement,
-                                  const ModelFacts& facts, MessageType question) const {
+Result<KeeperOptions> PythonModel::Worker(const engine::InstancePlacement& placement,
+                                          const ModelFacts& facts, MessageType question) const {
+  Interpreter interpreter = interpreter_;
+  if (own_ != nullptr) {
+    HEADRACE_ASSIGN_OR_RETURN(interpreter, own_->Get());
+  }
   KeeperOptions options;
   options.label = fmt::format("model '{}' version {}, instance '{}'", spec_.model_name,
                               spec_.version, placement.name);
   const WorkerOptions& common = common_->options;
-  options.process.arguments = {interpreter_.program, common_->main_file};
+  options.process.arguments = {interpreter.program, common_->main_file};
   options.process.environment = ChosenEnvironment(environ, common.environment);
-  for (const auto& [name, value] : interpreter_.environment) {
+  for (const auto& [name, value] : interpreter.environment) {
     options.process.environment[name] = value;
   }
   // The engine has bound the thread that creates an instance to the instance's cores.
@@ -133,8 +180,10 @@ Status PythonModel::CompleteConfig() {
   HEADRACE_ASSIGN_OR_RETURN(const ModelFacts facts, ReadModelFacts(spec_.config_json));
   engine::InstancePlacement placement;
   placement.name = spec_.model_name + "_auto_complete";
+  HEADRACE_ASSIGN_OR_RETURN(KeeperOptions options,
+                            Worker(placement, facts, MessageType::kCompleteConfig));
   HEADRACE_ASSIGN_OR_RETURN(const std::unique_ptr<Keeper> keeper,
-                            Keeper::Start(Worker(placement, facts, MessageType::kCompleteConfig)));
+                            Keeper::Start(std::move(options)));
   std::string answer = keeper->answer();
   const std::size_t size = answer.size();
   answer.resize(size + protocol::JsonCursor::kPadding);
@@ -149,7 +198,7 @@ Status PythonModel::CompleteConfig() {
 Result<std::unique_ptr<engine::Instance>> PythonModel::CreateInstance(
     const engine::InstancePlacement& placement) {
   HEADRACE_ASSIGN_OR_RETURN(ModelFacts facts, ReadModelFacts(spec_.config_json));
-  KeeperOptions options = Worker(placement, facts, MessageType::kLoad);
+  HEADRACE_ASSIGN_OR_RETURN(KeeperOptions options, Worker(placement, facts, MessageType::kLoad));
   std::string label = options.label;
   const Nanos response_timeout =
       IsDebugged(placement)

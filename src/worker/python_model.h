@@ -8,6 +8,7 @@
 #include "engine/backend.h"
 #include "worker/keeper.h"
 #include "worker/model_facts.h"
+#include "worker/own_environment.h"
 #include "worker/python_backend.h"
 
 namespace headrace::worker {
@@ -28,18 +29,20 @@ class PythonModel final : public engine::LoadedModel {
   bool ParallelInstanceLoading() const override { return true; }
 
  private:
-  // A worker for `placement`, whose first question is `question`.
-  KeeperOptions Worker(const engine::InstancePlacement& placement, const ModelFacts& facts,
-                       MessageType question) const;
+  // A worker for `placement`, whose first question is `question`. Blocks for as long as installing
+  // takes where the first worker of a model needs it.
+  Result<KeeperOptions> Worker(const engine::InstancePlacement& placement, const ModelFacts& facts,
+                               MessageType question) const;
 
   // Whether its worker keeps the server's terminal (--debug-model): the first one of the model's.
   bool IsDebugged(const engine::InstancePlacement& placement) const;
 
   PythonModel(std::shared_ptr<const WorkerCommon> common, engine::LoadSpec spec,
-              Interpreter interpreter);
+              Interpreter interpreter, std::unique_ptr<OwnEnvironment> own);
 
   const std::shared_ptr<const WorkerCommon> common_;
   const Interpreter interpreter_;
+  const std::unique_ptr<OwnEnvironment> own_;  // in place of it; null: none
   engine::LoadSpec spec_;
 };
 

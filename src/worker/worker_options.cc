@@ -145,6 +145,13 @@ const std::map<std::string, Setter, std::less<>>& Setters() {
          options.confinement.no_network = !network;
          return OkStatus();
        }},
+      {"install-requirements",
+       [](WorkerOptions& options, std::string_view key, const std::string& value) {
+         HEADRACE_ASSIGN_OR_RETURN(options.install_requirements, ParseSwitch(key, value));
+         return OkStatus();
+       }},
+      {"install-timeout-seconds",
+       Seconds([](WorkerOptions& options, Nanos time) { options.install_timeout = time; }, 1)},
       {"environment",
        [](WorkerOptions& options, std::string_view key, const std::string& value) {
          HEADRACE_ASSIGN_OR_RETURN(options.environment, ParseNames(key, value));

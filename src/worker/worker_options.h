@@ -31,6 +31,10 @@ struct WorkerOptions {
   // `environment`: names of variables, with commas or semicolons between them, that workers get
   // besides those of worker/environment.h.
   std::vector<std::string> environment{};
+  // `install-requirements` (on, off): handlers get an environment of their own with what their
+  // archive's requirementsFile names (worker/own_environment.h); `install-timeout-seconds`.
+  bool install_requirements = false;
+  Nanos install_timeout = 600 * kSecond;
 };
 
 struct ParsedWorkerOptions {

@@ -2,10 +2,14 @@
 
 import json
 import os
+import random
 import stat
+import statistics
+import time
 
+import grpc
 import pytest
-from harness import raw_http, torchserve_program
+from harness import prometheus, raw_http, torchserve_program, wait
 
 INFERENCE = (
     ("GET", "/ping"),
@@ -37,9 +41,11 @@ MANAGEMENT = (
 
 @pytest.fixture(name="server", scope="module")
 def _server(tmp_path_factory):
-    """With tokens, and with the model API: nothing but the tokens keeps anybody out."""
+    """With tokens, and with the model API: nothing but the tokens keeps anybody out, however often he asks."""
     work, store = tmp_path_factory.mktemp("tokens"), tmp_path_factory.mktemp("store")
-    with torchserve_program.TorchServeProgram(store, work, "--ncs", "--enable-model-api") as running:
+    with torchserve_program.TorchServeProgram(
+        store, work, "--ncs", "--enable-model-api", key_failures_per_second=0
+    ) as running:
         yield running
         assert running.alive(), running.output()
         assert running.stop() == 0, running.output()
@@ -62,7 +68,7 @@ def _places(server):
 def _ask(place, method, target, headers=b"", body_size=None):
     length = b"" if body_size is None else b"Content-Length: %d\r\n" % body_size
     with raw_http.Connection(place) as connection:
-        connection.send(b"%s %s HTTP/1.1\r\nHost: x\r\n%s%s\r\n" % (method.encode(), target.encode(), headers, length))
+        connection.send(b"%s %s HTTP/1.1\r\nHost: localhost\r\n%s%s\r\n" % (method.encode(), target.encode(), headers, length))
         return connection.read()
 
 
@@ -123,6 +129,69 @@ def test_another_spelling_of_a_path_opens_nothing(server):
                        "//models", "/./models", "/MODELS", "/models/", "/x/../models"):  # fmt: skip
             for headers in (b"", b"X-HTTP-Method-Override: OPTIONS\r\n"):
                 assert _refused(_ask(place, "GET", target, headers)), target
+
+
+@pytest.mark.row(131)
+def test_the_time_of_a_refusal_tells_nothing_of_the_token(server):
+    """10,000 wrong tokens that share 0 to all of their first characters with the right one, in no order: the time of the
+    answer has no slope over the number of those. (A comparison that stops early would be seen where it is made:
+    src/base/constant_time_test.cc.)"""
+    place, kind, _ = _places(server)[0]
+    key = server.keys()[kind]
+    shared = [i % len(key) for i in range(10_000)]
+    random.Random(131).shuffle(shared)
+    times = {}
+    for begin in range(0, len(shared), 500):
+        with raw_http.Connection(place) as connection:
+            for count in shared[begin : begin + 500]:
+                wrong = key[:count] + "".join("A" if c != "A" else "B" for c in key[count:])
+                request = f"GET /ping HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {wrong}\r\n\r\n".encode()
+                start = time.perf_counter()
+                connection.send(request)
+                response = connection.read()
+                times.setdefault(count, []).append(time.perf_counter() - start)
+                assert _refused(response)
+    medians = [statistics.median(times[count]) for count in sorted(times)]
+    slope, _ = statistics.linear_regression(sorted(times), medians)
+    assert abs(slope) * len(key) < statistics.median(medians) / 4, (slope, medians)
+
+
+def _pipelined(place, count, headers):
+    """The statuses of so many requests at once, and the last answer of each."""
+    with raw_http.Connection(place) as connection:
+        connection.send((b"GET /ping HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n") * count)
+        responses = [connection.read() for _ in range(count)]
+    return [response.status for response in responses], {response.status: response for response in responses}
+
+
+@pytest.mark.row(131)
+def test_a_host_with_many_wrong_tokens_has_to_wait(tmp_path_factory):
+    work, store = tmp_path_factory.mktemp("failures"), tmp_path_factory.mktemp("store")
+    with torchserve_program.TorchServeProgram(store, work, "--ncs") as server:
+        for place, kind, _ in _places(server):
+            statuses, answers = _pipelined(place, 200, b"Authorization: Bearer wrong\r\n")
+            assert 429 in statuses and set(statuses) <= {400, 429}, statuses
+            assert kind == "management" or statuses[:20] == [400] * 20, "those that are not too many"
+            assert answers[429].headers["retry-after"] == "1"
+            assert answers[429].json()["type"] == "TooManyRequestsException"
+            # Nobody is locked out by others of his address: the right token opens at once.
+            right = b"Authorization: Bearer %s\r\n" % server.keys()[kind].encode()
+            assert _ask(place, "GET", "/ping" if kind == "inference" else "/models", right).status == 200
+            # A large body's head alone is enough to be counted.
+            assert any(_ask(place, "GET", "/ping", body_size=1_000_000).status == 429 for _ in range(50))
+        assert server.ask("GET", "/ping", key=server.keys()["inference"])[0] == 200
+        with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            ping = channel.unary_unary("/org.pytorch.serve.grpc.inference.InferenceAPIsService/Ping")
+            calls = [ping.future(b"", metadata=(("authorization", "Bearer wrong"),)) for _ in range(200)]
+            codes = {call.code() for call in calls}
+            assert codes >= {grpc.StatusCode.RESOURCE_EXHAUSTED}, codes
+            assert codes <= {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.PERMISSION_DENIED}, codes
+        page = prometheus.Page(server.ask("GET", "/metrics", port=server.metrics_port)[2])
+        failed, held_back = (page.value(f"headrace_key_failures{name}_total") for name in ("", "_held_back"))
+        assert failed > held_back > 0
+        # After a while it is told what is wrong again.
+        wait.until(lambda: _ask(_Place(server, server.port), "GET", "/ping").status == 400, "the limit has passed")
+        assert server.stop() == 0
 
 
 @pytest.mark.row(136)

@@ -24,7 +24,8 @@ def _server(tmp_path_factory):
     models.add(repository, "m", models.identity_config([("FP32", [-1])]))
     rules = [f"--http-restricted-api={rule}" for rule in HTTP_RULES]
     rules += [f"--grpc-restricted-protocol={rule}" for rule in GRPC_RULES]
-    with server_module.Server(repository, *rules) as running:
+    # These tests fail more often than a host may.
+    with server_module.Server(repository, *rules, "--key-failures-per-second=0") as running:
         yield running
         assert running.stop() == 0, running.output()
 
@@ -39,6 +40,26 @@ def _failure(call, *arguments, **keywords):
     with pytest.raises(InferenceServerException) as caught:
         call(*arguments, **keywords)
     return caught.value
+
+
+def test_a_host_that_fails_too_often_has_to_wait(tmp_path):
+    models.add(tmp_path, "m", models.identity_config([("FP32", [-1])]))
+    rules = [f"--http-restricted-api={HTTP_RULES[0]}", f"--grpc-restricted-protocol={GRPC_RULES[0]}"]
+    with server_module.Server(tmp_path, *rules) as server:
+        with raw_http.Connection(server) as connection:
+            connection.send(b"GET /v2/models/m HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200)
+            answers = [connection.read() for _ in range(200)]
+        statuses = [answer.status for answer in answers]
+        assert statuses[:20] == [403] * 20 and 429 in statuses and set(statuses) == {403, 429}
+        assert answers[statuses.index(429)].headers["retry-after"] == "1"
+        with http_client.InferenceServerClient(server.url) as client:
+            assert _infer(http_client, client, {"admin-key": "s=e:cret"}) == 1
+        with grpc.insecure_channel(server.grpc_url) as channel:
+            live = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
+            codes = {call.code() for call in [live.future(b"") for _ in range(200)]}
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED in codes
+        assert codes <= {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE}
+        assert server.stop() == 0
 
 
 def test_http_clients_need_the_header(server):

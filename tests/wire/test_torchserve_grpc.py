@@ -254,6 +254,16 @@ def test_open_inference_passes_the_envelope(tmp_path):
         asked.close()
 
 
+def test_calls_leave_lines_in_the_access_log(server):
+    line = r'ACCESS_LOG - /127\.0\.0\.1 "gRPC org\.pytorch\.serve\.grpc\.{} HTTP/2\.0" {} \d+$'
+    assert server.inference.Ping(empty_pb2.Empty())
+    server.program.wait_line(line.format(r"inference\.InferenceAPIsService/Ping", 0))
+    assert server.predict("none")[0] == "INTERNAL"
+    server.program.wait_line(line.format(r"inference\.InferenceAPIsService/Predictions", 13))
+    assert server.manage("DescribeModel", "DescribeModelRequest", model_name="none")[0] == "NOT_FOUND"
+    server.program.wait_line(line.format(r"management\.ManagementAPIsService/DescribeModel", 5))
+
+
 def test_calls_need_their_token(tmp_path):
     (tmp_path / "store").mkdir()
     (tmp_path / "work").mkdir()

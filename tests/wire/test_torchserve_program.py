@@ -272,6 +272,16 @@ def test_https(store, work, certificate, kind):
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.stdout.endswith("200"), done.stderr
+        # Plain HTTP, with a body and without, hears what is wrong.
+        for options in ([], ["--data-binary", "x" * 100_000, "--header", "Expect:"]):
+            plain = subprocess.run(
+                ["curl", "--silent", "--show-error", "--max-time", "30", "--write-out", "%{http_code}", *options,
+                 f"http://127.0.0.1:{server.port}/ping"],
+                capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            assert plain.stdout == (
+                '{\n  "status": "This TorchServe instance only accepts HTTPS requests"\n}\n403'
+            ), plain.stderr
         assert server.ask("GET", "/metrics", port=server.metrics_port)[0] == 200
         assert server.stop() == 0
 

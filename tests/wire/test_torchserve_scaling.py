@@ -6,7 +6,7 @@ import textwrap
 import threading
 
 import pytest
-from harness import archives, torchserve_program, wait
+from harness import archives, prometheus, torchserve_program, wait
 
 # An execution that takes a while is what makes a queue: nothing is counted by it.
 MODEL = textwrap.dedent(
@@ -90,6 +90,12 @@ def test_a_queue_starts_more_workers_up_to_the_most(tmp_path):
                 sender.join()
         assert statuses == {200}
         assert _describe(server)["autoscaling"] == {"wantedWorkers": 2, "reason": "the queue grows"}
+        page = prometheus.Page(server.ask("GET", "/metrics", port=server.metrics_port)[2])
+        figures = {
+            name: page.value(f"headrace_workers_{name}", model="m", version="1.0")
+            for name in ("wanted", "min", "max", "queue_depth")
+        }
+        assert figures == {"wanted": 2, "min": 1, "max": 2, "queue_depth": 0}
 
 
 @pytest.mark.parametrize("keys", [{"autoscale": "false"}])

@@ -20,7 +20,16 @@ class ObjectDetector(VisionHandler):
     @timed
     def preprocess(self, data):
         images = [self.image_tensor(row).to(self.device) for row in data]
-        return torch.stack(images) if len({image.shape for image in images}) == 1 else images
+        if self._takes_list() or len({image.shape for image in images}) > 1:
+            return images
+        return torch.stack(images)
+
+    def _takes_list(self):
+        """Scripted detectors of torchvision take nothing but a list."""
+        if not isinstance(self.model, torch.jit.ScriptModule):
+            return False
+        arguments = self.model.forward.schema.arguments[1:]
+        return bool(arguments) and isinstance(arguments[0].type, torch.ListType)
 
     @timed
     def inference(self, data, *args, **kwargs):

@@ -24,9 +24,11 @@ class GrpcEcho final : public GrpcHandler {
   std::uint64_t message_byte_size_max = UINT64_MAX;
   GrpcCompressionLevel compression = GrpcCompressionLevel::kNone;
   std::uint64_t aligned_offset = 0;
+  GrpcCallObserver* observer = nullptr;
 
   GrpcCallPlan OnCall(const GrpcRequestHead& head) override {
     GrpcCallPlan plan;
+    plan.observer = observer;
     plan.message_byte_size_max = message_byte_size_max;
     plan.response_compression = compression;
     if (head.path == "/test.Echo/Unary") {
