@@ -21,13 +21,24 @@ class Step:
     tried: list[str]  # names of all that were tried in this stage
 
 
+def _try(runner: Runner, chain: Sequence[Recipe]) -> Trial:
+    """Runs it, unless it stands in for a recipe that did well."""
+    recipe = chain[-1]
+    if recipe.instead_of:
+        before = runner.run([*chain[:-1], recipes.find(recipe.instead_of)])
+        if before.usable:
+            names = [step.name for step in chain]
+            return Trial(names, recipe.title, trial.LEFT_OUT, f"{recipe.instead_of} is accurate enough")
+    return runner.run(chain)
+
+
 def singles(runner: Runner, source: Source, chosen: Sequence[Recipe]) -> list[Trial]:
     """Each recipe by itself, with the conversion that it needs."""
     trials = []
     for recipe in chosen:
         chain = recipes.chain_for(recipe, source.kind)
         if chain:
-            trials.append(runner.run(chain))
+            trials.append(_try(runner, chain))
         else:
             reason = f"takes {' or '.join(recipe.takes)}, not {source.kind}"
             trials.append(Trial([recipe.name], recipe.title, trial.LEFT_OUT, reason))
@@ -52,7 +63,7 @@ def run(runner: Runner, chosen: Sequence[Recipe]) -> list[Step]:
         assert current.artefact is not None
         kind = current.artefact.kind
         candidates = [recipe for recipe in chosen if recipe.stage == stage and kind in recipe.takes]
-        tried = [runner.run([*chain, recipe]) for recipe in candidates]
+        tried = [_try(runner, [*chain, recipe]) for recipe in candidates]
         best = _best_of(tried, current)
         if best is None:
             continue

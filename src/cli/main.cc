@@ -3,8 +3,10 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "cli/optimize.h"
 #include "cli/serve.h"
 #include "cli/torchserve.h"
 
@@ -16,6 +18,7 @@ constexpr char kUsage[] =
     "commands:\n"
     "  serve       serve model repositories; `headrace serve --help` lists the options\n"
     "  torchserve  be a TorchServe; `headrace torchserve --help` lists the options\n"
+    "  optimize    measure what a model gains from each known optimisation\n"
     "  version     print the version\n";
 
 }  // namespace
@@ -38,6 +41,10 @@ int main(int argc, char** argv) {
   if (command == "torchserve") {
     arguments.erase(arguments.begin());
     return headrace::cli::TorchServe(arguments);
+  }
+  if (command == "optimize") {
+    arguments.erase(arguments.begin());
+    return headrace::cli::Optimize(std::move(arguments));
   }
   if (command == "version" || command == "--version") {
     std::printf("headrace %s\n", HEADRACE_VERSION);

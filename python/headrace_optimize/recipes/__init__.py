@@ -2,17 +2,41 @@
 
 from headrace_optimize.errors import UsageError
 from headrace_optimize.model import ONNX, OPENVINO, TORCHSCRIPT
+from headrace_optimize.recipes.aot_inductor import AotInductor
 from headrace_optimize.recipes.base import Recipe
+from headrace_optimize.recipes.instances import InstancePerCore, OneInstance
+from headrace_optimize.recipes.onnx_export import OnnxExport
 from headrace_optimize.recipes.openvino_convert import OpenVinoConvert
-from headrace_optimize.recipes.openvino_int8 import OpenVinoInt8
+from headrace_optimize.recipes.openvino_int8 import OpenVinoInt8, OpenVinoInt8Controlled
+from headrace_optimize.recipes.openvino_precision import OpenVinoBf16, OpenVinoFp16
+from headrace_optimize.recipes.ort_int8 import OrtInt8Dynamic, OrtInt8Static
+from headrace_optimize.recipes.ort_optimized import OrtAll, OrtExtended
+from headrace_optimize.recipes.prune import Prune
+from headrace_optimize.recipes.torch_channels_last import TorchChannelsLast
 from headrace_optimize.recipes.torch_freeze import TorchFreeze
 from headrace_optimize.recipes.torch_fuse import TorchFuse
+from headrace_optimize.recipes.torch_precision import TorchBf16, TorchFp16
 
 ALL: tuple[Recipe, ...] = (
     TorchFreeze(),
     TorchFuse(),
+    OrtExtended(),
+    OrtAll(),
+    TorchChannelsLast(),
+    AotInductor(),
+    OnnxExport(),
     OpenVinoConvert(),
+    TorchBf16(),
+    TorchFp16(),
+    OpenVinoBf16(),
+    OpenVinoFp16(),
+    OrtInt8Dynamic(),
+    OrtInt8Static(),
     OpenVinoInt8(),
+    OpenVinoInt8Controlled(),
+    Prune(),
+    OneInstance(),
+    InstancePerCore(),
 )
 _BY_NAME = {recipe.name: recipe for recipe in ALL}
 

@@ -12,7 +12,7 @@ from headrace_optimize.errors import OptimizeError
 from headrace_optimize.model import Artefact, Source
 
 # The order of the waterfall: what changes nothing comes before what changes numbers, settings come last.
-STAGES = ("graph", "layout", "runtime", "precision", "sparsity", "settings")
+STAGES = ("layout", "graph", "runtime", "precision", "sparsity", "settings")
 
 
 @dataclasses.dataclass
@@ -49,6 +49,7 @@ class Recipe(abc.ABC):
     takes: ClassVar[tuple[str, ...]]  # kinds of artefacts
     packages: ClassVar[tuple[str, ...]] = ()  # of Python, without which it cannot run
     needs_data: ClassVar[bool] = False  # real inputs, to calibrate with
+    instead_of: ClassVar[str] = ""  # another recipe, whose result must have been too inaccurate before this is tried
     risk: ClassVar[str] = "none"  # what may become of the answers
 
     def why_not(self, artefact: Artefact, source: Source) -> str:
