@@ -32,6 +32,14 @@ def in_one_line(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"the Python package '{error.name}' is missing"
     if isinstance(error, OptimizeError):
-        return text
+        return shortened(text)
+    return f"{type(error).__name__}: {shortened(text)}"
+
+
+def shortened(text: str) -> str:
+    """The first line, which says what was done, and the last, which often says what was wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
+    if not lines:
+        return ""
+    first, last = lines[0][:200], lines[-1][:200]
+    return first if len(lines) == 1 else f"{first} ... {last}"

@@ -10,7 +10,7 @@ from headrace_optimize import statistics
 from headrace_optimize.errors import OptimizeError
 from headrace_optimize.statistics import Interval
 
-_REQUESTS_MIN = 6  # however long they take: fewer say nothing
+_REQUESTS_MIN = 10  # however long they take: fewer say nothing
 _SECONDS_MAX_FACTOR = 10
 
 

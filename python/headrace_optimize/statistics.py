@@ -7,6 +7,8 @@ from typing import Sequence
 # Two-sided 95 % of Student's distribution, by degrees of freedom.
 _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
 
+_TICK_S = 1e-6  # requests that end together
+
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
@@ -36,16 +38,25 @@ def mean_interval(values: Sequence[float]) -> Interval:
     if not values:
         return Interval(0.0, 0.0, 0.0)
     mean = math.fsum(values) / len(values)
-    if len(values) == 1:
-        return Interval(0.0, mean, math.inf)
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    t = _T95[len(values) - 2] if len(values) - 2 < len(_T95) else 1.96
-    half = t * deviation / math.sqrt(len(values))
+    half = _half_width(values)
     return Interval(max(0.0, mean - half), mean, mean + half)
 
 
+def _half_width(values: Sequence[float]) -> float:
+    """Of the mean's interval; infinite for one value."""
+    if len(values) < 2:
+        return math.inf
+    mean = math.fsum(values) / len(values)
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    t = _T95[len(values) - 2] if len(values) - 2 < len(_T95) else 1.96
+    return t * deviation / math.sqrt(len(values))
+
+
 def rate_interval(ends: Sequence[float], items_each: int, groups: int = 10) -> Interval:
-    """Items per second from the times at which requests ended: the run is cut into groups of equally many requests."""
+    """Items per second from the times at which requests ended: the run is cut into groups of equally many requests.
+
+    Of logarithms, since rates are never negative and stalls make them lopsided.
+    """
     ordered = sorted(ends)
     count = min(groups, len(ordered) - 1)
     if count < 1:
@@ -53,10 +64,8 @@ def rate_interval(ends: Sequence[float], items_each: int, groups: int = 10) -> I
     cuts = [round(i * (len(ordered) - 1) / count) for i in range(count + 1)]
     rates = []
     for start, end in zip(cuts, cuts[1:]):
-        seconds = ordered[end] - ordered[start]
-        if end > start and seconds > 0:
-            rates.append((end - start) * items_each / seconds)
-    whole = (len(ordered) - 1) * items_each / max(ordered[-1] - ordered[0], 1e-9)
-    around = mean_interval(rates)
-    half = (around.high - around.low) / 2
-    return Interval(max(0.0, whole - half), whole, whole + half)
+        seconds = max(ordered[end] - ordered[start], _TICK_S)
+        rates.append(math.log((end - start) * items_each / seconds))
+    whole = (len(ordered) - 1) * items_each / max(ordered[-1] - ordered[0], _TICK_S)
+    around = min(_half_width(rates), 700.0)  # beyond it exp() overflows
+    return Interval(whole * math.exp(-around), whole, whole * math.exp(around))

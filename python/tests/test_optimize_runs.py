@@ -284,7 +284,7 @@ def test_failures_and_refusals_come_back_from_the_child(tmp_path, monkeypatch):
         (RuntimeError("write: No space left on device"), "the disk is full"),
         (RuntimeError("InvalidCxxCompiler: No working C++ compiler found"), "there is no C++ compiler"),
         (ModuleNotFoundError("No module named 'nncf'", name="nncf"), "the Python package 'nncf' is missing"),
-        (ValueError("first\nsecond"), "ValueError: first"),
+        (ValueError("first\nsecond\nlast"), "ValueError: first ... last"),
         (MemoryError(), "out of memory"),
     ],
 )

@@ -41,7 +41,8 @@ class AotInductor(Recipe):
             converted = TS2EPConverter(torch_models.load_script(artefact.file), inputs, {}).convert()
             shapes = None
             if source.batches and source.max_batch_size > 1:
-                batch = torch.export.Dim("batch", min=1, max=source.max_batch_size)
+                # The bound that ends up in the code may be one less than what is asked for.
+                batch = torch.export.Dim("batch", min=1, max=2 * source.max_batch_size)
                 shapes = (tuple({0: batch} for _ in inputs),)
             program = torch.export.export(_Called(converted.module()), inputs, dynamic_shapes=shapes)
             path = context.folder / "model.pt2"
