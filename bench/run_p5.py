@@ -16,7 +16,7 @@ The same .mar, one worker on both sides, at 1 and 8 connections; and a plain loo
 that decodes, preprocesses and runs the same TorchScript with all cores. Then the time from the start of
 each server until its first answer, and their memory.
 """
-_PATH = "/predictions/resnet18"
+PATH = "/predictions/resnet18"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,20 +26,20 @@ class Rate:
     requests_per_s: float
 
 
-def _python():
+def python():
     """The interpreter of the set-up, which has torch, or this one."""
     installed = servers.ROOT / "build" / "venv" / "bin" / "python"
     return installed if installed.exists() else sys.executable
 
 
-_MAKE = """\
+MAKE_WEIGHTS = """\
 import sys, torch, torchvision
 torch.manual_seed(1)
 model = torchvision.models.resnet18(weights=None).eval()
 torch.jit.save(torch.jit.trace(model, torch.zeros(1, 3, 224, 224)), sys.argv[1])
 """
 
-_PHOTOGRAPH = """\
+PHOTOGRAPH = """\
 import importlib.util, pathlib, sys
 from PIL import Image
 data = pathlib.Path(importlib.util.find_spec("skimage").origin).parent / "data"
@@ -76,7 +76,7 @@ for line in sys.stdin:
 class _PlainLoop:
     def __init__(self, weights, photograph):
         self._process = processes.start(
-            [_python(), "-c", _LOOP, weights, photograph], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [python(), "-c", _LOOP, weights, photograph], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         if self._process.stdout.readline().strip() != "ready":
             raise servers.Missing("the plain loop does not run; see above")
@@ -93,7 +93,8 @@ class _PlainLoop:
         processes.stop(self._process)
 
 
-def _archive(path, weights):
+def write_archive(path, weights):
+    """The .mar of ResNet-18 with image_classifier."""
     labels = {str(i): [f"n{i:08}", f"label {i}"] for i in range(1000)}
     model = {"modelName": "resnet18", "modelVersion": "1.0", "handler": "image_classifier"}
     model["serializedFile"] = "resnet18.pt"
@@ -103,7 +104,7 @@ def _archive(path, weights):
         archive.writestr("MAR-INF/MANIFEST.json", json.dumps({"runtime": "python", "model": model}))
 
 
-def _first_answer_s(server, request):
+def first_answer_s(server, request):
     """Seconds from the start of the process until it answers a prediction."""
     while True:
         try:
@@ -116,7 +117,7 @@ def _first_answer_s(server, request):
             time.sleep(0.02)
 
 
-def _warm_up(server, request):
+def warm_up(server, request):
     """TorchScript profiles and optimises its first calls."""
     for _ in range(8):
         requests.exchange(server, request)
@@ -132,11 +133,11 @@ def _measure(options, results, scratch, stack):
     store.mkdir()
     (repository / "resnet18" / "1").mkdir(parents=True)
     weights, photograph = scratch / "resnet18.pt", scratch / "photograph.jpg"
-    subprocess.run([_python(), "-c", _MAKE, weights], check=True)
-    subprocess.run([_python(), "-c", _PHOTOGRAPH, photograph], check=True)
-    _archive(store / "resnet18.mar", weights)
-    _archive(repository / "resnet18" / "1" / "resnet18.mar", weights)
-    request = requests.Request(_PATH, {"Content-Type": "image/jpeg"}, photograph.read_bytes())
+    subprocess.run([python(), "-c", MAKE_WEIGHTS, weights], check=True)
+    subprocess.run([python(), "-c", PHOTOGRAPH, photograph], check=True)
+    write_archive(store / "resnet18.mar", weights)
+    write_archive(repository / "resnet18" / "1" / "resnet18.mar", weights)
+    request = requests.Request(PATH, {"Content-Type": "image/jpeg"}, photograph.read_bytes())
     load = wrk.Load(scratch / "load", request)
     makers = {
         "TorchServe": lambda: servers.torchserve(store, "resnet18", scratch / f"torchserve-{time.monotonic_ns()}"),
@@ -146,20 +147,20 @@ def _measure(options, results, scratch, stack):
     for _ in range(options.starts):  # the first reads the libraries from the disk
         for name, make in makers.items():
             with make() as server:
-                starts[name].append(_first_answer_s(server, request))
+                starts[name].append(first_answer_s(server, request))
     if options.starts:
         fastest = ", ".join(f"{name} {min(times):.2f} s" for name, times in starts.items())
         results.note(f"start until the first answer: {fastest}")
     sides = {name: stack.enter_context(make()) for name, make in makers.items()}
     for side in sides.values():
-        _first_answer_s(side, request)
+        first_answer_s(side, request)
     for connections in (1, 8):
         runs = {name: lambda s=side: load.run(s, connections, options.seconds) for name, side in sides.items()}
         comparison = rounds.alternate(
             f"image_classifier, {connections} connections",
             runs,
             options.rounds,
-            lambda name: _warm_up(sides[name], request),
+            lambda name: warm_up(sides[name], request),
         )
         results.comparison(comparison)
         rate = comparison.ratio("requests_per_s", "Headrace", "TorchServe")

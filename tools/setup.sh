@@ -3,9 +3,10 @@
 #   1. Debian packages (needs root or sudo only when one is missing),
 #   2. two development packages that only Debian testing has, unpacked (not installed) into build/deps,
 #   3. a virtual environment build/venv with the wheels pinned in tools/requirements-*.txt.
-# Usage: tools/setup.sh [--tests] [--without RUNTIME[,RUNTIME...]]      RUNTIME: onnxruntime, openvino, torch
+# Usage: tools/setup.sh [--tests] [--optimize] [--without RUNTIME[,RUNTIME...]]      RUNTIME: onnxruntime, openvino, torch
 # A runtime that is left out leaves its backend out of the build; CMake says so. --tests adds what only the tests
-# need and is large: the whole of PyTorch, which makes their models.
+# need and is large: the whole of PyTorch, which makes their models. --optimize adds what `headrace optimize` can use:
+# the whole of PyTorch and the wheels of tools/requirements-optimize.txt.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -14,6 +15,7 @@ deps="$build/deps"
 venv="$build/venv"
 without=",${HEADRACE_WITHOUT:-},"
 tests=0
+optimize=0
 
 debian_packages=(
   g++ cmake make ninja-build ccache clang-format curl ca-certificates
@@ -35,7 +37,8 @@ while (($#)); do
     --without) without+="${2:?--without takes a runtime name},"; shift 2 ;;
     --without=*) without+="${1#*=},"; shift ;;
     --tests) tests=1; shift ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    --optimize) optimize=1; shift ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) fail "unknown argument '$1'; try --help" ;;
   esac
 done
@@ -191,6 +194,24 @@ install_wheels() {
   stamp_of "$tests" >"$stamp"
 }
 
+# Not counted in the stamp above: it comes on request and stays.
+install_optimize_wheels() {
+  local file="$root/tools/requirements-optimize.txt" torch="$root/tools/requirements-test-torch.txt"
+  local stamp="$venv/.headrace-optimize-stamp" found
+  found="$(cat "$stamp" 2>/dev/null)" || true
+  if [[ "$found" == "$(cat "$file" "$torch" | sha256sum | cut -d' ' -f1)" ]]; then
+    say "Python wheels: what headrace optimize uses is up to date"
+    return
+  fi
+  local pip=("$venv/bin/python" -m pip install --no-input --disable-pip-version-check --quiet --no-deps)
+  say "Python wheels: $(basename "$file")"
+  if wanted torch; then
+    logged "${pip[@]}" -r "$torch" || fail "pip could not install $(basename "$torch"); $(wheel_advice "$torch")"
+  fi
+  logged "${pip[@]}" -r "$file" || fail "pip could not install $(basename "$file"); $(wheel_advice "$file")"
+  cat "$file" "$torch" | sha256sum | cut -d' ' -f1 >"$stamp"
+}
+
 wheel_advice() {
   case "$1" in
     *onnxruntime*) echo "run again with --without onnxruntime (make: WITHOUT=onnxruntime) to build without that backend" ;;
@@ -207,4 +228,5 @@ if command -v flock >/dev/null; then flock 9; fi
 install_debian_packages
 unpack_testing_packages
 install_wheels
+if ((optimize)); then install_optimize_wheels; fi
 say "done"

@@ -74,7 +74,7 @@ class ModelManager::Impl {
         board_(registry, options_.unload_timeout),
         namespaces_(repositories_, board_),
         versions_({options_.queue_limits, options_.links_may_leave, options_.placer,
-                   options_.thread_counts},
+                   options_.thread_counts, options_.variants},
                   version_parts(), clock),
         pool_(std::make_unique<WorkerPool>("load", options_.load_thread_count)),
         loader_({options_.load_retry_count, options_.links_may_leave}, versions_, board_, records_,

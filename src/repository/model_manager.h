@@ -26,6 +26,7 @@
 #include "repository/archive_limits.h"
 #include "repository/load_override.h"
 #include "repository/repositories.h"
+#include "repository/variants.h"
 #include "tensor/block_pool.h"
 
 namespace headrace::repository {
@@ -52,6 +53,7 @@ struct ModelManagerOptions {
   bool namespaces = false;       // repositories are namespaces of models (--model-namespacing)
   bool links_may_leave = false;  // follow links that lead outside of their repository
   Nanos poll_interval = 15 * kSecond;  // poll mode: between looks; 0 = only PollOnce looks
+  VariantOptions variants = {};        // which variants of models serve (docs/optimize.md)
   bool allow_code_override = false;    // load requests may bring code with them (D5)
   ArchiveLimits archives;              // of models that are archives
   std::size_t override_byte_size_max = std::size_t{4}

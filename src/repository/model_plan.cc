@@ -288,6 +288,8 @@ Result<ModelPlan> PlanModel(ModelSource source, const PlanOptions& options) {
   const ModelLocation& location = source.location;
   ModelPlan plan;
   plan.auto_complete = options.auto_complete_config;
+  // A manifest of variants chooses backends, as a configuration that is checked does.
+  plan.may_have_variants = source.files == nullptr || options.allow_code_override;
   HEADRACE_ASSIGN_OR_RETURN(
       plan.directory,
       InspectDirectory(location.repository, location.directory, options.links_may_leave));

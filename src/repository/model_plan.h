@@ -65,6 +65,7 @@ struct ModelPlan {
   ModelLocation watched;
   DirectorySummary directory;             // of `watched`
   std::string version_name{};             // of its one version (engine::ModelOptions)
+  bool may_have_variants = true;          // false: its files came with a load request
   bool starts_without_instances = false;  // it may have none; whoever loads it adds them
 
   const std::string& name() const { return source.location.name; }

@@ -12,6 +12,7 @@
 #include "repository/native_rules.h"
 #include "repository/protobuf_messages.h"
 #include "repository/repository_files.h"
+#include "repository/variant_config.h"
 
 namespace headrace::repository {
 namespace {
@@ -19,7 +20,7 @@ namespace {
 constexpr char kLabelFile[] = "index_to_name.json";
 constexpr std::size_t kLabelFileByteSizeMax = std::size_t{64} << 20;
 
-// The pytorch backend's model under a configuration of its own: it never sees the handler's.
+// The backend's model under a configuration of its own: it never sees the handler's.
 class NativeLoadedModel final : public engine::LoadedModel {
  public:
   explicit NativeLoadedModel(std::unique_ptr<engine::LoadedModel> model)
@@ -51,7 +52,7 @@ bool IsBackendParameter(const std::string& name) {
 
 inference::ModelConfig BackendConfig(const inference::ModelConfig& config,
                                      const handler::NativeHandler& handler,
-                                     const std::string& weights_file) {
+                                     const std::string& weights_file, const Variant* variant) {
   const engine::ModelSignature& signature = handler.signature();
   inference::ModelConfig made;
   made.set_name(config.name());
@@ -73,6 +74,9 @@ inference::ModelConfig BackendConfig(const inference::ModelConfig& config,
   if (handler.takes_detections()) {
     (*made.mutable_parameters())["DETECTIONS"].set_string_value("true");
   }
+  if (variant != nullptr) {
+    PutVariantInForce(*variant, made);
+  }
   return made;
 }
 
@@ -91,8 +95,8 @@ Result<handler::LabelMap> ReadLabelMap(const std::string& directory) {
 }  // namespace
 
 Result<NativeModel> LoadNativeModel(const ModelPlan& plan, std::int64_t version,
-                                    const inference::ModelConfig& config,
-                                    const NativeParts& parts) {
+                                    const Variant* variant, const NativeParts& parts) {
+  const inference::ModelConfig& config = *plan.config;
   NativeModel native;
   if (config.backend() != kHandlerBackend || !config.runtime().empty()) {
     return native;
@@ -116,9 +120,14 @@ Result<NativeModel> LoadNativeModel(const ModelPlan& plan, std::int64_t version,
   engine::LoadSpec spec;
   spec.model_name = plan.name();
   spec.version = version;
-  spec.backend = "pytorch";
-  spec.model_directory = plan.source.location.directory;
-  spec.config_json = ConfigToJson(BackendConfig(config, *made, facts.weights_file));
+  const inference::ModelConfig backend_config =
+      BackendConfig(config, *made, facts.weights_file, variant);
+  spec.backend = backend_config.backend();
+  // An archive was unpacked elsewhere; its variants lie beside it.
+  spec.model_directory = variant != nullptr && !variant->file.empty()
+                             ? plan.watched.directory
+                             : plan.source.location.directory;
+  spec.config_json = ConfigToJson(backend_config);
   const auto backend = parts.backends.Find(spec);
   if (!backend.ok()) {
     native.why_not = backend.status().message();
@@ -137,8 +146,10 @@ Result<NativeModel> LoadNativeModel(const ModelPlan& plan, std::int64_t version,
       handler::NativeStages::Options{.decode_parts = facts.decode_parts,
                                      .limit_pixels = facts.limit_pixels},
       parts.cpu, parts.pool);
-  HEADRACE_LOG_INFO("model '{}' version {}: {} is native, '{}' runs in the pytorch backend",
-                    plan.name(), version, facts.handler, EscapeForLog(facts.weights_file, 128));
+  HEADRACE_LOG_INFO("model '{}' version {}: {} is native, '{}' runs in the {} backend", plan.name(),
+                    version, facts.handler,
+                    EscapeForLog(backend_config.default_model_filename(), 128),
+                    backend_config.backend());
   return native;
 }
 

@@ -13,6 +13,7 @@
 #include "handler/cpu_pool.h"
 #include "repository/model_config_fwd.h"
 #include "repository/model_plan.h"
+#include "repository/variant_manifest.h"
 #include "tensor/block_pool.h"
 
 namespace headrace::repository {
@@ -36,11 +37,12 @@ struct NativeParts {
 
 // Loads `version` of the plan by the pytorch backend if its handler is image_classifier or
 // image_segmenter, its weights are TorchScript or a compiled package, it brings no code, and it
-// asks for nothing that only a worker does. `config` is the configuration in force.
+// asks for nothing that only a worker does. `variant`: runs in the place of the archive's weights,
+// by its own backend; null: none.
 // INVALID_ARGUMENT for a label file or settings that do not read; other failures are the backend's.
 // Blocks.
 Result<NativeModel> LoadNativeModel(const ModelPlan& plan, std::int64_t version,
-                                    const inference::ModelConfig& config, const NativeParts& parts);
+                                    const Variant* variant, const NativeParts& parts);
 
 }  // namespace headrace::repository
 

@@ -7,12 +7,14 @@
 #include "repository/complete.h"
 #include "repository/config_json.h"
 #include "repository/field_verdicts.h"
+#include "repository/handler_config.h"
 #include "repository/model_options.h"
 #include "repository/native_model.h"
 #include "repository/normalise.h"
 #include "repository/protobuf_messages.h"
 #include "repository/sequence_settings.h"
 #include "repository/validate.h"
+#include "repository/variant_config.h"
 #include "repository/warmup_samples.h"
 
 namespace headrace::repository {
@@ -36,14 +38,26 @@ Result<std::string> AcceptProposal(const std::string& proposed_json,
   return ConfigToJson(config);
 }
 
-engine::LoadSpec ToSpec(const ModelPlan& plan, std::int64_t version) {
+// The plan's configuration, or that of the variant which serves in its place. A handler's own
+// stays: the variant runs behind it (native_model.h).
+inference::ModelConfig ConfigOf(const ModelPlan& plan, const Variant* variant) {
+  inference::ModelConfig config = *plan.config;
+  config.mutable_parameters()->erase(kVariantsParameter);
+  if (variant != nullptr && config.backend() != kHandlerBackend) {
+    PutVariantInForce(*variant, config);
+  }
+  return config;
+}
+
+engine::LoadSpec ToSpec(const ModelPlan& plan, std::int64_t version,
+                        const inference::ModelConfig& config) {
   engine::LoadSpec spec;
   spec.model_name = plan.name();
   spec.version = version;
-  spec.backend = plan.config->backend();
-  spec.runtime = plan.config->runtime();
+  spec.backend = config.backend();
+  spec.runtime = config.runtime();
   spec.model_directory = plan.source.location.directory;
-  spec.config_json = ConfigToJson(*plan.config);
+  spec.config_json = ConfigToJson(config);
   spec.auto_complete = plan.auto_complete;
   return spec;
 }
@@ -82,12 +96,12 @@ class NoBackend final : public engine::LoadedModel {
 }  // namespace
 
 Result<std::unique_ptr<engine::LoadedModel>> VersionLoader::LoadByBackend(
-    engine::LoadSpec spec, const ModelPlan& plan,
+    engine::LoadSpec spec, const ModelPlan& plan, const Variant* variant,
     std::shared_ptr<engine::RequestStages>& stages) const {
   std::unique_ptr<engine::LoadedModel> loaded;
   HEADRACE_ASSIGN_OR_RETURN(
       NativeModel native,
-      LoadNativeModel(plan, spec.version, *plan.config,
+      LoadNativeModel(plan, spec.version, variant,
                       {.cpu = parts_.cpu, .backends = parts_.backends, .pool = parts_.pool}));
   if (!native.why_not.empty()) {
     HEADRACE_LOG_INFO("model '{}' version {} is served by Python workers: {}", plan.name(),
@@ -98,6 +112,8 @@ Result<std::unique_ptr<engine::LoadedModel>> VersionLoader::LoadByBackend(
   } else if (native.loaded != nullptr) {
     loaded = std::move(native.loaded);
     stages = std::move(native.stages);
+  } else if (variant != nullptr && plan.config->backend() == kHandlerBackend) {
+    return InvalidArgument("Python workers run the weights that the archive brings");
   } else {
     HEADRACE_ASSIGN_OR_RETURN(const auto backend, parts_.backends.Find(spec));
     HEADRACE_ASSIGN_OR_RETURN(loaded, backend->Load(std::move(spec)));
@@ -140,10 +156,31 @@ Status VersionLoader::AddServices(const ModelPlan& plan, const inference::ModelC
 
 Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan,
                                                            std::int64_t version) const {
+  const std::optional<Variant> variant =
+      FindVariant(plan, version, *plan.config, options_.variants);
+  if (!variant) {
+    return LoadAs(plan, version, nullptr);
+  }
+  auto model = LoadAs(plan, version, &*variant);
+  if (model.ok()) {
+    HEADRACE_LOG_INFO("model '{}' version {}: variant '{}' serves, by the {} backend", plan.name(),
+                      version, variant->name, variant->backend);
+    return model;
+  }
+  HEADRACE_LOG_WARNING(
+      "model '{}' version {}: variant '{}' is not used, it cannot be loaded: {}; the original "
+      "serves",
+      plan.name(), version, variant->name, model.status().message());
+  return LoadAs(plan, version, nullptr);
+}
+
+Result<std::shared_ptr<engine::Model>> VersionLoader::LoadAs(const ModelPlan& plan,
+                                                             std::int64_t version,
+                                                             const Variant* variant) const {
   const Nanos start = Clock::Real().Now();
   // Shared with the callback, which a backend might keep longer than the call.
-  const auto config = std::make_shared<inference::ModelConfig>(*plan.config);
-  engine::LoadSpec spec = ToSpec(plan, version);
+  const auto config = std::make_shared<inference::ModelConfig>(ConfigOf(plan, variant));
+  engine::LoadSpec spec = ToSpec(plan, version, *config);
   if (plan.auto_complete) {
     spec.complete_config = [config](const std::string& proposed) {
       return AcceptProposal(proposed, *config);
@@ -151,7 +188,7 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
   }
   std::shared_ptr<engine::RequestStages> stages;
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<engine::LoadedModel> loaded,
-                            LoadByBackend(std::move(spec), plan, stages));
+                            LoadByBackend(std::move(spec), plan, variant, stages));
   HEADRACE_RETURN_IF_ERROR(ValidateTensors(*config));
   HEADRACE_ASSIGN_OR_RETURN(engine::ModelOptions options,
                             BuildModelOptions(*config, version, options_.queue_limits));
@@ -163,7 +200,9 @@ Result<std::shared_ptr<engine::Model>> VersionLoader::Load(const ModelPlan& plan
   }
   options.placer = options_.placer;
   options.stages = std::move(stages);
-  const std::string executor = options.stages != nullptr ? "pytorch" : config->backend();
+  const std::string executor = variant != nullptr          ? variant->backend
+                               : options.stages != nullptr ? "pytorch"
+                                                           : config->backend();
   for (const std::string& backend : {executor, std::string()}) {
     const auto said = options_.thread_counts.find(backend);
     if (options.thread_count == 0 && said != options_.thread_counts.end()) {

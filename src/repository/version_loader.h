@@ -19,6 +19,7 @@
 #include "handler/cpu_pool.h"
 #include "repository/ensemble_options.h"
 #include "repository/model_plan.h"
+#include "repository/variants.h"
 #include "tensor/block_pool.h"
 
 namespace headrace::repository {
@@ -31,6 +32,7 @@ class VersionLoader {
     bool links_may_leave = false;                            // label files
     std::shared_ptr<const engine::InstancePlacer> placer{};  // null: no instance is bound
     std::map<std::string, int> thread_counts{};              // see ModelManagerOptions
+    VariantOptions variants = {.wish = kVariantsOff};
   };
   // What the models that it makes use.
   struct Parts {
@@ -46,16 +48,20 @@ class VersionLoader {
       : options_(options), parts_(std::move(parts)), clock_(clock) {}
 
   // Blocks until the version could serve; it is nowhere published yet. The failure is the
-  // backend's, or says what is wrong with the configuration.
+  // backend's, or says what is wrong with the configuration. A variant that is to serve and cannot
+  // be loaded is a warning in the log: the original serves.
   Result<std::shared_ptr<engine::Model>> Load(const ModelPlan& plan, std::int64_t version) const;
 
  private:
+  // `variant` null: the original.
+  Result<std::shared_ptr<engine::Model>> LoadAs(const ModelPlan& plan, std::int64_t version,
+                                                const Variant* variant) const;
   // What the configuration asks of the engine beside instances and queue.
   Status AddServices(const ModelPlan& plan, const inference::ModelConfig& config,
                      engine::ModelOptions& options) const;
   // `stages`: what stands before the backend, if anything does.
   Result<std::unique_ptr<engine::LoadedModel>> LoadByBackend(
-      engine::LoadSpec spec, const ModelPlan& plan,
+      engine::LoadSpec spec, const ModelPlan& plan, const Variant* variant,
       std::shared_ptr<engine::RequestStages>& stages) const;
 
   const Options options_;

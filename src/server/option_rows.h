@@ -33,6 +33,9 @@ void AppendArchiveOptions(std::vector<Option>& options);
 // options_native.cc: handlers that need no Python.
 void AppendNativeOptions(std::vector<Option>& options);
 
+// options_variants.cc: what `headrace optimize` has made of models.
+void AppendVariantOptions(std::vector<Option>& options);
+
 // options_model_services.cc: the response cache and the rate limiter, which all models share.
 void AppendModelServiceOptions(std::vector<Option>& options);
 

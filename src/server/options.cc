@@ -486,6 +486,7 @@ std::vector<Option> MakeOptions() {
   AppendArchiveOptions(options);
   AppendTorchServeOptions(options);
   AppendNativeOptions(options);
+  AppendVariantOptions(options);
   AppendPlacementOptions(options);
   AppendHttpOptions(options);
   AppendTransportOptions(options);

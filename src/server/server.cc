@@ -22,6 +22,7 @@
 #include "plugin/plugin_host.h"
 #include "plugin/worker_services.h"
 #include "repository/model_manager.h"
+#include "repository/variant_machine.h"
 #include "server/backends.h"
 #include "server/gpu_figures.h"
 #include "server/grpc_compression_level.h"
@@ -82,6 +83,9 @@ repository::ModelManagerOptions ManagerOptions(
       .hold_until_backlog_count = config.hold_until_backlog_count};
   options.namespaces = config.model_namespacing;
   options.links_may_leave = config.allow_links_outside_repository;
+  options.variants = {.wish = config.model_variants,
+                      .machine = repository::ThisMachine(),
+                      .links_may_leave = config.allow_links_outside_repository};
   options.poll_interval = static_cast<Nanos>(config.repository_poll_s) * kSecond;
   options.allow_code_override = config.allow_code_override;
   options.override_byte_size_max = config.override_byte_size_max;

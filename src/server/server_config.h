@@ -41,6 +41,7 @@ struct ServerConfig {
   std::string model_config_name;
   std::vector<std::string> enable_openvino;  // models; "*" = all that it is for
   std::vector<std::string> enable_tensorrt;
+  std::string model_variants = "applied";  // "best", "off", or a name (repository/variants.h)
   std::uint64_t model_load_thread_count = 4;
   std::uint64_t model_load_retry_count = 0;
   bool model_namespacing = false;

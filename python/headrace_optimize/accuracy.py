@@ -1,0 +1,141 @@
+"""How far a variant's answers are from the original's."""
+
+import dataclasses
+import math
+from typing import Any, Mapping, Optional
+
+import numpy
+
+Outputs = Mapping[str, numpy.ndarray]
+_WORST_SHOWN = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """What is accepted. Each is None where it does not count."""
+
+    max_drop: Optional[float] = 0.01  # of the task metric, or of top-1 agreement: a share
+    atol: Optional[float] = None  # the largest difference of any number
+
+    def describe(self) -> str:
+        """In words."""
+        parts = []
+        if self.max_drop is not None:
+            parts.append(f"a drop of at most {self.max_drop * 100:g} %")
+        if self.atol is not None:
+            parts.append(f"differences of at most {self.atol:g}")
+        return " and ".join(parts) or "any difference"
+
+
+@dataclasses.dataclass
+class OutputDifference:
+    """Of one output, over all samples."""
+
+    max_abs: float
+    mean_abs: float
+    cosine: float
+    snr_db: float  # infinite for equal answers
+
+
+@dataclasses.dataclass
+class Accuracy:
+    """Of one variant. Shares are from 0 to 1."""
+
+    samples: int
+    outputs: dict[str, OutputDifference]
+    top1_agreement: Optional[float] = None  # None: no output is a list of classes
+    task_metric: Optional[float] = None  # top-1 accuracy, where there are labels
+    task_metric_original: Optional[float] = None
+    worst: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    accepted: bool = True
+    reason: str = ""
+
+
+def _difference(original: numpy.ndarray, other: numpy.ndarray) -> OutputDifference:
+    a = original.astype(numpy.float64).ravel()
+    b = other.astype(numpy.float64).ravel()
+    delta = numpy.abs(a - b)
+    norms = math.sqrt(float(a @ a)) * math.sqrt(float(b @ b))
+    noise, signal = float(delta @ delta), float(a @ a)
+    if noise == 0:
+        snr = math.inf
+    else:
+        snr = 10 * math.log10(signal / noise) if signal > 0 else -math.inf
+    return OutputDifference(
+        max_abs=float(delta.max(initial=0.0)),
+        mean_abs=float(delta.mean()) if delta.size else 0.0,
+        cosine=float(a @ b) / norms if norms > 0 else (1.0 if noise == 0 else 0.0),
+        snr_db=snr,
+    )
+
+
+def classes_of(outputs: Outputs) -> Optional[numpy.ndarray]:
+    """The best class of each sample, where an output is [samples, at least 2 classes]; else None."""
+    for values in outputs.values():
+        if values.ndim == 2 and values.shape[1] >= 2 and values.dtype.kind == "f":
+            return values.argmax(axis=1)
+    return None
+
+
+def _worst(original: Outputs, other: Outputs, count: int) -> list[dict[str, Any]]:
+    samples = len(next(iter(original.values())))
+    largest = numpy.zeros(samples)
+    for name, values in original.items():
+        delta = numpy.abs(values.astype(numpy.float64) - other[name].astype(numpy.float64))
+        largest = numpy.maximum(largest, delta.reshape(samples, -1).max(axis=1, initial=0.0))
+    order = numpy.argsort(-largest, kind="stable")[:count]
+    rows = [{"sample": int(i), "max_abs": float(largest[i])} for i in order if largest[i] > 0]
+    before, after = classes_of(original), classes_of(other)
+    if before is not None and after is not None:
+        for row in rows:
+            row["class_original"], row["class"] = int(before[row["sample"]]), int(after[row["sample"]])
+    return rows
+
+
+def compare(original: Outputs, other: Outputs, bound: Bound, labels: Optional[numpy.ndarray] = None) -> Accuracy:
+    """Requires the same outputs for the same samples; otherwise the variant is not accepted, and the reason says so."""
+    samples = len(next(iter(original.values())))
+    for name, values in original.items():
+        if name not in other or other[name].shape != values.shape:
+            found = "missing" if name not in other else f"of shape {list(other[name].shape)}, not {list(values.shape)}"
+            return Accuracy(samples, {}, accepted=False, reason=f"output '{name}' is {found}")
+    result = Accuracy(samples, {name: _difference(values, other[name]) for name, values in original.items()})
+    result.worst = _worst(original, other, _WORST_SHOWN)
+    before, after = classes_of(original), classes_of(other)
+    if before is not None and after is not None:
+        result.top1_agreement = float((before == after).mean())
+        if labels is not None:
+            result.task_metric_original = float((before == labels).mean())
+            result.task_metric = float((after == labels).mean())
+    _judge(result, other, bound)
+    return result
+
+
+def _judge(result: Accuracy, other: Outputs, bound: Bound) -> None:
+    faults = []
+    if any(values.dtype.kind == "f" and not numpy.isfinite(values).all() for values in other.values()):
+        faults.append("answers that are no finite numbers")
+    largest = max((output.max_abs for output in result.outputs.values()), default=0.0)
+    if bound.atol is not None and not largest <= bound.atol:
+        faults.append(f"a difference of {largest:.3g}, more than {bound.atol:g}")
+    if bound.max_drop is not None:
+        faults += _drops(result, bound.max_drop)
+    result.accepted = not faults
+    result.reason = "; ".join(faults)
+
+
+def _drops(result: Accuracy, max_drop: float) -> list[str]:
+    if result.task_metric is not None and result.task_metric_original is not None:
+        drop = result.task_metric_original - result.task_metric
+        if drop > max_drop + 1e-12:
+            return [f"top-1 accuracy drops by {drop * 100:.2f} %, more than {max_drop * 100:g} %"]
+        return []
+    if result.top1_agreement is not None:
+        drop = 1 - result.top1_agreement
+        if drop > max_drop + 1e-12:
+            return [f"top-1 agrees for {result.top1_agreement * 100:.1f} % only"]
+        return []
+    # Neither labels nor classes: the energy of the error, as a share of the signal's.
+    worst = min((output.snr_db for output in result.outputs.values()), default=math.inf)
+    share = 10 ** (-worst / 20) if math.isfinite(worst) else (0.0 if worst > 0 else math.inf)
+    return [f"the error is {share * 100:.2g} % of the answer (root of squares)"] if share > max_drop else []
