@@ -6,7 +6,7 @@
 
 #include "bench/progress_line.h"
 #include "bench/result_json.h"
-#include "bench/text_file.h"
+#include "bench/file_writer.h"
 #include "cli/interrupt.h"
 #include "tune/report_text.h"
 #include "tune/tune_options.h"
@@ -87,7 +87,7 @@ int Tune(const std::vector<std::string>& arguments) {
   }
   if (!options->html.empty()) {
     if (const Status status =
-            bench::WriteTextFile(options->html, tune::ReportHtml(outcome->report));
+            bench::WriteFile(options->html, tune::ReportHtml(outcome->report));
         !status.ok()) {
       code = Fail(kFailed, status);
     }

@@ -13,7 +13,7 @@
 #include "bench/describe.h"
 #include "bench/json_value.h"
 #include "bench/local_server.h"
-#include "bench/text_file.h"
+#include "bench/file_writer.h"
 #include "load/server_control.h"
 #include "tune/archive_repository.h"
 #include "tune/journal.h"
@@ -264,7 +264,7 @@ class Tuning {
           return Unavailable("{}: the old one cannot be kept: {}", path, error.message());
         }
       }
-      HEADRACE_RETURN_IF_ERROR(bench::WriteTextFile(path, outcome_.config_text));
+      HEADRACE_RETURN_IF_ERROR(bench::WriteFile(path, outcome_.config_text));
       outcome_.applied_to = path;
     }
     if (options_.url.empty()) {
