@@ -42,6 +42,7 @@ class LevelRun {
            const load::Workload& workload, load::ServerControl* control,
            StatisticsReader& statistics, const SessionOptions& options)
       : spec_(spec),
+        transports_(transports),
         workload_(workload),
         control_(control),
         statistics_(statistics),
@@ -223,6 +224,12 @@ class LevelRun {
     }
     FillClient(result.client);
     result.verdict = Judge(result);
+    // What the counts cannot say: the words of one failure.
+    if (const std::string words = transports_.FirstFailureText(); !words.empty()) {
+      for (auto& line : result.verdict.lines) {
+        line.text += line.remark == Remark::kFailures ? "; the first of the run: " + words : "";
+      }
+    }
     return result;
   }
 
@@ -246,6 +253,7 @@ class LevelRun {
   }
 
   const LevelSpec& spec_;
+  const load::TransportFactory& transports_;
   const load::Workload& workload_;
   load::ServerControl* const control_;
   StatisticsReader& statistics_;
