@@ -114,7 +114,7 @@ int Profile(const std::vector<std::string>& arguments) {
   Flags flags;
   AddFlags(app, flags);
   try {
-    app.parse({arguments.rbegin(), arguments.rend()});
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 1;
   }
