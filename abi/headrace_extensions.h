@@ -1,5 +1,6 @@
-/* What Headrace's own backends export beside Triton's interface. A server that does not know these names never calls
- * them; a backend that lacks them works without. Looked up by name in the backend's library. */
+/* What Headrace's own backends export beside Triton's interface. A server that does not know these
+ * names never calls them; a backend that lacks them works without. Looked up by name in the
+ * backend's library. */
 #ifndef HEADRACE_EXTENSIONS_H_
 #define HEADRACE_EXTENSIONS_H_
 
@@ -14,19 +15,21 @@ extern "C" {
 #define HEADRACE_MODEL_PROFILE_START "HEADRACE_ModelProfileStart"
 #define HEADRACE_MODEL_PROFILE_STOP "HEADRACE_ModelProfileStop"
 
-/* Begins to record the operators that the model's instances run. `options` is a JSON object {"shapes": bool}.
- * UNAVAILABLE if the runtime can record one profile at a time, and does. Any thread; does not wait for instances. */
-typedef TRITONSERVER_Error* HEADRACE_ModelProfileStartFunction(TRITONBACKEND_Model* model, const char* options);
+/* Begins to record the operators that the model's instances run. `options` is a JSON object
+ * {"shapes": bool}. UNAVAILABLE if the runtime can record one profile at a time, and does. Any
+ * thread; does not wait for instances. */
+typedef TRITONSERVER_Error* HEADRACE_ModelProfileStartFunction(TRITONBACKEND_Model* model,
+                                                               const char* options);
 
 /* Ends it and hands the record to `take`, once, before it returns: one JSON object
  *   {"runtime": "libtorch 2.15", "truncated": false, "note": "",
- *    "events": [{"name", "kind", "start_ns", "duration_ns", "thread", "shapes"?, "flops"?, "device"?}, ...],
- *    "totals": [{"name", "kind", "count", "duration_ns", "detail"?}, ...]}
- * Events are on CLOCK_MONOTONIC and nest by time within a thread; totals are of runtimes that only sum up. Any thread;
- * may block while batches that are under way end. */
+ *    "events": [{"name", "kind", "start_ns", "duration_ns", "thread", "shapes"?, "flops"?,
+ * "device"?}, ...], "totals": [{"name", "kind", "count", "duration_ns", "detail"?}, ...]} Events
+ * are on CLOCK_MONOTONIC and nest by time within a thread; totals are of runtimes that only sum up.
+ * Any thread; may block while batches that are under way end. */
 typedef void HEADRACE_TakeText(void* user, const char* text, size_t byte_size);
-typedef TRITONSERVER_Error* HEADRACE_ModelProfileStopFunction(TRITONBACKEND_Model* model, HEADRACE_TakeText* take,
-                                                              void* user);
+typedef TRITONSERVER_Error* HEADRACE_ModelProfileStopFunction(TRITONBACKEND_Model* model,
+                                                              HEADRACE_TakeText* take, void* user);
 
 #ifdef __cplusplus
 }

@@ -40,7 +40,8 @@ constexpr Command kCommands[] = {
 std::string Usage() {
   std::string text = "usage: headrace <command> [options]\n\ncommands:\n";
   const auto add = [&](std::string_view name, std::string_view what) {
-    text += "  " + std::string(name) + std::string(12 - name.size(), ' ') + std::string(what) + "\n";
+    text +=
+        "  " + std::string(name) + std::string(12 - name.size(), ' ') + std::string(what) + "\n";
   };
   for (const Command& command : kCommands) {
     add(command.name, command.what);
@@ -50,9 +51,9 @@ std::string Usage() {
 }
 
 const Command* Find(std::string_view name) {
-  const auto* const found = std::find_if(
-      std::begin(kCommands), std::end(kCommands),
-      [&](const Command& command) { return command.name == name; });
+  const auto* const found =
+      std::find_if(std::begin(kCommands), std::end(kCommands),
+                   [&](const Command& command) { return command.name == name; });
   return found == std::end(kCommands) ? nullptr : found;
 }
 

@@ -4,9 +4,9 @@
 
 #include <cstdio>
 
+#include "bench/file_writer.h"
 #include "bench/progress_line.h"
 #include "bench/result_json.h"
-#include "bench/file_writer.h"
 #include "cli/interrupt.h"
 #include "tune/report_text.h"
 #include "tune/tune_options.h"
@@ -86,8 +86,7 @@ int Tune(const std::vector<std::string>& arguments) {
     }
   }
   if (!options->html.empty()) {
-    if (const Status status =
-            bench::WriteFile(options->html, tune::ReportHtml(outcome->report));
+    if (const Status status = bench::WriteFile(options->html, tune::ReportHtml(outcome->report));
         !status.ok()) {
       code = Fail(kFailed, status);
     }

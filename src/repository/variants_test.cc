@@ -34,7 +34,7 @@ class VariantsTest : public ModelManagerTest {
 
   void WriteManifest(const std::string& applied) {
     files_.File("m/1/variants/manifest.json",
-                 ManifestText(applied, {{"model.onnx", "model"}}, VariantText("v")));
+                ManifestText(applied, {{"model.onnx", "model"}}, VariantText("v")));
   }
 
   // The configuration in force after a start.
@@ -65,8 +65,8 @@ TEST_F(VariantsTest, TheServersWishWins) {
 
 TEST_F(VariantsTest, TheModelsOwnWishWinsOverTheServers) {
   files_.File("m/config.pbtxt",
-               std::string(kConfig) +
-                   R"( parameters { key: "model_variants" value: { string_value: "off" } })");
+              std::string(kConfig) +
+                  R"( parameters { key: "model_variants" value: { string_value: "off" } })");
   options_.variants.wish = kVariantsBest;
   const std::string config = Served();
   EXPECT_THAT(config, Not(HasSubstr(kFileOfVariant)));

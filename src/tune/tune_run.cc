@@ -11,9 +11,9 @@
 
 #include "base/thread.h"
 #include "bench/describe.h"
+#include "bench/file_writer.h"
 #include "bench/json_value.h"
 #include "bench/local_server.h"
-#include "bench/file_writer.h"
 #include "load/server_control.h"
 #include "tune/archive_repository.h"
 #include "tune/journal.h"
