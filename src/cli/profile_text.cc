@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace headrace::cli {
 namespace {
@@ -20,22 +21,26 @@ std::string Text(const dom::element& object, std::string_view key) {
   return object[key].get(text) == simdjson::SUCCESS ? std::string(text) : std::string();
 }
 
-dom::array List(const dom::element& object, std::string_view pointer) {
+// Empty where there is no such array.
+std::vector<dom::element> List(const dom::element& object, std::string_view pointer) {
   dom::array list;
-  return object.at_pointer(pointer).get(list) == simdjson::SUCCESS ? list : dom::array();
+  if (object.at_pointer(pointer).get(list) != simdjson::SUCCESS) {
+    return {};
+  }
+  return {list.begin(), list.end()};
 }
 
 double Milliseconds(const dom::element& object, std::string_view key) {
   return Number(object, key) / 1e3;
 }
 
-void AddBatches(const dom::array& batches, std::string& text) {
+void AddBatches(const std::vector<dom::element>& batches, std::string& text) {
   if (batches.size() == 0) {
     return;
   }
   text += fmt::format("\n{:>10}  {:>10}  {:>14}  {:>14}  {:>14}\n", "batch size", "executions",
                       "mean", "longest", "queue mean");
-  for (const dom::element line : batches) {
+  for (const dom::element& line : batches) {
     text += fmt::format(
         "{:>10.0f}  {:>10.0f}  {:>11.3f} ms  {:>11.3f} ms  {:>11.3f} ms\n",
         Number(line, "batch_size"), Number(line, "count"), Milliseconds(line, "execution_mean_us"),
@@ -48,7 +53,7 @@ void AddOperators(const dom::element& profile, std::size_t operators_max, std::s
   if (profile["operators"].get(operators) != simdjson::SUCCESS) {
     return;
   }
-  const dom::array table = List(operators, "/table");
+  const std::vector<dom::element> table = List(operators, "/table");
   const std::string note = Text(operators, "note");
   if (!note.empty()) {
     text += fmt::format("\noperators: {}\n", note);
@@ -57,13 +62,13 @@ void AddOperators(const dom::element& profile, std::size_t operators_max, std::s
     return;
   }
   double all = 0;
-  for (const dom::element line : table) {
+  for (const dom::element& line : table) {
     all += Number(line, "self_us");
   }
   text += fmt::format("\n{:>6}  {:>12}  {:>8}  {:>12}  operator ({})\n", "self", "self time",
                       "calls", "each", Text(operators, "runtime"));
   std::size_t shown = 0;
-  for (const dom::element line : table) {
+  for (const dom::element& line : table) {
     if (shown++ == operators_max) {
       text += fmt::format("  ... and {} more in the file\n", table.size() - operators_max);
       break;
@@ -77,14 +82,14 @@ void AddOperators(const dom::element& profile, std::size_t operators_max, std::s
   }
 }
 
-void AddThreads(const dom::array& threads, double seconds, std::string& text) {
+void AddThreads(const std::vector<dom::element>& threads, double seconds, std::string& text) {
   constexpr std::size_t kThreadsMax = 8;
   if (threads.size() == 0 || seconds <= 0) {
     return;
   }
   text += fmt::format("\n{:>6}  {:>14}  thread\n", "ran", "without a core");
   std::size_t shown = 0;
-  for (const dom::element line : threads) {
+  for (const dom::element& line : threads) {
     if (shown++ == kThreadsMax) {
       break;
     }
@@ -113,7 +118,7 @@ Result<std::string> ProfileText(std::string_view document, std::size_t operators
   AddBatches(List(profile, "/batches"), text);
   AddOperators(profile, operators_max, text);
   AddThreads(List(profile, "/threads"), seconds, text);
-  for (const dom::element advice : List(profile, "/advice")) {
+  for (const dom::element& advice : List(profile, "/advice")) {
     text += fmt::format("\n{}: {}\n", Text(advice, "topic"), Text(advice, "text"));
   }
   return text;

@@ -329,7 +329,7 @@ TEST_F(HandlerModelTest, Plan_TellsWorkersWhatTheirEnvironmentIsToHave) {
                                  .Make());
   const auto plan = Plan();
   ASSERT_TRUE(plan.ok());
-  EXPECT_THAT(plan->source.config_json, HasSubstr("requirements.txt"));
+  EXPECT_EQ(plan->config->parameters().at("requirements_file").string_value(), "requirements.txt");
 }
 
 TEST_F(HandlerModelTest, Plan_KeepsVersionsApart) {
