@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -16,7 +17,8 @@ using testing::HasSubstr;
 
 class JournalTest : public testing::Test {
  protected:
-  JournalTest() : path_(testing::TempDir() + "/tune_journal.ndjson") {
+  JournalTest()
+      : path_(testing::TempDir() + "/tune_journal_" + std::to_string(getpid()) + ".ndjson") {
     std::filesystem::remove(path_);
   }
   ~JournalTest() override { std::filesystem::remove(path_); }

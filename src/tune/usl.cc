@@ -7,10 +7,10 @@
 namespace headrace::tune {
 
 double Usl::Peak() const {
-  if (kappa <= 0) {
-    return std::numeric_limits<double>::infinity();
+  if (sigma > 1 || (sigma == 1 && kappa > 0)) {
+    return 1;  // each one more takes away from the others
   }
-  return sigma >= 1 ? 1 : std::sqrt((1 - sigma) / kappa);
+  return kappa > 0 ? std::sqrt((1 - sigma) / kappa) : std::numeric_limits<double>::infinity();
 }
 
 Usl FitUsl(std::span<const UslPoint> points) {
