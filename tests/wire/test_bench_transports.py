@@ -93,7 +93,7 @@ def test_a_decoupled_model_answers_as_often_as_it_was_asked_to(server, tmp_path)
     (experiment,) = json.loads(exported.read_text(encoding="utf-8"))["experiments"]
     assert experiment["requests"]
     unary = run(server, "-m", "repeat", "--input-data", data)
-    assert set(unary["outcomes"]) == {"client_error"} or "ok" not in unary["outcomes"], unary["outcomes"]
+    assert "ok" not in unary["outcomes"], unary["outcomes"]
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
@@ -178,6 +178,8 @@ class TestInProcess:
         library = pathlib.Path(server_module.program()).parent / "in-process" / "lib" / "libtritonserver.so"
         if not library.exists():
             pytest.skip("libtritonserver.so is left out of this build")
+        if server_module.is_sanitized():
+            pytest.skip("a sanitizer's runtime does not go into a library's own world (dlmopen)")
         level = level_of(self.run(repository, "-m", "echo", "--shape", "INPUT0:8", "--concurrency", 2,
                                   "--server-library", library))  # fmt: skip
         assert all_ok(level)
