@@ -51,6 +51,7 @@ std::vector<Group> Groups() {
          "where the server's HTTP side is, if requests go by gRPC"},
         {"--metrics-url", &F::metrics_url, "URL", "the metrics page; default: port 8002"},
         {"--connections-max", &F::connections_max, "N", "HTTP: of each sender; default: 1024"},
+        {"--grpc-connections", &F::grpc_connections, "N", "gRPC: of each sender; default: 1"},
         {"--timeout", &F::timeout, "TIME", "a request without an answer has failed; default: 60s"},
         {"--connect-timeout", &F::connect_timeout, "TIME", "default: 5s"},
         {"--shared-memory", &F::shared_memory, "KIND", "none or system"},

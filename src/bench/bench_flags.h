@@ -16,7 +16,7 @@ using Texts = std::vector<std::string>;   // of one that may come again
 struct BenchFlags {
   // Target.
   Text model, version, url, protocol, service_kind, path, control_url, metrics_url;
-  Text connections_max, timeout, connect_timeout, compression;
+  Text connections_max, grpc_connections, timeout, connect_timeout, compression;
   Texts headers, model_repositories;
   Text server_library, triton_directory;
   bool streaming = false;

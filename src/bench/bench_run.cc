@@ -91,6 +91,7 @@ class Run {
     HEADRACE_RETURN_IF_ERROR(Ask());
     HEADRACE_RETURN_IF_ERROR(ApplyTraceSettings(options_));
     HEADRACE_ASSIGN_OR_RETURN(workload_, load::BuildWorkload(options_.workload, control_.get()));
+    HEADRACE_RETURN_IF_ERROR(NameOutputs());
     HEADRACE_RETURN_IF_ERROR(load::ApplyNames(options_.recording, workload_));
     SessionOptions session;
     session.sender_count = options_.sender_count;
@@ -107,6 +108,28 @@ class Run {
     HEADRACE_ASSIGN_OR_RETURN(
         session_, Session::Open(target_, workload_, control_.get(), std::move(session)));
     Describe();
+    return OkStatus();
+  }
+
+  // Outputs go to shared memory by name: where an item asks for all, they are named. Those that are
+  // compared stay in the answers.
+  Status NameOutputs() {
+    if (target_.shared_memory == load::TargetSpec::SharedMemory::kNone) {
+      return OkStatus();
+    }
+    for (load::Item& item : workload_.items) {
+      const bool compared =
+          std::any_of(item.contents.begin(), item.contents.end(),
+                      [](const load::Content& content) { return content.golden.has_value(); });
+      if (!item.outputs.empty() || compared) {
+        continue;
+      }
+      HEADRACE_ASSIGN_OR_RETURN(const load::ModelFacts facts,
+                                control_->Model(item.model, item.version));
+      for (const load::TensorFacts& output : facts.outputs) {
+        item.outputs.push_back(output.name);
+      }
+    }
     return OkStatus();
   }
 

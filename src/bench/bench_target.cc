@@ -165,6 +165,14 @@ Status ResolveHttp(const BenchFlags& flags, load::TargetSpec& target) {
     }
     target.connections_max = static_cast<int>(count);
   }
+  if (flags.grpc_connections) {
+    HEADRACE_ASSIGN_OR_RETURN(const double count, ParseNumber(*flags.grpc_connections));
+    constexpr double kMax = 10'000;
+    if (count < 1 || count > kMax) {
+      return InvalidArgument("--grpc-connections: must be from 1 to 10,000");
+    }
+    target.grpc_connections = static_cast<int>(count);
+  }
   return OkStatus();
 }
 

@@ -264,9 +264,10 @@ TEST_F(GrpcTransportTest, Connection_ThatDrainsIsReplaced) {
   Start(options);
   int cold = 0;
   while (cold < 3) {
+    // A request may meet two connections that end one after the other: it is sent again only once.
     const auto& request = probe_->Ask();
-    ASSERT_EQ(Outcome::kOk, request.outcome);
-    cold += request.cold ? 1 : 0;
+    ASSERT_TRUE(request.outcome == Outcome::kOk || request.outcome == Outcome::kRefused);
+    cold += request.cold && request.outcome == Outcome::kOk ? 1 : 0;
   }
 }
 
