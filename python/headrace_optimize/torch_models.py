@@ -59,7 +59,7 @@ def trace(function: Callable[..., Any], source: Source, module: torch.nn.Module)
     names = [f"input_{i}" for i in range(len(source.inputs))]
     namespace: dict[str, Any] = {"_function": function}
     body = f"def forward(self, {', '.join(names)}):\n    return _function(self.inner, {', '.join(names)})\n"
-    exec(body, namespace)  # pylint: disable=exec-used  # names are ours
+    exec(body, namespace)  # names are ours  # pylint: disable=exec-used
     _Wrapped.forward = namespace["forward"]  # type: ignore[method-assign]
     with torch.no_grad():
         return torch.jit.trace(_Wrapped().eval(), example_inputs(source), check_trace=False, strict=False)

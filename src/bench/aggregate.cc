@@ -194,18 +194,24 @@ void Aggregate::CountIntended(const load::RequestRecord& record) {
 }
 
 void Aggregate::CountHeld() {
-  std::vector<Nanos> intended;
-  for (const load::RequestRecord& record : held_) {
-    if (record.intended >= from_ && record.intended < to_) {
-      intended.push_back(record.intended);
-    }
-  }
+  const auto measured = [&](const load::RequestRecord& record) {
+    return record.intended >= from_ && record.intended < to_;
+  };
+  const auto in_phase = std::stable_partition(held_.begin(), held_.end(), measured);
+  const auto count = static_cast<std::uint64_t>(in_phase - held_.begin());
   const std::uint64_t wanted = spec_.stop.request_count;
-  if (intended.size() > wanted) {
-    const auto next = intended.begin() + static_cast<std::ptrdiff_t>(wanted);
-    std::nth_element(intended.begin(), next, intended.end());
-    to_ = *next;
-  } else if (intended.size() == wanted) {
+  if (count > wanted) {
+    // The first so many. Several may leave in one write, at one time: those beyond are dropped by
+    // rank.
+    std::stable_sort(held_.begin(), in_phase,
+                     [](const auto& a, const auto& b) { return a.intended < b.intended; });
+    const auto end = held_.begin() + static_cast<std::ptrdiff_t>(wanted);
+    to_ = end->intended;
+    if ((end - 1)->intended == to_) {
+      ++to_;
+    }
+    held_.erase(end, in_phase);
+  } else if (count == wanted) {
     // Nobody was to come: the phase ends with the last of them.
     Nanos last = from_;
     for (const load::RequestRecord& record : held_) {

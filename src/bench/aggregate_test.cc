@@ -140,6 +140,22 @@ TEST(AggregateTest, Finish_TakesExactlyTheCountThatWasAskedFor) {
   EXPECT_NEAR(level.request_rate, 1000, 10);
 }
 
+TEST(AggregateTest, Finish_TakesExactlyTheCount_WhereSeveralLeaveAtOneTime) {
+  LevelSpec spec = ConstantRate(1000);
+  spec.stop.request_count = 5;
+  auto records =
+      Play(spec, kStart, kStart + kSecond, [](Nanos at) { return After(at, 2 * kMillisecond); });
+  records.resize(8);
+  records[4].intended = records[5].intended = records[6].intended;
+  const load::Workload workload = OneItem();
+  Aggregate aggregate(spec, workload, kStart);
+  aggregate.Begin(kStart);
+  aggregate.Take(records);
+  EXPECT_EQ(aggregate.Decide(kStart + kSecond / 2), StopReason::kCount);
+  aggregate.End(kStart + kSecond / 2);
+  EXPECT_EQ(aggregate.Finish().intended_count, 5u);
+}
+
 TEST(AggregateTest, Finish_TellsItemsApart_WhenThereAreSeveral) {
   load::Workload workload = OneItem();
   workload.items.push_back(workload.items.front());

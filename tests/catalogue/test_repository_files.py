@@ -155,7 +155,7 @@ def test_content_that_is_no_base64_is_refused(controlled, text, verdict):
 @pytest.mark.row(103)
 def test_content_of_2_gib_is_refused_before_it_is_read(controlled):
     head = (
-        b"POST /v2/repository/models/huge/load HTTP/1.1\r\nHost: x\r\nContent-Length: 2863311531\r\n\r\n"
+        b"POST /v2/repository/models/huge/load HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2863311531\r\n\r\n"
         b'{"parameters":{"config":"{}","file:1/x":"'
     )
     with raw_http.Connection(controlled.server) as connection:

@@ -62,7 +62,7 @@ class Connection:
 
     def request(self, stream, headers, end=True, method="GET", path="/v2/health/live"):
         """The HEADERS frame of a request."""
-        fields = [(":method", method), (":scheme", "http"), (":authority", "h"), (":path", path), *headers]
+        fields = [(":method", method), (":scheme", "http"), (":authority", "localhost"), (":path", path), *headers]
         return frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), stream, self.encoder.encode(fields))
 
     def grpc(self, stream, path, body, metadata=(), content_type="application/grpc"):

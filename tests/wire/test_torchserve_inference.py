@@ -52,6 +52,7 @@ def _shared(tmp_path_factory):
         inference_address=address,
         management_address=address,
         service_envelope="kserve",
+        key_failures_per_second="0",
     ) as running:
         yield running
         assert running.stop() == 0, running.output()
