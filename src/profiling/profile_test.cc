@@ -179,7 +179,8 @@ TEST(ProfileDocumentTest, IsAChromeTrace_WithTablesBesideIt) {
   simdjson::dom::element document;
   ASSERT_EQ(parser.parse(text).get(document), simdjson::SUCCESS);
   std::vector<std::string> phases;
-  for (const auto event : document["traceEvents"].get_array().value()) {
+  const simdjson::dom::array events = document["traceEvents"].get_array().value();
+  for (const simdjson::dom::element event : events) {
     phases.emplace_back(event["ph"].get_string().value());
   }
   EXPECT_THAT(phases, ElementsAre("M", "M", "M", "M", "X", "b", "e", "s", "f", "X"));
