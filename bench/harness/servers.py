@@ -45,6 +45,14 @@ def peer(name):
     return path
 
 
+def has_peer(name):
+    """Whether peer(name) would be there."""
+    try:
+        return peer(name).exists()
+    except Missing:
+        return False
+
+
 def free_port():
     """A port that was free a moment ago."""
     with socket.socket() as probe:
