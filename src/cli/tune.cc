@@ -1,6 +1,7 @@
 #include "cli/tune.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 
@@ -70,9 +71,11 @@ int Tune(const std::vector<std::string>& arguments) {
   listener.event = [&line](const tune::SearchEvent& event) {
     line.Say(fmt::format("{}: {}", event.step, event.text));
   };
-  listener.progress = [&line](std::string_view what, const bench::Progress& progress) {
-    line.Show(what, progress);
-  };
+  if (isatty(STDERR_FILENO) != 0) {  // elsewhere the events are lines enough
+    listener.progress = [&line](std::string_view what, const bench::Progress& progress) {
+      line.Show(what, progress);
+    };
+  }
   Result<tune::TuneOutcome> outcome = tune::RunTune(*options, &interrupt.flag(), listener);
   line.Clear();
   if (!outcome.ok()) {

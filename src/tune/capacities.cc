@@ -1,4 +1,6 @@
 // Step 6 of a search: the capacity of each finalist.
+#include <algorithm>
+
 #include "tune/search_state.h"
 
 namespace headrace::tune {
@@ -6,7 +8,9 @@ namespace {
 
 constexpr std::size_t kFinalistsMax = 3;
 constexpr double kPrecision = 0.03;
-constexpr Nanos kWorthIt = kSecond / 2;
+constexpr double kAnswered = 1.02;  // the rate by the answers in a short time, give or take
+// With fewer probes than these there is no bracket.
+constexpr Nanos kProbesMin = 4;
 
 // False when it could not be measured.
 bool Measure(SearchState& state, Finding& finding, double rate_start, Nanos time) {
@@ -21,6 +25,8 @@ bool Measure(SearchState& state, Finding& finding, double rate_start, Nanos time
   }
   state.report.probe_count += capacity->probes;
   finding.capacity = *capacity;
+  // In a short probe a queue can take in more than is ever answered: what was answered counts.
+  finding.capacity->rate = std::min(capacity->rate, kAnswered * capacity->at_rate.achieved);
   finding.stage = Stage::kCapacity;
   finding.latency = capacity->at_rate.latency;
   if (capacity->rate > 0) {
@@ -41,12 +47,16 @@ void FindCapacities(SearchState& state) {
          findings[finalists].rungs > 0) {
     ++finalists;
   }
+  // What one of them needs at least; so many as there is time for.
+  const Nanos worth_it = kProbesMin * (state.probe_min() + state.probe_min() / 2);
+  finalists = std::min(finalists, static_cast<std::size_t>(std::max<Nanos>(
+                                      1, state.Left(StepEnds::kCapacity) / worth_it)));
   const std::size_t as_found = state.options.measure_as_found ? 1 : 0;
   double verified = 0;
   for (std::size_t i = 0; i < finalists; ++i) {
     Finding& finding = findings[i];
     const Nanos left = state.Left(StepEnds::kCapacity);
-    if (left < kWorthIt && i > 0) {
+    if (left < worth_it && i > 0) {
       state.report.notes.push_back(
           "the budget ended before the capacity of every finalist was measured");
       break;
@@ -62,10 +72,10 @@ void FindCapacities(SearchState& state) {
       continue;
     }
     const auto shares = static_cast<Nanos>(finalists - i + as_found);
-    Measure(state, finding, finding.estimate.value, std::max(left, kWorthIt) / shares);
+    Measure(state, finding, finding.estimate.value, std::max(left / shares, worth_it / 2));
     verified = std::max(verified, finding.rate());
   }
-  if (as_found > 0 && state.Left(StepEnds::kCapacity) >= kWorthIt) {
+  if (as_found > 0 && state.Left(StepEnds::kCapacity) >= worth_it) {
     Finding found{.configuration = {.as_found = true}};
     Measure(state, found, 0, state.Left(StepEnds::kCapacity));
     state.report.as_found = found;

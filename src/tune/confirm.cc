@@ -9,10 +9,10 @@ namespace {
 
 constexpr int kRounds = 3;  // of A B C C B A: six visits each
 constexpr std::size_t kVisitsForCertainty = 5;
-constexpr Nanos kVisitMin = 300 * kMillisecond;
 constexpr Nanos kVisitMax = 10 * kSecond;
-// A rate that misses the SLA on a visit is lowered so far: the search found it on the edge.
-constexpr double kStepDown = 0.97;
+// A rate that misses the SLA on a visit is lowered, by what was late and within these bounds: the
+// search found it on the edge.
+constexpr double kStepDownMost = 0.8, kStepDownLeast = 0.97;
 
 struct Contender {
   Finding* finding;
@@ -65,8 +65,9 @@ class Confirmation {
 
   void Visit(Contender& contender, Nanos visits_left) {
     const Nanos left = state_.Left(StepEnds::kConfirm);
-    const Nanos duration = std::min(left / visits_left - state_.change_cost(), kVisitMax);
-    if (duration < kVisitMin) {
+    const Nanos duration = std::min(left / visits_left - state_.change_cost(),
+                                    std::max(kVisitMax, state_.probe_min()));
+    if (duration < state_.probe_min()) {
       skipped_ = true;
       return;
     }
@@ -86,7 +87,7 @@ class Confirmation {
                 Describe(contender.finding->configuration), DurationText(sample->latency),
                 RateText(contender.rate), RateText(sample->goodput));
     if (!met) {
-      contender.rate *= kStepDown;
+      contender.rate *= std::clamp(sample->goodput / contender.rate, kStepDownMost, kStepDownLeast);
     }
   }
 
@@ -99,7 +100,16 @@ class Confirmation {
       contender.finding->stage = Stage::kConfirmed;
       if (contender.missed > 0) {
         // The rate that it was lowered to is the one that it kept.
-        contender.finding->capacity->rate = contender.rate;
+        contender.finding->capacity->rate =
+            contender.met > 0 ? contender.rate
+                              : std::min(contender.rate, contender.finding->confirmed->value);
+        if (contender.met == 0) {
+          state_.report.notes.push_back(
+              fmt::format("{}: no visit of the confirmation held the SLA, down to {}: its rate is "
+                          "what was answered in "
+                          "time; give it a longer --budget, or a machine with less beside it",
+                          Describe(contender.finding->configuration), RateText(contender.rate)));
+        }
       }
     }
     if (skipped_) {

@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::array<std::size_t, 3> kRungSizes = {27, 9, 3};
 constexpr std::array<double, 3> kRungWeights = {2, 8, 30};  // seconds, where the budget allows it
-constexpr Nanos kProbeMin = 300 * kMillisecond;
 // Where probes go: a little below what is expected, so that most of them tell a latency and not
 // only that it was too much.
 constexpr double kProbeAt = 0.93;
@@ -54,7 +53,8 @@ class Halving {
     }
     Sort(candidates);
     const Nanos left = state_.Left(StepEnds::kHalving);
-    const auto fit = static_cast<std::size_t>(left / 2 / (kProbeMin + state_.change_cost()));
+    const auto fit =
+        static_cast<std::size_t>(left / 2 / (state_.probe_min() + state_.change_cost()));
     const std::size_t most = std::max<std::size_t>(3, std::min(kRungSizes[0], fit));
     if (candidates.size() > most) {
       if (most < kRungSizes[0]) {
@@ -75,10 +75,11 @@ class Halving {
       return a->configuration < b->configuration;
     });
     for (Finding* finding : order) {
-      if (state_.Left(StepEnds::kHalving) < kProbeMin && finding->rungs + probed_ > 0) {
+      if (state_.Left(StepEnds::kHalving) < state_.probe_min() && finding->rungs + probed_ > 0) {
         return;
       }
-      ProbeOne(*finding, std::min(duration, std::max(kProbeMin, state_.Left(StepEnds::kHalving))));
+      ProbeOne(*finding,
+               std::min(duration, std::max(state_.probe_min(), state_.Left(StepEnds::kHalving))));
       ++probed_;
     }
   }
@@ -93,8 +94,9 @@ class Halving {
     const double time = static_cast<double>(state_.Left(StepEnds::kHalving)) -
                         later * static_cast<double>(state_.change_cost());
     const double share = time * kRungWeights[rung] / weight;
-    return std::clamp(static_cast<Nanos>(share), kProbeMin,
-                      static_cast<Nanos>(kRungWeights[rung] * static_cast<double>(kSecond)));
+    const auto most = static_cast<Nanos>(kRungWeights[rung] * static_cast<double>(kSecond));
+    return std::clamp(static_cast<Nanos>(share), state_.probe_min(),
+                      std::max(most, state_.probe_min()));
   }
 
   void ProbeOne(Finding& finding, Nanos duration) {
@@ -154,6 +156,9 @@ class Halving {
     while (kept < candidates.size() && kept < 2 * count &&
            candidates[kept]->estimate.high >= last) {
       ++kept;
+    }
+    if (kept == candidates.size()) {
+      return;
     }
     state_.report.cuts.push_back(
         {CutRule::kMeasured,

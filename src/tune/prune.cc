@@ -71,12 +71,12 @@ class Pruner {
     for (const auto& [key, column] : times_.columns()) {
       const ServiceSample* one = times_.Find(key, 1);
       if (key.variant == variant.name && one != nullptr) {
-        fastest = std::min(fastest, one->p99() + one->overhead);
+        fastest = std::min(fastest, one->tail() + one->overhead);
       }
     }
     if (fastest != kNever && fastest > limits_.target.sla) {
       cutter_.Cut(CutRule::kSlaAtOne, variant.name.empty() ? "the model" : variant.name,
-                  fmt::format("a single request without any load takes {} (p99), and the SLA is {}",
+                  fmt::format("a single request without any load takes {}, and the SLA is {}",
                               DurationText(fastest), DurationText(limits_.target.sla)),
                   [&](const Configuration& c) { return c.variant == variant.name; });
     }
@@ -85,12 +85,12 @@ class Pruner {
   void CutBatches(const Key& key, const ServiceTimes::Column& column) {
     const Nanos sla = limits_.target.sla;
     for (const auto& [batch, sample] : column) {
-      const Nanos time = sample.p99() + sample.overhead;
+      const Nanos time = sample.tail() + sample.overhead;
       if (time > sla) {
         cutter_.Cut(
             batch == 1 ? CutRule::kSlaAtOne : CutRule::kSlaOfBatch,
             fmt::format("{}: batch {} and more", NameOf(key), batch),
-            fmt::format("one execution takes {} (p99), and the SLA is {}", DurationText(time),
+            fmt::format("one execution takes {}, and the SLA is {}", DurationText(time),
                         DurationText(sla)),
             [&, b = batch](const Configuration& c) { return In(c, key) && c.batch_max >= b; });
         break;

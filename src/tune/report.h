@@ -68,6 +68,8 @@ struct SearchReport {
   // Winner's rate by as_found's, with its 95 % interval; nothing = not compared.
   std::optional<bench::Estimate> gain;
   bool gain_certain = false;  // the interval excludes 1
+  // The winner did worse than what was found where both were confirmed: nothing is to be applied.
+  bool found_is_better() const { return gain && gain->value < 1; }
   Why why;
   // Of nothing that meets the SLA: the lowest latency that was seen, at any load, and by what.
   Nanos closest_latency = kNever;

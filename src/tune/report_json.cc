@@ -101,6 +101,7 @@ std::string ReportJson(const SearchReport& report) {
     json.Key("gain");
     Write(json, *report.gain);
     json.Key("gain_certain").Bool(report.gain_certain);
+    json.Key("found_is_better").Bool(report.found_is_better());
   }
   if (report.closest_latency != kNever) {
     json.Key("closest_latency_ns").Int(report.closest_latency);

@@ -38,6 +38,9 @@ void AddAnswer(const SearchReport& report, std::string& text) {
                         report.gain->value, report.gain->low, report.gain->high,
                         report.gain_certain ? "" : ": no difference that is certain");
   }
+  if (report.found_is_better()) {
+    text += "  what was found did better in the confirmation: keep it\n";
+  }
   text += fmt::format("  what binds: {}\n", report.why.text);
 }
 

@@ -52,6 +52,9 @@ class SearchState {
   }
   Nanos change_cost() const { return static_cast<Nanos>(std::max(0.0, change_cost_)); }
 
+  // The shortest probe that says anything: in less than two SLAs a queue hides that it only grows.
+  Nanos probe_min() const { return std::max<Nanos>(300 * kMillisecond, 2 * options.target.sla); }
+
   void SawLatency(Nanos latency, const std::string& what) {
     if (latency < report.closest_latency) {
       report.closest_latency = latency;

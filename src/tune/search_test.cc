@@ -16,7 +16,7 @@ using testing::IsEmpty;
 using testing::Not;
 
 // Enough for these machines, and quick under a sanitizer.
-constexpr std::uint64_t kSimulated = 1000;
+constexpr std::uint64_t kSimulated = 600;
 
 SearchSpace SpaceFor(const MachineSpec& machine, Nanos sla, std::int64_t batch_max,
                      std::vector<Variant> variants = {{.thread_parameter = "threads"}}) {

@@ -57,7 +57,7 @@ class ServiceTable {
     }
     Nanos last = 0;
     if (const ServiceSample* one = state_.report.times.Find({variant.name, shape}, 1)) {
-      last = one->p99();
+      last = one->tail();
     }
     for (const std::int64_t batch : state_.space.batches) {
       if (batch <= measured) {
@@ -76,7 +76,7 @@ class ServiceTable {
     for (const auto& [key, column] : state_.report.times.columns()) {
       const ServiceSample* one = state_.report.times.Find(key, 1);
       if (key.variant == variant.name && one != nullptr) {
-        fastest = std::min(fastest, one->p99() + one->overhead);
+        fastest = std::min(fastest, one->tail() + one->overhead);
       }
     }
     return fastest == kNever || fastest <= state_.options.target.sla;
@@ -98,7 +98,7 @@ class ServiceTable {
       return 0;
     }
     // As long as its share, and no longer than enough executions need.
-    Nanos duration = std::clamp(left / points, kPointMin, kPointMax);
+    Nanos duration = std::clamp(left / points - state_.change_cost(), kPointMin, kPointMax);
     if (guess_ > 0) {
       duration = std::clamp(static_cast<Nanos>(guess_ * kExecutionsWanted), kPointMin, duration);
     }
@@ -118,14 +118,14 @@ class ServiceTable {
       return 0;
     }
     guess_ = sample->mean * 1.5;
-    state_.SawLatency(sample->p99() + sample->overhead,
+    state_.SawLatency(sample->tail() + sample->overhead,
                       fmt::format("{}, a single request at a time", name));
     state_.Tell("service times", "{}, batch {}: {} (p99 {}), {}", name, batch,
                 DurationText(sample->median()), DurationText(sample->p99()),
                 RateText(sample->rate));
-    const Nanos p99 = sample->p99();
+    const Nanos tail = sample->tail();
     state_.report.times.Add({variant.name, shape}, batch, *sample);
-    return p99;
+    return tail;
   }
 
   SearchState& state_;

@@ -17,7 +17,7 @@ constexpr int kQuantiles = 33;
 constexpr std::uint64_t kExecutionsMin = 3;
 constexpr Nanos kServiceMax = 10 * kSecond;
 constexpr std::size_t kLevelsMax = 1000;  // that are kept for the result file
-constexpr int kCapacityProbes = 9;        // that share the time of a capacity
+constexpr int kCapacityProbesMin = 3, kCapacityProbesMax = 9;
 
 bool Has(const bench::LevelResult& level, bench::Remark remark) {
   return std::any_of(level.verdict.lines.begin(), level.verdict.lines.end(),
@@ -203,6 +203,12 @@ LoadSample SessionProber::Read(const bench::LevelResult& level, double rate) con
   }
   sample.backlog =
       Has(level, bench::Remark::kBacklog) || level.stop_reason == bench::StopReason::kBacklog;
+  // In a short level the remark may be missing: what came in time to be answered was not.
+  const double seconds = static_cast<double>(sample.duration) / static_cast<double>(kSecond);
+  const double median = static_cast<double>(level.response_time.histogram.ValueAtPercentile(50)) /
+                        static_cast<double>(kSecond);
+  const double could = rate * std::max(0.0, seconds - median);
+  sample.backlog = sample.backlog || (could > 50 && sample.achieved * seconds < 0.8 * could);
   sample.client_bound = Has(level, bench::Remark::kClientBound);
   sample.send_lag = level.send_lag.histogram.ValueAtPercentile(99);
   const auto figures = level.server.find(options_.workload.item.model);
@@ -245,9 +251,14 @@ Result<CapacitySample> SessionProber::Capacity(const Configuration& configuratio
   spec.failure_share_max = options_.sla.failure_share_max;
   spec.rate_start = rate_start;
   spec.precision = precision;
-  spec.probe_count_max = kCapacityProbes;
-  spec.level = LevelFor(std::max<Nanos>(time / (kCapacityProbes + 3), 200 * kMillisecond));
-  level_count_ += kCapacityProbes;
+  // A probe is followed by what is still out, and preceded by a warm-up: half of it again. In less
+  // than two SLAs a queue hides that it only grows.
+  const Nanos shortest = std::max<Nanos>(300 * kMillisecond, 2 * options_.sla.sla);
+  const Nanos each = std::max(shortest, time / (kCapacityProbesMax + kCapacityProbesMax / 2));
+  spec.probe_count_max = static_cast<int>(
+      std::clamp<Nanos>(time / (each + each / 2), kCapacityProbesMin, kCapacityProbesMax));
+  spec.level = LevelFor(each);
+  level_count_ += kCapacityProbesMax;
   spec.confirm_duration = 0;  // step 7 does
   CapacitySample sample;
   HEADRACE_ASSIGN_OR_RETURN(

@@ -252,7 +252,12 @@ class Tuning {
                                 TunedConfigText(old, options_.model, winner, variant,
                                                 facts_.batch_size_max > 0, comment));
     }
-    return options_.apply ? Apply(winner, path) : prober_->PutBack();
+    if (options_.apply && outcome_.report.found_is_better()) {
+      outcome_.report.notes.push_back("nothing was applied: what was found did better");
+    } else if (options_.apply) {
+      return Apply(winner, path);
+    }
+    return prober_->PutBack();
   }
 
   Status Apply(const Configuration& winner, const std::string& path) {

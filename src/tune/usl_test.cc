@@ -28,6 +28,8 @@ TEST(FitUsl, HasNoPeak_WhenNothingIsLost) {
 TEST(FitUsl, PeaksAtOne_WhenASecondOneOnlyHurts) {
   const std::vector<UslPoint> points = {{1, 10}, {2, 6}, {4, 2}};
   EXPECT_LT(FitUsl(points).Peak(), 2);
+  const std::vector<UslPoint> two = {{1, 10}, {2, 5}};
+  EXPECT_EQ(FitUsl(two).Peak(), 1);
 }
 
 TEST(FitUsl, IsNothing_WithoutAPointOfOne) {

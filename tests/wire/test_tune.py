@@ -49,7 +49,7 @@ def test_batches_win_and_are_written(repository, tmp_path):
     before = (repository / "constant" / "config.pbtxt").read_text(encoding="utf-8")
     result_file, page = tmp_path / "result.json", tmp_path / "page.html"
     result = tune(
-        "constant", "--sla", "p99=400ms", "--model-repository", str(repository), "--budget", "12s", "--cores", "2",
+        "constant", "--sla", "p99=200ms", "--model-repository", str(repository), "--budget", "12s", "--cores", "2",
         "--apply", "--json", str(result_file), "--html", str(page),
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
@@ -97,7 +97,7 @@ def test_an_interrupted_run_keeps_what_it_has_and_puts_the_configuration_back(re
             errors = ""
             for line in process.stderr:
                 errors += line
-                if line.startswith("halving:"):
+                if line.startswith("service times: 1 instance, batch 4"):
                     process.send_signal(signal.SIGINT)
                     break
             output = process.stdout.read()

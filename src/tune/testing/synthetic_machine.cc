@@ -13,7 +13,7 @@ namespace {
 namespace simulator = engine::simulator;
 
 constexpr Nanos kOverhead = 100 * kMicrosecond;
-constexpr std::uint64_t kRequestsMax = 4000;  // of one probe
+constexpr std::uint64_t kRequestsMax = 3000;  // of one probe
 
 simulator::LoadFigures Run(const Configuration& configuration, double rate, double seconds,
                            std::uint64_t seed,
@@ -160,7 +160,7 @@ Result<CapacitySample> SyntheticMachine::Capacity(const Configuration& asked, do
 double SyntheticMachine::TrueCapacity(const Configuration& configuration) const {
   const int busy = configuration.shape.instances;
   const auto meets = [&](double rate) {
-    return Run(configuration, rate, 4000 / rate, 4711,
+    return Run(configuration, rate, 3000 / rate, 4711,
                [&](std::int64_t batch, simulator::Random& random) {
                  return static_cast<Nanos>(Execution(configuration, batch, busy) *
                                            spec_.open_loop_factor *
