@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
-from typing import Any
+from typing import Any, Iterable
 
 # Those that matter to compiled models and to low precisions, by their names in /proc/cpuinfo.
 INSTRUCTION_SETS = (
@@ -56,6 +56,12 @@ def instruction_sets() -> list[str]:
     info = _cpuinfo()
     have = set(f"{info.get('flags', '')} {info.get('Features', '')}".split())
     return [name for name in INSTRUCTION_SETS if name in have]
+
+
+def present(names: Iterable[str]) -> list[str]:
+    """Those of `names` that this processor has, in their order."""
+    have = instruction_sets()
+    return [name for name in names if name in have]
 
 
 def cores() -> int:

@@ -10,10 +10,6 @@ from headrace_optimize.recipes import openvino_convert
 from headrace_optimize.recipes.base import Context, Recipe
 
 
-def _instruction_sets() -> list[str]:
-    return [name for name in machine.INT8_SETS if name in machine.instruction_sets()]
-
-
 class OpenVinoInt8(Recipe):
     """Calibrated on the examples. It pays where the processor multiplies int8 (VNNI, AMX)."""
 
@@ -36,7 +32,7 @@ class OpenVinoInt8(Recipe):
         return artefact.with_step(
             self.name,
             file=openvino_convert.save(quantized, context.folder),
-            instruction_sets=_instruction_sets(),
+            instruction_sets=machine.present(machine.INT8_SETS),
             provenance=self.provenance(samples=len(samples), scheme="post-training"),
         )
 
@@ -90,6 +86,6 @@ class OpenVinoInt8Controlled(Recipe):
         return artefact.with_step(
             self.name,
             file=openvino_convert.save(quantized, context.folder),
-            instruction_sets=_instruction_sets(),
+            instruction_sets=machine.present(machine.INT8_SETS),
             provenance=self.provenance(samples=len(samples), scheme="accuracy control", max_drop=context.max_drop),
         )

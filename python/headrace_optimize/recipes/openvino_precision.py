@@ -20,7 +20,7 @@ class _OpenVinoPrecision(Recipe):
         """See Recipe."""
         if artefact.parameters.get("inference_precision") == self.precision:
             return "it is on already"
-        if not set(self.paying_sets) & set(machine.instruction_sets()):
+        if not machine.present(self.paying_sets):
             return f"this processor has none of {', '.join(self.paying_sets)}: the runtime would compute in fp32"
         return ""
 
@@ -29,7 +29,7 @@ class _OpenVinoPrecision(Recipe):
         return artefact.with_step(
             self.name,
             parameters={"inference_precision": self.precision},
-            instruction_sets=[name for name in self.paying_sets if name in machine.instruction_sets()],
+            instruction_sets=machine.present(self.paying_sets),
             provenance=self.provenance(at="load"),
         )
 

@@ -13,10 +13,6 @@ from headrace_optimize.recipes.base import Context, Recipe, ensure_made
 _DYNAMIC = ("MatMul", "Gemm", "LSTM", "Gather", "Attention", "EmbedLayerNormalization")
 
 
-def _instruction_sets() -> list[str]:
-    return [name for name in machine.INT8_SETS if name in machine.instruction_sets()]
-
-
 def _prepared(artefact: Artefact, context: Context) -> pathlib.Path:
     """With shapes inferred and fused, as quantisation wants it; the model as it is where that fails."""
     from onnxruntime.quantization.shape_inference import quant_pre_process  # pylint: disable=import-outside-toplevel
@@ -61,7 +57,7 @@ class OrtInt8Dynamic(Recipe):
         return artefact.with_step(
             self.name,
             file=ensure_made(path),
-            instruction_sets=_instruction_sets(),
+            instruction_sets=machine.present(machine.INT8_SETS),
             provenance=self.provenance(operators=found),
         )
 
@@ -98,7 +94,7 @@ class OrtInt8Static(Recipe):
 
         path = context.folder / "model.onnx"
         options: dict[str, Any] = {}
-        if not _instruction_sets():
+        if not machine.present(machine.INT8_SETS):
             options["reduce_range"] = True  # products of full int8 overflow where there is no VNNI
         quantize_static(
             str(_prepared(artefact, context)),
@@ -113,6 +109,6 @@ class OrtInt8Static(Recipe):
         return artefact.with_step(
             self.name,
             file=ensure_made(path),
-            instruction_sets=_instruction_sets(),
+            instruction_sets=machine.present(machine.INT8_SETS),
             provenance=self.provenance(samples=len(samples), format="QDQ"),
         )

@@ -42,7 +42,7 @@ class _TorchPrecision(Recipe):
 
         path = context.folder / "model.pt"
         torch_models.trace(call, context.source, module).save(str(path))
-        have = [name for name in self.paying_sets if name in machine.instruction_sets()]
+        have = machine.present(self.paying_sets)
         notes = [] if have else [f"this processor has none of {', '.join(self.paying_sets)}: {self.dtype} is emulated"]
         return artefact.with_step(
             self.name, file=ensure_made(path), instruction_sets=have, notes=notes, provenance=self.provenance()
