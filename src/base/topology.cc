@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/checked_math.h"
+#include "base/control_group.h"
 
 namespace headrace {
 namespace {
@@ -80,52 +81,23 @@ std::optional<int> CoresOf(const std::string& quota, const std::string& period) 
   return static_cast<int>(std::min<std::uint64_t>((*time + *of - 1) / *of, 1 << 20));
 }
 
-// The least that a control group from `path` (of /proc/self/cgroup) upwards allows.
-std::optional<int> ReadQuota(const std::string& mount, fs::path path, bool unified) {
-  std::optional<int> least;
-  for (;; path = path.parent_path()) {
-    const std::string directory = mount + path.string();
-    std::optional<int> cores;
-    if (unified) {
-      const std::string line = ReadLine(directory + "/cpu.max").value_or("");
-      const std::size_t blank = line.find(' ');
-      if (blank != std::string::npos) {
-        cores = CoresOf(line.substr(0, blank), line.substr(blank + 1));
-      }
-    } else {
-      cores = CoresOf(ReadLine(directory + "/cpu.cfs_quota_us").value_or(""),
-                      ReadLine(directory + "/cpu.cfs_period_us").value_or(""));
-    }
-    if (cores && (!least || *cores < *least)) {
-      least = cores;
-    }
-    if (!path.has_relative_path()) {
-      return least;
-    }
-  }
-}
-
-// Both generations of control groups; in a container its own group is the root of the mount.
+// The least that a control group of either generation allows.
 std::optional<int> ReadQuota(const std::string& root) {
   std::optional<int> least;
-  std::ifstream groups(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
-    if (second == std::string::npos) {
-      continue;
-    }
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const bool unified = controllers.empty();
-    if (!unified && ("," + controllers + ",").find(",cpu,") == std::string::npos) {
-      continue;
-    }
-    const fs::path path = fs::path(line.substr(second + 1)).lexically_normal();
-    const auto cores = ReadQuota(root + (unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu"),
-                                 path.is_absolute() ? path : fs::path("/"), unified);
+  const auto take = [&least](std::optional<int> cores) {
     if (cores && (!least || *cores < *least)) {
       least = cores;
     }
+  };
+  for (const std::string& directory : ControlGroupDirectories(root, "")) {
+    const std::string line = ReadLine(directory + "/cpu.max").value_or("");
+    if (const std::size_t blank = line.find(' '); blank != std::string::npos) {
+      take(CoresOf(line.substr(0, blank), line.substr(blank + 1)));
+    }
+  }
+  for (const std::string& directory : ControlGroupDirectories(root, "cpu")) {
+    take(CoresOf(ReadLine(directory + "/cpu.cfs_quota_us").value_or(""),
+                 ReadLine(directory + "/cpu.cfs_period_us").value_or("")));
   }
   return least;
 }

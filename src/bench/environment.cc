@@ -10,6 +10,7 @@
 #include <fstream>
 #include <string_view>
 
+#include "base/control_group.h"
 #include "base/topology.h"
 #include "device/gpus.h"
 #include "device/nvml.h"
@@ -54,38 +55,6 @@ std::optional<Number> NumberIn(std::string_view text) {
   return number;
 }
 
-// Directories of this process's control group for `controller` ("" = the unified hierarchy), from
-// its own up to the root of the mount. In a container its own is the root.
-std::vector<std::string> GroupDirectories(const std::string& root, std::string_view controller) {
-  std::vector<std::string> directories;
-  std::ifstream groups(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    const std::size_t first = line.find(':');
-    const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
-    if (second == std::string::npos) {
-      continue;
-    }
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const bool found =
-        controller.empty()
-            ? controllers.empty()
-            : ("," + controllers + ",").find(fmt::format(",{},", controller)) != std::string::npos;
-    if (!found) {
-      continue;
-    }
-    const std::string mount =
-        root + "/sys/fs/cgroup" + (controller.empty() ? "" : fmt::format("/{}", controller));
-    for (fs::path path = fs::path(line.substr(second + 1)).lexically_normal();;
-         path = path.parent_path()) {
-      directories.push_back(mount + path.string());
-      if (!path.has_relative_path()) {
-        break;
-      }
-    }
-  }
-  return directories;
-}
-
 std::optional<double> CpuLimit(const std::string& root) {
   std::optional<double> least;
   const auto take = [&least](std::string_view quota, std::string_view period) {
@@ -95,13 +64,13 @@ std::optional<double> CpuLimit(const std::string& root) {
       least = std::min(least.value_or(*time / *of), *time / *of);
     }
   };
-  for (const std::string& directory : GroupDirectories(root, "")) {
+  for (const std::string& directory : ControlGroupDirectories(root, "")) {
     const std::string line = FirstLine(directory + "/cpu.max");
     if (const std::size_t blank = line.find(' '); blank != std::string::npos) {
       take(std::string_view(line).substr(0, blank), std::string_view(line).substr(blank + 1));
     }
   }
-  for (const std::string& directory : GroupDirectories(root, "cpu")) {
+  for (const std::string& directory : ControlGroupDirectories(root, "cpu")) {
     take(FirstLine(directory + "/cpu.cfs_quota_us"), FirstLine(directory + "/cpu.cfs_period_us"));
   }
   return least;
@@ -115,10 +84,10 @@ std::optional<std::uint64_t> MemoryLimit(const std::string& root) {
       least = std::min(least.value_or(*bytes), *bytes);
     }
   };
-  for (const std::string& directory : GroupDirectories(root, "")) {
+  for (const std::string& directory : ControlGroupDirectories(root, "")) {
     take(directory + "/memory.max");
   }
-  for (const std::string& directory : GroupDirectories(root, "memory")) {
+  for (const std::string& directory : ControlGroupDirectories(root, "memory")) {
     take(directory + "/memory.limit_in_bytes");
   }
   return least;
@@ -256,7 +225,7 @@ MachineReading ReadMachine(const std::string& system_root) {
     reading.thermal_event_count += NumberIn<std::uint64_t>(count).value_or(0);
   });
   for (const std::string_view controller : {"", "cpu"}) {
-    const std::vector<std::string> directories = GroupDirectories(system_root, controller);
+    const std::vector<std::string> directories = ControlGroupDirectories(system_root, controller);
     if (directories.empty()) {
       continue;
     }
