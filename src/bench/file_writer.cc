@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,6 +33,13 @@ Status WriteAll(int fd, std::string_view text, std::string_view name) {
 Status WriteFile(const std::string& path, std::string_view text) {
   if (path == "-") {
     return WriteAll(STDOUT_FILENO, text, "the standard output");
+  }
+  struct stat found {};
+  if (::stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode)) {
+    // A device or a pipe is written to; a file must not take its place.
+    const UniqueFd target(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    return target.valid() ? WriteAll(target.get(), text, path)
+                          : Unavailable("{}: cannot be written: {}", path, std::strerror(errno));
   }
   const std::string temporary = fmt::format("{}.{}.part", path, ::getpid());
   const UniqueFd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));

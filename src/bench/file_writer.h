@@ -9,7 +9,8 @@
 
 namespace headrace::bench {
 
-// The file is there whole, or as it was. "-" is the standard output. UNAVAILABLE names the file.
+// The file is there whole, or as it was; a device or a pipe is written to. "-" is the standard
+// output. UNAVAILABLE names the file.
 Status WriteFile(const std::string& path, std::string_view text);
 
 }  // namespace headrace::bench

@@ -1,13 +1,18 @@
 // The files for other tools: perf_analyzer's table and export, traces.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <simdjson.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "base/unique_fd.h"
 #include "bench/bench_test_support.h"
 #include "bench/breakdown.h"
+#include "bench/file_writer.h"
 #include "bench/pa_csv.h"
 #include "bench/percentile_files.h"
 #include "bench/profile_export.h"
@@ -228,6 +233,19 @@ TEST(TextReportTest, LevelText_CallsAClosedLoopClosed_AndHasUnits) {
   EXPECT_NE(text.find("- p50 rises"), std::string::npos) << text;
   const std::string table = LevelTable(document.levels);
   EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 3);
+}
+
+TEST(FileWriterTest, WritesToADevice_AndDoesNotTakeItsPlace) {
+  const std::filesystem::path pipe =
+      std::filesystem::path(::testing::TempDir()) / fmt::format("file_writer_{}", getpid());
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const UniqueFd reader(open(pipe.c_str(), O_RDONLY | O_NONBLOCK));
+  EXPECT_TRUE(WriteFile(pipe.string(), "figures").ok());
+  EXPECT_EQ(std::filesystem::status(pipe).type(), std::filesystem::file_type::fifo);
+  char read_back[16] = {};
+  EXPECT_EQ(read(reader.get(), read_back, sizeof(read_back)), 7);
+  EXPECT_STREQ(read_back, "figures");
+  std::filesystem::remove(pipe);
 }
 
 }  // namespace
