@@ -3,15 +3,14 @@
 #define HEADRACE_LOAD_BLOCKING_STREAM_H_
 
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "base/unique_fd.h"
 #include "load/target.h"
+#include "net/byte_stream.h"
 
 namespace headrace::load {
 
@@ -21,9 +20,6 @@ class BlockingStream {
   // Connects within target.connect_timeout, and shakes hands with ALPN `protocol` ("h2").
   // UNAVAILABLE names the address and the reason.
   static Result<BlockingStream> Connect(const TargetSpec& target, std::string_view protocol);
-  BlockingStream(BlockingStream&&) noexcept;
-  BlockingStream& operator=(BlockingStream&&) noexcept;
-  ~BlockingStream();
 
   // All of `bytes`. DEADLINE_EXCEEDED at `until` (CLOCK_MONOTONIC), UNAVAILABLE when the peer is
   // gone.
@@ -31,18 +27,12 @@ class BlockingStream {
   // At least one byte, else 0 at the end of the stream.
   Result<std::size_t> Read(std::span<char> into, Nanos until);
 
-  // "127.0.0.1:8001", "unix:/path".
-  static std::string AddressOf(const TargetSpec& target);
-
  private:
-  struct Tls;
-  BlockingStream(UniqueFd fd, std::string address);
+  BlockingStream(net::ByteStream stream, std::string address);
   Status Wait(short events, Nanos until);
-  Status ShakeHands(const TargetSpec& target, std::string_view protocol, Nanos until);
 
-  UniqueFd fd_;
+  net::ByteStream stream_;
   std::string address_;
-  std::unique_ptr<Tls> tls_;  // null: plain
 };
 
 }  // namespace headrace::load

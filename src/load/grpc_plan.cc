@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "load/tls_options.h"
 
 namespace headrace::load {
 namespace {
@@ -35,12 +36,7 @@ Result<H2Endpoint> MakeH2Endpoint(const TargetSpec& target) {
   endpoint.name = AddressText(target);
   HEADRACE_ASSIGN_OR_RETURN(endpoint.addresses, ResolveTarget(target));
   if (target.tls.enabled) {
-    net::TlsClientOptions options;
-    options.verify_peer = target.tls.verify_peer;
-    options.verify_host = target.tls.verify_host;
-    options.ca_file = target.tls.ca_file;
-    options.certificate_file = target.tls.certificate_file;
-    options.key_file = target.tls.key_file;
+    net::TlsClientOptions options = TlsOptionsOf(target.tls);
     options.server_name = target.unix_socket.empty() ? target.host : "localhost";
     options.protocols = {"h2"};
     HEADRACE_ASSIGN_OR_RETURN(endpoint.tls, net::TlsClientContext::Create(std::move(options)));

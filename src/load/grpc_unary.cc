@@ -14,6 +14,7 @@
 #include "base/ascii.h"
 #include "base/checked_math.h"
 #include "load/blocking_stream.h"
+#include "load/socket_address.h"
 
 namespace headrace::load {
 namespace {
@@ -221,7 +222,7 @@ Result<std::string> MessageOf(Exchange& exchange) {
 }  // namespace
 
 std::string GrpcUnary::Url(std::string_view method) const {
-  return BlockingStream::AddressOf(target_) + std::string(method);
+  return AddressText(target_) + std::string(method);
 }
 
 Result<std::string> GrpcUnary::Call(std::string_view method, std::string_view message,

@@ -11,6 +11,7 @@
 #include "load/random.h"
 #include "load/shared_memory.h"
 #include "load/socket_address.h"
+#include "load/tls_options.h"
 
 namespace headrace::load {
 namespace {
@@ -221,12 +222,7 @@ Result<std::unique_ptr<TransportFactory>> MakeHttpTransportFactory(const TargetS
   encoded.target = target;
   HEADRACE_ASSIGN_OR_RETURN(encoded.addresses, ResolveTarget(target));
   if (target.tls.enabled) {
-    net::TlsClientOptions options;
-    options.verify_peer = target.tls.verify_peer;
-    options.verify_host = target.tls.verify_host;
-    options.ca_file = target.tls.ca_file;
-    options.certificate_file = target.tls.certificate_file;
-    options.key_file = target.tls.key_file;
+    net::TlsClientOptions options = TlsOptionsOf(target.tls);
     options.server_name = target.host;
     HEADRACE_ASSIGN_OR_RETURN(encoded.tls, net::TlsClientContext::Create(std::move(options)));
   }
