@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bench/bench_values.h"
+#include "load/socket_address.h"
 
 namespace headrace::bench {
 namespace {
@@ -266,11 +267,7 @@ std::string AddressText(const load::TargetSpec& target) {
   if (target.protocol == Protocol::kInProcess) {
     return "in process";
   }
-  if (!target.unix_socket.empty()) {
-    return "unix:" + target.unix_socket;
-  }
-  const bool v6 = target.host.find(':') != std::string::npos;
-  return fmt::format("{}{}{}:{}", v6 ? "[" : "", target.host, v6 ? "]" : "", target.port);
+  return load::AddressText(target);
 }
 
 std::string_view ProtocolText(Protocol protocol) {

@@ -126,18 +126,6 @@ void JsonReader::EachMember(
   });
 }
 
-void JsonReader::EachNumber(std::string_view name, const std::function<void(double)>& read) const {
-  if (const auto array = Array(name)) {
-    for (const dom::element element : *array) {
-      double value = 0;
-      if (element.get(value) != simdjson::SUCCESS) {
-        return Fail(name, "holds what is no number");
-      }
-      read(value);
-    }
-  }
-}
-
 void JsonReader::EachInt(std::string_view name,
                          const std::function<void(std::int64_t)>& read) const {
   if (const auto array = Array(name)) {

@@ -47,7 +47,6 @@ class JsonReader {
   void EachMember(std::string_view name,
                   const std::function<void(std::string_view, const JsonReader&)>& read) const;
   // Calls `read` with each number of an array.
-  void EachNumber(std::string_view name, const std::function<void(double)>& read) const;
   void EachInt(std::string_view name, const std::function<void(std::int64_t)>& read) const;
   void EachString(std::string_view name, const std::function<void(std::string_view)>& read) const;
   // The member's own text, as it would be written without blanks; "" where it is missing.

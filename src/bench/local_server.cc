@@ -398,7 +398,6 @@ Result<std::unique_ptr<LocalServer>> LocalServer::Start(LocalServerOptions optio
 }
 
 const LocalServerPorts& LocalServer::ports() const { return impl_->ports(); }
-pid_t LocalServer::pid() const { return impl_->pid(); }
 bool LocalServer::Running() const { return impl_->Running(); }
 std::string LocalServer::LastLines() const { return impl_->LastLines(); }
 int LocalServer::Stop(Nanos grace) { return impl_->Stop(grace); }

@@ -62,7 +62,6 @@ class LocalServer {
   LocalServer& operator=(const LocalServer&) = delete;
 
   const LocalServerPorts& ports() const;
-  pid_t pid() const;
   // Whether the process still runs.
   bool Running() const;
   // What it said last (50 lines at most), for messages.

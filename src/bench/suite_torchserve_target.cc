@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bench/suite_addresses.h"
+#include "bench/suite_session.h"
 #include "load/socket_address.h"
 #include "load/workload_spec.h"
 
@@ -142,21 +143,12 @@ Status SuiteTorchServeTarget::MakeSession(const SuitePoint& point) {
     return OkStatus();
   }
   const SuiteModel& model = spec_.models[point.model];
-  load::WorkloadSpec spec;
-  spec.protocol = load::Protocol::kTorchServe;
-  spec.seed = spec_.seed;
-  spec.item.name = model.name;
-  spec.item.model = model.model;
-  spec.item.version = model.version;
+  load::WorkloadSpec spec = WorkloadSpecOf(spec_, model, load::Protocol::kTorchServe);
   spec.item.data = model.inputs;
-  spec.item.content_type = model.content_type;
-  spec.item.sla = model.sla;
   HEADRACE_ASSIGN_OR_RETURN(workload_, load::BuildWorkload(spec, nullptr));
   target_.request_timeout = model.request_timeout;
-  SessionOptions options;
-  options.sender_count = spec_.sender_count;
-  options.stop = options_.stop;
-  options.progress = [this](const Progress& progress) { progress_(progress); };
+  SessionOptions options = SessionOptionsOf(
+      spec_, options_.stop, [this](const Progress& progress) { progress_(progress); });
   HEADRACE_ASSIGN_OR_RETURN(session_,
                             Session::Open(target_, workload_, nullptr, std::move(options)));
   return OkStatus();

@@ -7,6 +7,7 @@
 
 #include "bench/metric_columns.h"
 #include "bench/suite_addresses.h"
+#include "bench/suite_session.h"
 #include "bench/suite_torchserve_target.h"
 #include "load/metrics_text.h"
 #include "load/socket_address.h"
@@ -114,15 +115,8 @@ Status SuiteV2Target::MakeSession(const SuitePoint& point) {
   }
   session_.reset();
   const SuiteModel& model = spec_.models[point.model];
-  load::WorkloadSpec spec;
-  spec.protocol = target_.protocol;
-  spec.seed = spec_.seed;
-  spec.item.name = model.name;
-  spec.item.model = model.model;
-  spec.item.version = model.version;
+  load::WorkloadSpec spec = WorkloadSpecOf(spec_, model, target_.protocol);
   spec.item.batch_size = point.request_batch_size;
-  spec.item.content_type = model.content_type;
-  spec.item.sla = model.sla;
   for (const std::string& input : model.inputs) {
     load::AddInputData(input, spec.item);
   }
@@ -131,10 +125,8 @@ Status SuiteV2Target::MakeSession(const SuitePoint& point) {
   }
   HEADRACE_ASSIGN_OR_RETURN(workload_, load::BuildWorkload(spec, control_.get()));
   target_.request_timeout = model.request_timeout;
-  SessionOptions options;
-  options.sender_count = spec_.sender_count;
-  options.stop = options_.stop;
-  options.progress = [this](const Progress& progress) { progress_(progress); };
+  SessionOptions options = SessionOptionsOf(
+      spec_, options_.stop, [this](const Progress& progress) { progress_(progress); });
   HEADRACE_ASSIGN_OR_RETURN(session_,
                             Session::Open(target_, workload_, control_.get(), std::move(options)));
   session_batch_size_ = point.request_batch_size;

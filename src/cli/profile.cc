@@ -2,11 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 #include <string>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "bench/file_writer.h"
 #include "cli/profile_text.h"
 #include "load/http_client.h"
 #include "protocol/json_writer.h"
@@ -83,25 +83,15 @@ Result<std::string> Ask(const Flags& flags) {
   return std::move(reply.body);
 }
 
-Status Write(const std::string& path, const std::string& document) {
-  std::ofstream file(path, std::ios::binary);
-  file << document;
-  file.close();
-  if (!file) {
-    return Unavailable("the trace cannot be written to '{}'; --out names another file", path);
-  }
-  return OkStatus();
-}
-
 Status Run(const Flags& flags) {
   HEADRACE_ASSIGN_OR_RETURN(const std::string document, Ask(flags));
   if (flags.json) {
     std::printf("%s\n", document.c_str());
-    return flags.out.empty() ? OkStatus() : Write(flags.out, document);
+    return flags.out.empty() ? OkStatus() : bench::WriteFile(flags.out, document);
   }
   HEADRACE_ASSIGN_OR_RETURN(const std::string text, ProfileText(document, flags.operators_max));
   const std::string path = flags.out.empty() ? flags.model + ".trace.json" : flags.out;
-  HEADRACE_RETURN_IF_ERROR(Write(path, document));
+  HEADRACE_RETURN_IF_ERROR(bench::WriteFile(path, document));
   std::fputs(text.c_str(), stdout);
   std::printf("\ntrace: %s (open it at https://ui.perfetto.dev)\n", path.c_str());
   return OkStatus();

@@ -18,19 +18,7 @@ Result<ServerFacts> InProcessControl::Server() {
   TRITONSERVER_Message* message = nullptr;
   HEADRACE_RETURN_IF_ERROR(api.Take(api.ServerMetadata(server_->server(), &message)));
   HEADRACE_ASSIGN_OR_RETURN(const std::string json, api.Text(message));
-  HEADRACE_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::Parse(json, kName));
-  ServerFacts facts;
-  facts.name = StringMember(document.root(), "name");
-  facts.version = StringMember(document.root(), "version");
-  if (const auto extensions = ArrayMember(document.root(), "extensions")) {
-    for (const JsonElement extension : *extensions) {
-      std::string_view text;
-      if (extension.get(text) == simdjson::SUCCESS) {
-        facts.extensions.emplace_back(text);
-      }
-    }
-  }
-  return facts;
+  return ReadServerMetadata(json, kName);
 }
 
 Result<bool> InProcessControl::ModelReady(const std::string& model, const std::string& version) {

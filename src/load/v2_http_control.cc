@@ -87,7 +87,30 @@ ModelStatistics ReadModelStatistics(JsonElement entry) {
   return out;
 }
 
+// The texts of an array; what is none is passed over.
+std::vector<std::string> TextsOf(JsonElement object, std::string_view name) {
+  std::vector<std::string> texts;
+  if (const auto array = ArrayMember(object, name)) {
+    for (const JsonElement element : *array) {
+      std::string_view text;
+      if (element.get(text) == simdjson::SUCCESS) {
+        texts.emplace_back(text);
+      }
+    }
+  }
+  return texts;
+}
+
 }  // namespace
+
+Result<ServerFacts> ReadServerMetadata(std::string_view json, const std::string& url) {
+  HEADRACE_ASSIGN_OR_RETURN(const JsonDocument document, ParseObject(json, url));
+  ServerFacts facts;
+  facts.name = StringMember(document.root(), "name");
+  facts.version = StringMember(document.root(), "version");
+  facts.extensions = TextsOf(document.root(), "extensions");
+  return facts;
+}
 
 Result<ModelFacts> ReadModelMetadata(std::string_view json, const std::string& url) {
   HEADRACE_ASSIGN_OR_RETURN(const JsonDocument document, ParseObject(json, url));
@@ -95,14 +118,7 @@ Result<ModelFacts> ReadModelMetadata(std::string_view json, const std::string& u
   ModelFacts facts;
   facts.name = StringMember(root, "name");
   facts.platform = StringMember(root, "platform");
-  if (const auto versions = ArrayMember(root, "versions")) {
-    for (const JsonElement version : *versions) {
-      std::string_view text;
-      if (version.get(text) == simdjson::SUCCESS) {
-        facts.versions.emplace_back(text);
-      }
-    }
-  }
+  facts.versions = TextsOf(root, "versions");
   HEADRACE_ASSIGN_OR_RETURN(facts.inputs, ReadTensors(root, "inputs", url));
   HEADRACE_ASSIGN_OR_RETURN(facts.outputs, ReadTensors(root, "outputs", url));
   return facts;
@@ -169,20 +185,7 @@ std::string V2HttpControl::ModelPath(const std::string& model, const std::string
 
 Result<ServerFacts> V2HttpControl::Server() {
   HEADRACE_ASSIGN_OR_RETURN(const std::string body, Get("/v2"));
-  HEADRACE_ASSIGN_OR_RETURN(const JsonDocument document,
-                            ParseObject(body, http_.Url(base_ + "/v2")));
-  ServerFacts facts;
-  facts.name = StringMember(document.root(), "name");
-  facts.version = StringMember(document.root(), "version");
-  if (const auto extensions = ArrayMember(document.root(), "extensions")) {
-    for (const JsonElement extension : *extensions) {
-      std::string_view text;
-      if (extension.get(text) == simdjson::SUCCESS) {
-        facts.extensions.emplace_back(text);
-      }
-    }
-  }
-  return facts;
+  return ReadServerMetadata(body, http_.Url(base_ + "/v2"));
 }
 
 Result<bool> V2HttpControl::ModelReady(const std::string& model, const std::string& version) {

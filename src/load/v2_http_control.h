@@ -47,6 +47,7 @@ class V2HttpControl final : public ServerControl {
 };
 
 // Contracts, Triton 1.4; the configuration is not in it. `url` is for messages.
+Result<ServerFacts> ReadServerMetadata(std::string_view json, const std::string& url);
 Result<ModelFacts> ReadModelMetadata(std::string_view json, const std::string& url);
 // Contracts, Triton 6.2.
 Result<std::map<std::string, std::vector<ModelStatistics>>> ReadStatistics(std::string_view json,

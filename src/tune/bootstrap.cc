@@ -4,18 +4,13 @@
 #include <cstddef>
 #include <vector>
 
+#include "bench/statistics.h"
 #include "engine/simulator/random.h"
 
 namespace headrace::tune {
 namespace {
 
 constexpr std::size_t kResamples = 1000;
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 std::vector<double> Resample(std::span<const double> values, engine::simulator::Random& random) {
   std::vector<double> drawn;
@@ -41,9 +36,9 @@ bench::Estimate BootstrapMedian(std::span<const double> values, std::uint64_t se
   engine::simulator::Random random(seed);
   std::vector<double> resampled;
   for (std::size_t i = 0; i < kResamples; ++i) {
-    resampled.push_back(Median(Resample(values, random)));
+    resampled.push_back(bench::Median(Resample(values, random)));
   }
-  return Interval(Median({values.begin(), values.end()}), std::move(resampled));
+  return Interval(bench::Median(values), std::move(resampled));
 }
 
 bench::Estimate BootstrapRatio(std::span<const double> a, std::span<const double> b,
@@ -51,10 +46,9 @@ bench::Estimate BootstrapRatio(std::span<const double> a, std::span<const double
   engine::simulator::Random random(seed);
   std::vector<double> resampled;
   for (std::size_t i = 0; i < kResamples; ++i) {
-    resampled.push_back(Median(Resample(a, random)) / Median(Resample(b, random)));
+    resampled.push_back(bench::Median(Resample(a, random)) / bench::Median(Resample(b, random)));
   }
-  return Interval(Median({a.begin(), a.end()}) / Median({b.begin(), b.end()}),
-                  std::move(resampled));
+  return Interval(bench::Median(a) / bench::Median(b), std::move(resampled));
 }
 
 }  // namespace headrace::tune
