@@ -36,10 +36,17 @@ void PendingConnection::OnEvents(std::uint32_t events) {
     Close();
   } else if (refused_) {
     DropRest();
-  } else if (tls_ != nullptr && SpeaksPlainText()) {
-    RefusePlainText();
   } else if (tls_ != nullptr) {
-    Handshake();
+    switch (LookAtFirstByte()) {
+      case FirstByte::kNotThere:
+        break;
+      case FirstByte::kPlainText:
+        RefusePlainText();
+        break;
+      case FirstByte::kTls:
+        Handshake();
+        break;
+    }
   } else if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) {
     Sniff();
   }
@@ -60,15 +67,22 @@ void PendingConnection::Handshake() {
 }
 
 // A request of HTTP/1 begins with a method's name, and no record of TLS with such a byte. One look
-// costs a handshake nothing that could be measured.
-bool PendingConnection::SpeaksPlainText() {
+// costs a handshake nothing that could be measured; before it the handshake has nothing to read,
+// and might read the beginning of a request that has come since.
+PendingConnection::FirstByte PendingConnection::LookAtFirstByte() {
+  if (looked_ || !listener_.options().http1) {
+    return FirstByte::kTls;
+  }
   char first = 0;
-  if (looked_ || !listener_.options().http1 ||
-      ::recv(fd_.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1) {
-    return false;
+  ssize_t count = 0;
+  do {
+    count = ::recv(fd_.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0 && errno == EAGAIN) {
+    return FirstByte::kNotThere;
   }
   looked_ = true;
-  return first >= 'A' && first <= 'Z';
+  return count == 1 && first >= 'A' && first <= 'Z' ? FirstByte::kPlainText : FirstByte::kTls;
 }
 
 void PendingConnection::RefusePlainText() {

@@ -38,7 +38,8 @@ class PendingConnection final : public Connection {
 
  private:
   void Handshake();
-  bool SpeaksPlainText();
+  enum class FirstByte : std::uint8_t { kNotThere, kPlainText, kTls };
+  FirstByte LookAtFirstByte();
   void RefusePlainText();
   void DropRest();
   void Sniff();
