@@ -3,19 +3,17 @@
 # others get a source of their own, compiled with the include paths of their folder's own target.
 add_custom_target(check_headers)
 
-# Whether the first include of <header without .h>.cc, or of its _test.cc, is the header.
+# Whether the first include of <header without .h>.cc is the header. (Its _test.cc proves nothing: precompiled headers come first there.)
 function(headrace_is_first_in_own_source header result)
   set(${result} FALSE PARENT_SCOPE)
   get_filename_component(name "${header}" NAME)
   string(REGEX REPLACE "\\.h$" "" stem "${header}")
-  foreach(source "${stem}.cc" "${stem}_test.cc")
-    if(EXISTS "${source}")
-      file(STRINGS "${source}" includes REGEX "^#include" LIMIT_COUNT 1)
-      if(includes MATCHES "[/\"]${name}\"$")
-        set(${result} TRUE PARENT_SCOPE)
-      endif()
+  if(EXISTS "${stem}.cc")
+    file(STRINGS "${stem}.cc" includes REGEX "^#include" LIMIT_COUNT 1)
+    if(includes MATCHES "[/\"]${name}\"$")
+      set(${result} TRUE PARENT_SCOPE)
     endif()
-  endforeach()
+  endif()
 endfunction()
 
 function(headrace_check_headers_of tree folder)

@@ -7,10 +7,20 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   add_compile_options(-Wno-stringop-overflow -Wno-restrict)
 endif()
 
+# Objects of one checkout serve another: ccache is told to take paths relative to this one, and what it must know of precompiled
+# headers (it looks at their content, so that times and macros of theirs say nothing more).
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+  set(HEADRACE_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1
+      "CCACHE_SLOPPINESS=pch_defines,time_macros" "${CCACHE_PROGRAM}")
+  set(CMAKE_C_COMPILER_LAUNCHER "${HEADRACE_LAUNCHER}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${HEADRACE_LAUNCHER}")
+endif()
+
+# A third of the time of linking the test programs.
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
 endif()
 
 if(HEADRACE_SANITIZE)

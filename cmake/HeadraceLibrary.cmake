@@ -6,7 +6,22 @@ function(headrace_test_options target)
   elseif(NOT HEADRACE_SANITIZE)
     target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE)
   endif()
+  # Some libraries ask for it and some do not; precompiled headers serve only who is compiled as they were.
+  target_compile_options(${target} PRIVATE -pthread)
+  if(NOT target STREQUAL headrace_test_headers)
+    target_precompile_headers(${target} REUSE_FROM headrace_test_headers)
+  endif()
 endfunction()
+
+# What each file of tests includes, read once. A program, since its position-independent code is a program's.
+if(HEADRACE_TESTS)
+  file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/test_headers/main.cc" CONTENT "int main() {}\n" @ONLY)
+  add_executable(headrace_test_headers EXCLUDE_FROM_ALL "${CMAKE_BINARY_DIR}/test_headers/main.cc")
+  target_link_libraries(headrace_test_headers PRIVATE GTest::gmock)
+  target_precompile_headers(headrace_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h> <condition_variable> <filesystem>
+                            <fstream> <functional> <future> <thread>)
+  headrace_test_options(headrace_test_headers)
+endif()
 
 # headrace_library(<folder> [PUBLIC libs...] [PRIVATE libs...])
 # One static library headrace_<folder> from the folder's *.cc, and one test program <folder>_test from its *_test.cc.

@@ -18,7 +18,7 @@ tests=0
 optimize=0
 
 debian_packages=(
-  g++ cmake make ninja-build ccache clang-format curl ca-certificates
+  g++ mold cmake make ninja-build ccache clang-format curl ca-certificates
   libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev libsimdjson-dev nlohmann-json3-dev zlib1g-dev
   libcurl4-openssl-dev libre2-dev libnghttp2-dev libssl-dev pkg-config openssl nghttp2-client libxxhash-dev libarchive-dev
   libjpeg62-turbo-dev libpng-dev libwebp-dev

@@ -68,7 +68,8 @@ end_to_end() {
   local cache="$PWD/build/$1/pytest" log="build/$1/end_to_end.log"
   local pytest=("$python" -m pytest -q -o "cache_dir=$cache" tests)
   rm -rf "$cache"
-  HEADRACE_BINARY="$PWD/build/$1/headrace" timeout 1500 "${pytest[@]}" 2>&1 | tee "$log"
+  # A file at a time on each core: much of a test's time is waiting for a program that starts or ends.
+  HEADRACE_BINARY="$PWD/build/$1/headrace" timeout 1500 "${pytest[@]}" -n "$jobs" --dist loadfile 2>&1 | tee "$log"
   local verdict=${PIPESTATUS[0]} names
   ((verdict == 0)) && return
   names="$("$python" -c 'import json, sys; print(*json.load(open(sys.argv[1])), sep="\n")' "$cache/v/cache/lastfailed")"

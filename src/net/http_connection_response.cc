@@ -24,7 +24,10 @@ void HttpConnection::Respond(HttpResponse response) {
 
 // What is the same of all answers.
 ResponseFraming HttpConnection::BeginAnswer(bool close) {
-  if (close || (draining_ && !close_after_)) {
+  // Where the port is shut, this answer is the last: the client hears it from the answer, not from an end that it may meet
+  // with the next request in its hands.
+  const bool ending = draining_ || !listener_.accepting();
+  if (close || (ending && !close_after_)) {
     close_after_ = linger_ = true;
   }
   ResponseFraming framing;

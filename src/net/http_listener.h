@@ -56,6 +56,8 @@ class HttpListener final : public EventSource, public TurnHook {
   ListenerCells& cells() { return cells_; }
   const ListenerCells& cells() const { return cells_; }
   bool draining() const { return draining_; }
+  // Whether new connections are taken; false from StopAccepting() on.
+  bool accepting() const { return static_cast<bool>(socket_); }
   // The connection has closed its socket; it is destroyed at the end of the turn.
   void OnClosed(Connection& connection);
   // `successor` takes the place, the socket `fd` and the events of `old`, which is destroyed at the

@@ -230,6 +230,7 @@ void Keeper::Run() {
         }
         break;
       case LifeAction::Kind::kGiveUp:
+        Publish();  // first, so that whoever reads the line finds the instance as it says
         HEADRACE_LOG_ERROR("{}: its worker {}", options_.label, life_.health().message());
         break;
       case LifeAction::Kind::kNone:
