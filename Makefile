@@ -20,7 +20,7 @@ setup:  ## Install what is missing: Debian packages, headers, Python wheels
 	@HEADRACE_WITHOUT="$(WITHOUT)" tools/setup.sh
 
 build: setup  ## Build the release program and its backends
-	@tools/build.sh release
+	@tools/build.sh release programs
 
 demo-repository: setup
 	@$(PYTHON) demo/make_repository.py build/demo-repository

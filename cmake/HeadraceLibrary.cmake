@@ -1,6 +1,7 @@
 # headrace_test_options(<target>): how a program of unit tests is compiled. What it tests is optimised and instrumented in its own
 # library; the tests' own code is neither, since that takes most of the time that a build needs.
 function(headrace_test_options target)
+  set_target_properties(${target} PROPERTIES HEADRACE_TEST ON)
   if(HEADRACE_SANITIZE MATCHES "undefined")
     target_compile_options(${target} PRIVATE -fno-sanitize=undefined)
   elseif(NOT HEADRACE_SANITIZE)

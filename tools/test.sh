@@ -104,9 +104,10 @@ step format tools/check_format.sh
 step layers tools/check_layers.py
 step tools tool_tests
 step models demo_repository
-step build-release tools/build.sh release
+# Optimised, those unit tests are run whose code the sanitizers switch off or slow down; all of them follow under the sanitizers.
+step build-release tools/build.sh release programs base_test tensor_test image_test tune_test
 step headers --needs build-release tools/build.sh release check_headers
-step unit-release --needs build-release unit_tests release
+step unit-release --needs build-release unit_tests release -L '^(base|tensor|image|tune)$'
 step end-to-end-release --needs build-release end_to_end release
 step demo --needs build-release demo
 step build-asan tools/build.sh asan

@@ -1,0 +1,20 @@
+# The target `programs`: all that is built but the programs of unit tests, whose compilation takes as long as the rest.
+add_custom_target(programs)
+
+function(headrace_add_programs_of folder)
+  get_property(targets DIRECTORY "${folder}" PROPERTY BUILDSYSTEM_TARGETS)
+  foreach(target ${targets})
+    get_target_property(type ${target} TYPE)
+    get_target_property(on_demand ${target} EXCLUDE_FROM_ALL)
+    get_target_property(test ${target} HEADRACE_TEST)
+    if(type MATCHES "^(EXECUTABLE|SHARED_LIBRARY|MODULE_LIBRARY)$" AND NOT on_demand AND NOT test)
+      add_dependencies(programs ${target})
+    endif()
+  endforeach()
+  get_property(subfolders DIRECTORY "${folder}" PROPERTY SUBDIRECTORIES)
+  foreach(subfolder ${subfolders})
+    headrace_add_programs_of("${subfolder}")
+  endforeach()
+endfunction()
+
+headrace_add_programs_of("${CMAKE_SOURCE_DIR}")
