@@ -56,4 +56,20 @@ Status WriteFile(const std::string& path, std::string_view text) {
   return written;
 }
 
+Status CheckWritable(const std::string& path) {
+  if (path == "-") {
+    return OkStatus();
+  }
+  const bool existed = ::access(path.c_str(), F_OK) == 0;
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644));
+  // A pipe that nobody reads yet may be read when there is something to write.
+  if (!file.valid() && errno != ENXIO) {
+    return InvalidArgument("{} cannot be written: {}", path, std::strerror(errno));
+  }
+  if (!existed) {
+    ::unlink(path.c_str());
+  }
+  return OkStatus();
+}
+
 }  // namespace headrace::bench

@@ -13,6 +13,10 @@ namespace headrace::bench {
 // output. UNAVAILABLE names the file.
 Status WriteFile(const std::string& path, std::string_view text);
 
+// Whether the file could be written, so that a run does not fail at its end. Leaves nothing behind.
+// INVALID_ARGUMENT names the file.
+Status CheckWritable(const std::string& path);
+
 }  // namespace headrace::bench
 
 #endif  // HEADRACE_BENCH_FILE_WRITER_H_

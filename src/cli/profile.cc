@@ -1,11 +1,17 @@
 #include "cli/profile.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "bench/background_load.h"
 #include "bench/file_writer.h"
 #include "cli/profile_text.h"
 #include "load/http_client.h"
@@ -17,6 +23,10 @@ namespace {
 // What the answer takes beyond the seconds that were asked for: a second session is loaded,
 // operators are gathered.
 constexpr Nanos kGatherTime = 120 * kSecond;
+constexpr double kSecondsMax = 600;  // the server's limit (docs/profile.md)
+
+constexpr int kUsageError = 1;
+constexpr int kFailed = 2;
 
 struct Flags {
   std::string model;
@@ -24,7 +34,12 @@ struct Flags {
   std::string url = "127.0.0.1:8000";
   std::string out;
   double seconds = 5;
-  std::uint64_t requests = 0;
+  std::optional<std::uint64_t> requests;
+  // Load of its own; without a concurrency the traffic that is there is watched.
+  std::optional<int> concurrency;
+  std::optional<int> batch_size;
+  std::vector<std::string> input_data;
+  std::vector<std::string> shapes_of_inputs;
   bool no_operators = false;
   bool shapes = false;
   bool json = false;
@@ -39,7 +54,20 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->capture_default_str();
   app.add_option("--seconds", flags.seconds, "How long it is watched at most")
       ->capture_default_str();
-  app.add_option("--requests", flags.requests, "Ends after so many requests");
+  app.add_option("--requests", flags.requests, "Ends after so many requests")
+      ->check(CLI::PositiveNumber);
+  app.add_option("-c,--concurrency", flags.concurrency,
+                 "Sends requests itself, so many at a time; else what others send is watched");
+  app.add_option("--input-data,--input", flags.input_data,
+                 "Own load: random, zero, a file, a directory, JSON, or NAME=one of these, as "
+                 "`headrace bench` takes it")
+      ->expected(1)
+      ->take_all();
+  app.add_option("--shape", flags.shapes_of_inputs,
+                 "Own load: NAME:D,D,... of an input that the model leaves open")
+      ->expected(1)
+      ->take_all();
+  app.add_option("-b,--batch-size", flags.batch_size, "Own load: inferences in one request");
   app.add_option("--out", flags.out,
                  "File for the trace, which Perfetto opens; default MODEL.trace.json");
   app.add_flag("--no-operators", flags.no_operators, "Batches and threads only");
@@ -53,8 +81,8 @@ std::string BodyOf(const Flags& flags) {
   std::string body;
   protocol::JsonWriter json(body);
   json.BeginObject().Key("seconds").Double(flags.seconds);
-  if (flags.requests > 0) {
-    json.Key("requests").Uint(flags.requests);
+  if (flags.requests) {
+    json.Key("requests").Uint(*flags.requests);
   }
   json.Key("operators").Bool(!flags.no_operators).Key("shapes").Bool(flags.shapes).EndObject();
   return body;
@@ -83,18 +111,79 @@ Result<std::string> Ask(const Flags& flags) {
   return std::move(reply.body);
 }
 
-Status Run(const Flags& flags) {
+// What `headrace bench` would be asked for the same load. INVALID_ARGUMENT names the flag.
+Result<std::optional<bench::BenchOptions>> LoadOf(const Flags& flags) {
+  if (!flags.concurrency) {
+    const char* alone = !flags.input_data.empty()         ? "--input-data"
+                        : !flags.shapes_of_inputs.empty() ? "--shape"
+                        : flags.batch_size                ? "--batch-size"
+                                                          : nullptr;
+    if (alone != nullptr) {
+      return InvalidArgument("{}: is of the load that --concurrency N sends: add it", alone);
+    }
+    return std::optional<bench::BenchOptions>();
+  }
+  std::vector<std::string> arguments = {"--model",       flags.model,
+                                        "--url",         flags.url,
+                                        "--concurrency", std::to_string(*flags.concurrency),
+                                        "--duration",    "unlimited",
+                                        "--warmup",      "2s"};
+  const auto add = [&arguments](const char* flag, const std::string& value) {
+    arguments.insert(arguments.end(), {flag, value});
+  };
+  if (!flags.version.empty()) {
+    add("--model-version", flags.version);
+  }
+  if (flags.batch_size) {
+    add("--batch-size", std::to_string(*flags.batch_size));
+  }
+  for (const std::string& data : flags.input_data) {
+    add("--input-data", data);
+  }
+  for (const std::string& shape : flags.shapes_of_inputs) {
+    add("--shape", shape);
+  }
+  HEADRACE_ASSIGN_OR_RETURN(bench::BenchOptions options, bench::ParseBenchOptions(arguments));
+  return std::optional(std::move(options));
+}
+
+std::string TracePath(const Flags& flags) {
+  return flags.out.empty() && !flags.json ? flags.model + ".trace.json" : flags.out;
+}
+
+Status Check(const Flags& flags) {
+  if (!(flags.seconds > 0) || flags.seconds > kSecondsMax) {
+    return InvalidArgument("--seconds: must be above 0, and at most {}", kSecondsMax);
+  }
+  const std::string path = TracePath(flags);
+  return path.empty() ? OkStatus() : bench::CheckWritable(path).WithPrefix("--out: ");
+}
+
+// `load`: null, or what is sent meanwhile.
+Status Run(const Flags& flags, bench::BackgroundLoad* load) {
   HEADRACE_ASSIGN_OR_RETURN(const std::string document, Ask(flags));
+  std::string load_line;
+  if (load != nullptr) {
+    HEADRACE_ASSIGN_OR_RETURN(const bench::LevelResult level, load->Stop());
+    load_line = fmt::format("load: {}\n", bench::LoadLine(level));
+  }
+  const std::string path = TracePath(flags);
+  if (!path.empty()) {
+    HEADRACE_RETURN_IF_ERROR(bench::WriteFile(path, document));
+  }
   if (flags.json) {
-    std::printf("%s\n", document.c_str());
-    return flags.out.empty() ? OkStatus() : bench::WriteFile(flags.out, document);
+    fmt::print(stderr, "{}", load_line);
+    fmt::print("{}\n", document);
+    return OkStatus();
   }
   HEADRACE_ASSIGN_OR_RETURN(const std::string text, ProfileText(document, flags.operators_max));
-  const std::string path = flags.out.empty() ? flags.model + ".trace.json" : flags.out;
-  HEADRACE_RETURN_IF_ERROR(bench::WriteFile(path, document));
-  std::fputs(text.c_str(), stdout);
-  std::printf("\ntrace: %s (open it at https://ui.perfetto.dev)\n", path.c_str());
+  fmt::print("{}{}\ntrace: {} (open it at https://ui.perfetto.dev)\n", load_line, text, path);
   return OkStatus();
+}
+
+int Fail(int code, const Status& status) {
+  fmt::print(stderr, "headrace profile: {}\n", status.message());
+  return code;
 }
 
 }  // namespace
@@ -106,13 +195,27 @@ int Profile(const std::vector<std::string>& arguments) {
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 1;
+    return app.exit(error) == 0 ? 0 : kUsageError;
   }
-  if (const Status status = Run(flags); !status.ok()) {
-    std::fprintf(stderr, "headrace profile: %s\n", status.message().c_str());
-    return 2;
+  if (const Status status = Check(flags); !status.ok()) {
+    return Fail(kUsageError, status);
   }
-  return 0;
+  Result<std::optional<bench::BenchOptions>> load_options = LoadOf(flags);
+  if (!load_options.ok()) {
+    return Fail(kUsageError, load_options.status());
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  std::unique_ptr<bench::BackgroundLoad> load;
+  if (*load_options) {
+    auto started = bench::BackgroundLoad::Start(**std::move(load_options));
+    if (!started.ok()) {
+      const bool usage = started.status().code() == StatusCode::kInvalidArgument;
+      return Fail(usage ? kUsageError : kFailed, started.status());
+    }
+    load = *std::move(started);
+  }
+  const Status status = Run(flags, load.get());
+  return status.ok() ? 0 : Fail(kFailed, status);
 }
 
 }  // namespace headrace::cli

@@ -7,9 +7,9 @@
 
 namespace headrace::cli {
 
-// `arguments` behind the subcommand. Asks the server for a profile (docs/profile.md), writes the
-// trace to a file and prints its tables. Returns the exit status: 0, 1 for wrong arguments, 2 when
-// the server gave no profile.
+// `arguments` behind the subcommand. Asks the server for a profile (docs/profile.md), sends load
+// meanwhile if asked to, writes the trace to a file and prints its tables. Returns the exit status:
+// 0, 1 for wrong arguments, 2 when the server gave no profile.
 int Profile(const std::vector<std::string>& arguments);
 
 }  // namespace headrace::cli

@@ -125,8 +125,8 @@ std::vector<Advice> AdviceOn(const Profile& profile) {
   const Sums sums = SumsOf(profile.batches.batches);
   if (sums.requests == 0) {
     advice.push_back({"traffic",
-                      "no request was executed while the model was watched: send some, for example "
-                      "with `headrace bench`"});
+                      "no request was executed while the model was watched: send some, with "
+                      "`headrace profile --concurrency N` or `headrace bench`"});
     return advice;
   }
   AdviseOnOperators(profile, advice);

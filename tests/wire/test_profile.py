@@ -184,26 +184,21 @@ def run(*arguments):
     return subprocess.run([program(), "profile", *arguments], capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
 
-def test_the_subcommand_keeps_the_trace_and_prints_tables(server, tmp_path):
-    stop = threading.Event()
-
-    def send():
-        client = tritonclient.http.InferenceServerClient(server.url)
-        while not stop.is_set():
-            client.infer("identity", vector())
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    try:
-        file = tmp_path / "trace.json"
-        result = run("identity", "-u", server.url, "--requests=10", "--seconds=60", "--out", str(file))
-    finally:
-        stop.set()
-        sender.join()
+def test_the_subcommand_profiles_an_idle_server_with_load_of_its_own(server, tmp_path):
+    file = tmp_path / "trace.json"
+    load = ("--concurrency=3", "--input=zero", "--shape=INPUT0:4")
+    result = run("identity", "-u", server.url, "--requests=10", "--seconds=60", "--out", str(file), *load)
     assert result.returncode == 0, result.stderr
+    assert "load: closed, 3 at a time: " in result.stdout and "failed" not in result.stdout
     assert "model identity version 1" in result.stdout and "batch size" in result.stdout
     assert str(file) in result.stdout
     assert json.loads(file.read_text())["headrace"]["requests"] >= 10
+
+
+def test_the_subcommand_says_when_no_traffic_came(server, tmp_path):
+    result = run("identity", "-u", server.url, "--seconds=0.05", "--out", str(tmp_path / "t.json"))
+    assert result.returncode == 0 and "traffic: no request was executed" in result.stdout
+    assert "--concurrency N" in result.stdout
 
 
 def test_the_subcommand_says_what_failed_in_one_line(server, tmp_path):
@@ -211,7 +206,36 @@ def test_the_subcommand_says_what_failed_in_one_line(server, tmp_path):
     assert missing.returncode == 2 and "nobody" in missing.stderr and missing.stderr.count("\n") == 1
     nowhere = run("identity", "-u", "127.0.0.1:1", "--out", str(tmp_path / "t.json"))
     assert nowhere.returncode == 2 and "127.0.0.1:1" in nowhere.stderr
-    unwritable = run("identity", "-u", server.url, "--seconds=0.01", "--out", str(tmp_path / "no" / "t.json"))
-    assert unwritable.returncode == 2 and "t.json" in unwritable.stderr
-    usage = run()
-    assert usage.returncode == 1
+    stranger = run("nobody", "-u", server.url, "--concurrency=1", "--out", str(tmp_path / "t.json"))
+    assert stranger.returncode == 2 and "identity" in stranger.stderr, "the models that are there are named"
+    unread = run("identity", "-u", server.url, "--concurrency=1", "--input=/no/such", "--out", str(tmp_path / "t.json"))
+    assert unread.returncode == 2 and "/no/such" in unread.stderr
+    assert not (tmp_path / "t.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ((), "model"),
+        (("identity", "--out=/no/such/folder/t.json"), "/no/such/folder/t.json"),
+        (("identity", "--seconds=0"), "--seconds"),
+        (("identity", "--seconds=601"), "600"),
+        (("identity", "--requests=0"), "--requests"),
+        (("identity", "--concurrency=0"), "--concurrency"),
+        (("identity", "--input=zero"), "--concurrency N"),
+    ],
+)
+def test_wrong_arguments_are_named_before_anything_is_watched(server, arguments, text):
+    result = run(*arguments, "-u", server.url)
+    assert result.returncode == 1 and text in result.stderr, result.stderr
+
+
+def test_the_subcommand_names_the_model_that_is_watched(server, tmp_path):
+    watched = Watched(server, "identity", {"requests": 1, "seconds": 98})
+    server.wait_line("model 'identity' is profiled for 98.0 s", LIMIT_S)
+    refused = run("identity", "-u", server.url, "--out", str(tmp_path / "t.json"))
+    assert refused.returncode == 2 and "'identity' is being profiled" in refused.stderr
+    client = tritonclient.http.InferenceServerClient(server.url)
+    while not watched.over():
+        client.infer("identity", vector())
+    assert watched.answer().status_code == 200
