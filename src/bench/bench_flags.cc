@@ -139,6 +139,9 @@ std::vector<Group> Groups() {
         {"--content-type", &F::content_type, "TYPE", "of bodies; default: by the file's name"},
         {"--scaling", &F::scaling, "NAME", "of images: unit, none, inception, imagenet"},
         {"--golden", &F::golden, "FILE", "answers that are right; others fail as wrong"},
+        {"--golden-record", &F::golden_record, "FILE",
+         "writes the server's answers to each content as what --golden reads, and measures "
+         "nothing"},
         {"--atol", &F::absolute_tolerance, "X", "of --golden; default: 1e-5"},
         {"--rtol", &F::relative_tolerance, "X", "of --golden; default: 1e-5"},
         {"--mix", &F::mix, "FILE", "YAML: several kinds of requests, by weight"},
@@ -173,7 +176,11 @@ std::vector<Group> Groups() {
         {"--profile-export-file", &F::export_file, "FILE", "perf_analyzer's JSON of each request"},
         {"--hgrm", &F::percentiles, "FILE", "HdrHistogram's percentiles"},
         {"--trace-file", &F::trace_file, "FILE", "sampled requests for Perfetto"},
-        {"--html", &F::html, "FILE", "one page with plots"}},
+        {"--html", &F::html, "FILE", "one page with plots"},
+        {"--gate", &F::gate, "EXPR",
+         "what each level must hold, such as 'p99<=+5%,failures<=0.1%'; exit code 3 is a missed "
+         "one"},
+        {"--baseline", &F::baseline, "FILE", "the --json of a run that --gate compares with"}},
        {},
        {{"--verbose-csv", &F::verbose_csv, "more columns in --csv"},
         {"--collect-metrics", &F::collect_metrics,

@@ -37,7 +37,8 @@ struct BenchFlags {
   Text measurement_mode, measurement_interval, measurement_request_count;
   bool strict = false;
   // Workload.
-  Text batch, string_data, string_length, content_count, content_type, scaling, golden, mix;
+  Text batch, string_data, string_length, content_count, content_type, scaling, golden,
+      golden_record, mix;
   Text absolute_tolerance, relative_tolerance, priority, request_timeout_us;
   bool no_compare = false, zero_data = false;
   Texts input_data, shapes, outputs, parameters;
@@ -48,6 +49,7 @@ struct BenchFlags {
   Text trace_rate, trace_count, log_frequency;
   // Output.
   Text name, json, ndjson, csv, export_file, percentiles, trace_file, html;
+  Text gate, baseline;
   bool verbose_csv = false, collect_metrics = false, quiet = false;
   int verbosity = 0;
 

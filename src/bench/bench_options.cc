@@ -30,6 +30,8 @@ class Resolver {
     Client();
     Server();
     Output();
+    Gates();
+    GoldenRecord();
     HEADRACE_RETURN_IF_ERROR(failure_);
     return std::move(options_);
   }
@@ -319,6 +321,32 @@ class Resolver {
         1) {
       Fail("only one of --json, --ndjson, --csv and --html can be '-'");
     }
+  }
+
+  void Gates() {
+    auto gate = ReadGate(flags_.gate.value_or(""), flags_.baseline.value_or(""));
+    if (!gate.ok()) {
+      return Check(gate.status());
+    }
+    options_.gate = *std::move(gate);
+    if (!options_.gate.conditions.empty() && options_.plan.kind != LevelPlan::Kind::kLevels) {
+      Fail("--gate: looks at given loads, so give --rate or --concurrency; a search has none");
+    }
+  }
+
+  // Each content once, one after another.
+  void GoldenRecord() {
+    options_.golden_record = flags_.golden_record.value_or("");
+    if (options_.golden_record.empty()) {
+      return;
+    }
+    if (flags_.golden) {
+      Fail("give --golden or --golden-record, not both");
+    }
+    if (!options_.gate.conditions.empty()) {
+      Fail("--gate: --golden-record measures nothing");
+    }
+    options_.sender_count = 1;
   }
 
   const BenchFlags& flags_;

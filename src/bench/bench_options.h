@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "bench/bench_values.h"
+#include "bench/gate.h"
 #include "bench/level.h"
 #include "load/replay.h"
 #include "load/server_control.h"
@@ -73,6 +74,8 @@ struct BenchOptions {
   Nanos metrics_interval = kSecond;
   bool strict = false;  // a verdict that is not clean fails the run
   TraceSettings trace;
+  Gate gate;                  // of each level
+  std::string golden_record;  // the file that answers are written to in place of a run; "" = none
   OutputOptions output;
 
   std::vector<std::string> command_line;
@@ -83,7 +86,8 @@ struct BenchOptions {
 
 // `arguments` without the program's and the subcommand's names. INVALID_ARGUMENT names the flag and
 // what would be right. Flags of perf_analyzer are known (contracts, tools 1.1): each of them acts,
-// or is named in `notes`, or is refused with the reason.
+// or is named in `notes`, or is refused with the reason. Reads
+// the files of --replay, --fixed-schedule and --baseline.
 Result<BenchOptions> ParseBenchOptions(const std::vector<std::string>& arguments);
 
 }  // namespace headrace::bench

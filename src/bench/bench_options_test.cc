@@ -192,6 +192,24 @@ TEST(BenchOptionsTest, FixedSchedule_TakesTheTimesOfTheEntries) {
   std::filesystem::remove(path);
 }
 
+TEST(BenchOptionsTest, Gate_NeedsGivenLoadsAndWhatItComparesWith) {
+  const BenchOptions options =
+      Parsed({"-m", "m", "--rate", "10", "--gate", "p99<=10ms, failures<=0.1%"});
+  EXPECT_EQ(options.gate.conditions.size(), 2U);
+  EXPECT_TRUE(Has(ErrorOf({"-m", "m", "--gate", "p99<=10ms"}), "--rate or --concurrency"));
+  EXPECT_TRUE(Has(ErrorOf({"-m", "m", "--rate", "10", "--gate", "p99<=+5%"}), "--baseline FILE"));
+  EXPECT_TRUE(Has(ErrorOf({"-m", "m", "--rate", "10", "--gate", "p98=1"}), "p98=1"));
+  EXPECT_TRUE(Has(ErrorOf({"-m", "m", "--rate", "10", "--baseline", "x"}), "--gate"));
+  EXPECT_TRUE(
+      Has(ErrorOf({"-m", "m", "--rate", "10", "--gate", "p99<=+5%", "--baseline", "/no/such/file"}),
+          "/no/such/file"));
+}
+
+TEST(BenchOptionsTest, GoldenRecord_ComparesNothing) {
+  EXPECT_EQ(Parsed({"-m", "m", "--golden-record", "f", "--senders", "4"}).sender_count, 1);
+  EXPECT_TRUE(Has(ErrorOf({"-m", "m", "--golden-record", "f", "--golden", "g"}), "not both"));
+}
+
 TEST(BenchOptionsTest, Help_ListsTheFlags) {
   const BenchOptions options = Parsed({"--help"});
   EXPECT_TRUE(options.help);

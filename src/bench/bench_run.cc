@@ -8,8 +8,11 @@
 #include <utility>
 
 #include "bench/describe.h"
+#include "bench/golden_recording.h"
 #include "bench/trace_setting.h"
+#include "load/golden_record.h"
 #include "load/in_process_server.h"
+#include "load/input_signature.h"
 #include "load/server_control.h"
 #include "protocol/json_writer.h"
 
@@ -50,6 +53,12 @@ class Run {
 
   Result<BenchOutcome> Take() {
     HEADRACE_RETURN_IF_ERROR(Open());
+    if (!options_.golden_record.empty()) {
+      HEADRACE_RETURN_IF_ERROR(
+          RecordGolden(*session_, workload_, has_tensors(), batched_, options_.golden_record));
+      outcome_.recorded_count = workload_.items.front().contents.size();
+      return std::move(outcome_);
+    }
     Status status;
     switch (options_.plan.kind) {
       case LevelPlan::Kind::kProbe:
@@ -91,6 +100,7 @@ class Run {
     HEADRACE_RETURN_IF_ERROR(Ask());
     HEADRACE_RETURN_IF_ERROR(ApplyTraceSettings(options_));
     HEADRACE_ASSIGN_OR_RETURN(workload_, load::BuildWorkload(options_.workload, control_.get()));
+    HEADRACE_RETURN_IF_ERROR(BeginRecording());
     HEADRACE_RETURN_IF_ERROR(NameOutputs());
     HEADRACE_RETURN_IF_ERROR(load::ApplyNames(options_.recording, workload_));
     SessionOptions session;
@@ -108,6 +118,27 @@ class Run {
     HEADRACE_ASSIGN_OR_RETURN(
         session_, Session::Open(target_, workload_, control_.get(), std::move(session)));
     Describe();
+    return OkStatus();
+  }
+
+  bool has_tensors() const {
+    return target_.protocol == load::Protocol::kV2Http ||
+           target_.protocol == load::Protocol::kV2Grpc ||
+           target_.protocol == load::Protocol::kInProcess;
+  }
+
+  Status BeginRecording() {
+    if (options_.golden_record.empty()) {
+      return OkStatus();
+    }
+    HEADRACE_RETURN_IF_ERROR(load::RecordAnswers(workload_, has_tensors()));
+    if (has_tensors()) {
+      const load::ItemSpec& item = options_.workload.item;
+      HEADRACE_ASSIGN_OR_RETURN(const load::ModelFacts facts,
+                                control_->Model(item.model, item.version));
+      HEADRACE_ASSIGN_OR_RETURN(const load::Signature signature, load::MakeSignature(facts, item));
+      batched_ = signature.batched;
+    }
     return OkStatus();
   }
 
@@ -139,9 +170,7 @@ class Run {
       return OkStatus();
     }
     // Another protocol's side channel may be closed although inference is open.
-    const load::Protocol protocol = options_.target.protocol;
-    const bool is_v2 = protocol == load::Protocol::kV2Http || protocol == load::Protocol::kV2Grpc ||
-                       protocol == load::Protocol::kInProcess;
+    const bool is_v2 = has_tensors();
     Result<load::ServerFacts> server = control_->Server();
     if (server.ok()) {
       server_ = std::move(server).value();
@@ -344,6 +373,9 @@ class Run {
     } else {
       outcome_.sla_missed = options_.level.sla.has_value() && !any_met;
     }
+    if (!options_.gate.conditions.empty()) {
+      outcome_.gate = CheckGate(options_.gate, outcome_.document);
+    }
   }
 
   const BenchOptions& options_;
@@ -353,6 +385,7 @@ class Run {
   std::unique_ptr<load::ServerControl> control_;
   load::ServerFacts server_;
   load::Workload workload_;
+  bool batched_ = false;  // --golden-record: answers have a batch dimension
   std::unique_ptr<Session> session_;
   std::string what_;
   BenchOutcome outcome_;
@@ -392,7 +425,9 @@ int ExitCode(const BenchOutcome& outcome, const BenchOptions& options) {
   if (outcome.nothing_answered || (options.strict && outcome.unclean)) {
     return kFailed;
   }
-  return outcome.sla_missed ? kMissed : 0;
+  const bool gate_missed = std::any_of(outcome.gate.begin(), outcome.gate.end(),
+                                       [](const GateFinding& finding) { return !finding.met; });
+  return outcome.sla_missed || gate_missed ? kMissed : 0;
 }
 
 }  // namespace headrace::bench

@@ -153,6 +153,27 @@ bool NeedsBaseline(const std::vector<GateCondition>& gate) {
                      [](const GateCondition& condition) { return condition.relative; });
 }
 
+Result<Gate> ReadGate(const std::string& text, const std::string& baseline_path) {
+  Gate gate;
+  if (text.empty()) {
+    return baseline_path.empty() ? Result<Gate>(std::move(gate))
+                                 : InvalidArgument(
+                                       "--baseline: is what --gate compares with, and "
+                                       "there is none: --gate 'p99<=+5%'");
+  }
+  HEADRACE_ASSIGN_OR_RETURN(gate.conditions, ParseGate(text));
+  if (!baseline_path.empty()) {
+    HEADRACE_ASSIGN_OR_RETURN(gate.baseline, ReadResultFile(baseline_path));
+  } else if (NeedsBaseline(gate.conditions)) {
+    return InvalidArgument("--gate: '{}' compares, so it needs --baseline FILE", text);
+  }
+  return gate;
+}
+
+std::vector<GateFinding> CheckGate(const Gate& gate, const ResultDocument& result) {
+  return CheckGate(gate.conditions, gate.baseline ? &*gate.baseline : nullptr, result);
+}
+
 std::vector<GateFinding> CheckGate(const std::vector<GateCondition>& gate,
                                    const ResultDocument* baseline, const ResultDocument& result) {
   const std::vector<MatchedLevel> before =

@@ -1,4 +1,4 @@
-// `--gate`: what a result must hold, against a baseline or alone. Pure.
+// `--gate`: what a result must hold, against a baseline or alone. Pure, but for ReadGate.
 //
 //   gate      = condition {"," condition}
 //   condition = metric ("<=" | ">=" | "<" | ">") limit
@@ -12,6 +12,7 @@
 #ifndef HEADRACE_BENCH_GATE_H_
 #define HEADRACE_BENCH_GATE_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,15 @@ struct GateCondition {
 Result<std::vector<GateCondition>> ParseGate(std::string_view text);
 bool NeedsBaseline(const std::vector<GateCondition>& gate);
 
+// A gate with what it compares with.
+struct Gate {
+  std::vector<GateCondition> conditions;  // empty: there is none
+  std::optional<ResultDocument> baseline;
+};
+// Reads the two flags, of which either may be "". INVALID_ARGUMENT: a condition compares and there
+// is no baseline, or a baseline and no gate; others as ReadResultFile's.
+Result<Gate> ReadGate(const std::string& text, const std::string& baseline_path);
+
 struct GateFinding {
   bool met = false;
   std::string
@@ -45,6 +55,7 @@ struct GateFinding {
 // `baseline` may be null when none is needed.
 std::vector<GateFinding> CheckGate(const std::vector<GateCondition>& gate,
                                    const ResultDocument* baseline, const ResultDocument& result);
+std::vector<GateFinding> CheckGate(const Gate& gate, const ResultDocument& result);
 
 }  // namespace headrace::bench
 

@@ -229,24 +229,6 @@ class Judgement {
 
 Verdict Judge(const LevelResult& level) { return Judgement(level).Take(); }
 
-std::string DurationText(double nanoseconds) {
-  if (!std::isfinite(nanoseconds) || nanoseconds >= 9e18) {
-    return "never";
-  }
-  constexpr struct {
-    double unit;
-    const char* name;
-  } kUnits[] = {{1e9, "s"}, {1e6, "ms"}, {1e3, "us"}, {1, "ns"}};
-  for (const auto& [unit, name] : kUnits) {
-    const double value = nanoseconds / unit;
-    if (value >= 0.9995 || unit == 1) {
-      const int digits = unit == 1 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-      return fmt::format("{:.{}f} {}", value, digits, name);
-    }
-  }
-  return "0 ns";
-}
-
 std::string NumberText(double value) {
   if (!std::isfinite(value)) {
     return "unbounded";

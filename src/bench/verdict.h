@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/duration_text.h"
 #include "bench/level.h"
 
 namespace headrace::bench {
@@ -12,8 +13,6 @@ namespace headrace::bench {
 // and what to do.
 Verdict Judge(const LevelResult& level);
 
-// "12.3 ms", "850 us", "1.20 s", "never": three digits.
-std::string DurationText(double nanoseconds);
 // "1,234,567", "842", "12.5": for rates and counts.
 std::string NumberText(double value);
 

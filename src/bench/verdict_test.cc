@@ -118,18 +118,6 @@ TEST(VerdictTest, Judge_SeesANoisyMachine_AndAnEarlyEnd) {
   EXPECT_FALSE(verdict.stable);
 }
 
-TEST(VerdictTest, DurationText_HasThreeDigitsAndAUnit) {
-  EXPECT_EQ(DurationText(950), "950 ns");
-  EXPECT_EQ(DurationText(12'345), "12.3 us");
-  EXPECT_EQ(DurationText(1'204'000), "1.20 ms");
-  EXPECT_EQ(DurationText(999'700), "1.00 ms");
-  EXPECT_EQ(DurationText(150e6), "150 ms");
-  EXPECT_EQ(DurationText(2.5e9), "2.50 s");
-  EXPECT_EQ(DurationText(0), "0 ns");
-  EXPECT_EQ(DurationText(HUGE_VAL), "never");
-  EXPECT_EQ(DurationText(static_cast<double>(kNever)), "never");
-}
-
 TEST(VerdictTest, NumberText_GroupsThousands) {
   EXPECT_EQ(NumberText(1'234'567), "1,234,567");
   EXPECT_EQ(NumberText(842), "842");

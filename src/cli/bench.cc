@@ -142,6 +142,12 @@ int Bench(const std::vector<std::string>& arguments) {
     console.Print("");
     return Fail(interrupt.flag() ? 130 : usage ? kUsageError : kFailed, outcome.status());
   }
+  if (!options->golden_record.empty()) {
+    console.Print(fmt::format("{} answers are in {}; --golden {} compares with them",
+                              outcome->recorded_count, options->golden_record,
+                              options->golden_record));
+    return 0;
+  }
   if (outcome->capacity) {
     console.Print(bench::CapacityText(*outcome->capacity, *outcome->capacity_spec));
   } else if (outcome->document.levels.size() > 1) {
@@ -150,6 +156,11 @@ int Bench(const std::vector<std::string>& arguments) {
   const Status written = bench::WriteOutputs(options->output, outcome->document);
   if (!written.ok()) {
     return Fail(kFailed, written);
+  }
+  for (const bench::GateFinding& finding : outcome->gate) {
+    if (!options->output.quiet || !finding.met) {
+      fmt::print(stderr, "gate: {}\n", finding.text);
+    }
   }
   console.Print(Hint(*options, *outcome));
   return bench::ExitCode(*outcome, *options);

@@ -120,24 +120,11 @@ class SuiteCommand {
 
  private:
   int ReadGate() {
-    if (flags_.gate.empty()) {
-      return 0;
-    }
-    auto gate = bench::ParseGate(flags_.gate);
+    auto gate = bench::ReadGate(flags_.gate, flags_.baseline);
     if (!gate.ok()) {
       return Fail(kUsageError, gate.status());
     }
     gate_ = std::move(*gate);
-    if (!flags_.baseline.empty()) {
-      auto baseline = bench::ReadResultFile(flags_.baseline);
-      if (!baseline.ok()) {
-        return Fail(kUsageError, baseline.status());
-      }
-      baseline_ = std::move(*baseline);
-    } else if (bench::NeedsBaseline(gate_)) {
-      return Fail(kUsageError, InvalidArgument("--gate: '{}' compares, so it needs --baseline FILE",
-                                               flags_.gate));
-    }
     return 0;
   }
 
@@ -285,9 +272,8 @@ class SuiteCommand {
 
   int Gate() {
     bool met = true;
-    if (!gate_.empty()) {
-      for (const bench::GateFinding& finding :
-           bench::CheckGate(gate_, baseline_ ? &*baseline_ : nullptr, document_)) {
+    if (!gate_.conditions.empty()) {
+      for (const bench::GateFinding& finding : bench::CheckGate(gate_, document_)) {
         met &= finding.met;
         if (!flags_.quiet || !finding.met) {
           fmt::print(stderr, "gate: {}\n", finding.text);
@@ -302,8 +288,7 @@ class SuiteCommand {
   bench::SuiteSpec spec_;
   std::vector<bench::SuitePoint> plan_;
   std::unique_ptr<bench::SuiteState> state_;
-  std::vector<bench::GateCondition> gate_;
-  std::optional<bench::ResultDocument> baseline_;
+  bench::Gate gate_;
   bench::ResultDocument document_;
   bench::SuiteReportHead head_;
   std::size_t number_ = 0;

@@ -39,7 +39,10 @@ CountAndDuration ModelStatistics::AtomicDuration::Read() const {
 
 void ModelStatistics::RecordReceived() { received_.fetch_add(1, kRelaxed); }
 
-void ModelStatistics::RecordSuccess(Nanos total) { success_.Add(1, total); }
+void ModelStatistics::RecordSuccess(Nanos total) {
+  success_count_.fetch_add(1, kRelaxed);
+  duration_.Record(Elapsed(0, total));
+}
 
 void ModelStatistics::RecordFailure(FailureReason reason, Nanos total) {
   failures_[static_cast<std::size_t>(reason)].fetch_add(1, kRelaxed);
@@ -128,7 +131,7 @@ void ModelStatistics::RecordBatchFormed(std::uint64_t batch_size, Nanos oldest_w
 StatisticsSnapshot ModelStatistics::Read() const {
   StatisticsSnapshot snapshot;
   // Ends before starts: a reader beside running requests never sees more ended than received.
-  snapshot.success = success_.Read();
+  snapshot.success = {success_count_.load(kRelaxed), duration_.sum()};
   snapshot.fail = fail_.Read();
   for (std::size_t i = 0; i < failures_.size(); ++i) {
     snapshot.failures_by_reason[i] = failures_[i].load(kRelaxed);

@@ -54,7 +54,8 @@ struct StatisticsSnapshot {
 class ModelStatistics {
  public:
   void RecordReceived();
-  // A request ended well: `total` from received to now, `queue` from queued to executing.
+  // A request ended well: `total` from received to now. Three atomic additions: the histogram's sum
+  // is that of the statistics, too.
   void RecordSuccess(Nanos total);
   void RecordFailure(FailureReason reason, Nanos total);
   // Reported by the backend for each request of an execution. `queue` is queued -> exec_start.
@@ -86,7 +87,9 @@ class ModelStatistics {
 
   static constexpr std::uint64_t kResponseIndexCountMax = 4096;
 
-  // Headrace's own histograms, in nanoseconds (stages) or counts (batch_size).
+  // Headrace's own histograms, in nanoseconds (the whole of requests that ended well, and stages)
+  // or counts (batch_size).
+  const telemetry::Histogram& duration_histogram() const { return duration_; }
   const telemetry::Histogram& queue_histogram() const { return queue_; }
   const telemetry::Histogram& batch_wait_histogram() const { return batch_wait_; }
   const telemetry::Histogram& execute_histogram() const { return execute_; }
@@ -105,9 +108,9 @@ class ModelStatistics {
   };
 
   std::atomic<std::uint64_t> received_{0}, last_inference_ms_{0}, inference_count_{0},
-      execution_count_{0};
-  AtomicDuration success_, fail_, queue_total_, compute_input_, compute_infer_, compute_output_,
-      cache_hit_, cache_miss_;
+      execution_count_{0}, success_count_{0};
+  AtomicDuration fail_, queue_total_, compute_input_, compute_infer_, compute_output_, cache_hit_,
+      cache_miss_;
   std::array<std::atomic<std::uint64_t>, 4> failures_{};
   std::atomic<Nanos> load_duration_{0};
   std::array<BatchCell, kBatchSizeTracked + 1> batches_{};
@@ -116,7 +119,7 @@ class ModelStatistics {
   mutable std::mutex responses_mutex_;  // guards responses_
   std::map<std::uint64_t, ResponseStatistics> responses_;
   std::atomic<std::uint64_t> batch_retries_{0};
-  telemetry::Histogram queue_, batch_wait_, execute_, send_, batch_size_;
+  telemetry::Histogram duration_, queue_, batch_wait_, execute_, send_, batch_size_;
 };
 
 }  // namespace headrace::engine

@@ -20,6 +20,7 @@ TEST(ModelStatisticsTest, CountsEachRequestByItsOutcome) {
   EXPECT_EQ(read.received, 3u);
   EXPECT_EQ(read.success.count, 1u);
   EXPECT_EQ(read.success.ns, 50u);
+  EXPECT_EQ(statistics.duration_histogram().count(), 1u);
   EXPECT_EQ(read.fail.count, 2u);
   EXPECT_EQ(read.fail.ns, 15u);
   EXPECT_EQ(read.failures_by_reason, (std::array<std::uint64_t, 4>{1, 0, 1, 0}));

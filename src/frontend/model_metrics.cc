@@ -40,6 +40,14 @@ constexpr std::uint64_t kStageBounds[] = {
     500'000,       1'000'000,     2'500'000,     5'000'000,      10'000'000,
     25'000'000,    50'000'000,    100'000'000,   250'000'000,    500'000'000,
     1'000'000'000, 2'500'000'000, 5'000'000'000, 10'000'000'000, 30'000'000'000};
+// 10 us to 63 s, five to a decade: percentiles of whole requests are read from them.
+constexpr std::uint64_t kRequestBounds[] = {
+    10'000,         16'000,         25'000,         40'000,         63'000,        100'000,
+    160'000,        250'000,        400'000,        630'000,        1'000'000,     1'600'000,
+    2'500'000,      4'000'000,      6'300'000,      10'000'000,     16'000'000,    25'000'000,
+    40'000'000,     63'000'000,     100'000'000,    160'000'000,    250'000'000,   400'000'000,
+    630'000'000,    1'000'000'000,  1'600'000'000,  2'500'000'000,  4'000'000'000, 6'300'000'000,
+    10'000'000'000, 16'000'000'000, 25'000'000'000, 40'000'000'000, 63'000'000'000};
 constexpr std::uint64_t kBatchSizeBounds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
 constexpr double kSecondsPerNano = 1e-9;
 
@@ -257,6 +265,9 @@ void WriteHeadraceFamilies(PrometheusWriter& writer, const std::vector<Row>& row
   Write(writer, rows, "headrace_batch_retries_total", MetricKind::kCounter,
         "Executions of parts of batches that had failed as a whole",
         [](const Row& row) { return row.statistics.batch_retries; });
+  WriteHistogram(writer, rows, "headrace_request_duration_seconds",
+                 "Time of a request that ended well, from its receipt to its end",
+                 &ModelStatistics::duration_histogram, kRequestBounds, kSecondsPerNano);
   WriteHistogram(writer, rows, "headrace_request_queue_seconds",
                  "Time of a request from its queueing to its execution",
                  &ModelStatistics::queue_histogram, kStageBounds, kSecondsPerNano);

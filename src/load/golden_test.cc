@@ -4,8 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <random>
 
+#include "load/data_set.h"
+#include "load/golden_record.h"
 #include "protocol/proto_writer.h"
 #include "tensor/bytes_codec.h"
 
@@ -152,6 +156,71 @@ TEST(GoldenTest, Bodies_AreEqualOrEqualAsJson) {
   golden.body = std::make_shared<const std::string>("plain");
   EXPECT_EQ(CompareBody(golden, "plain"), std::nullopt);
   EXPECT_THAT(CompareBody(golden, "plaster"), Optional(HasSubstr("at byte 3")));
+}
+
+TEST(GoldenTest, Recorded_ReadsBackAsWhatIsCompared) {
+  Workload workload;
+  Item& item = workload.items.emplace_back();
+  item.name = "m";
+  item.contents.resize(2);
+  ASSERT_TRUE(RecordAnswers(workload, true).ok());
+  EXPECT_FALSE(GoldenFileText(workload, true, true).ok());
+  std::string strings;
+  AppendBytesElement(strings, "a\n");
+  const std::vector<std::vector<TensorContent>> answers = {
+      {Tensor("O", DataType::kFp32, {1, 2}, Packed<float>({NAN, 0.1F})),
+       Tensor("S", DataType::kBytes, {1, 1}, strings)},
+      {Tensor("O", DataType::kFp32, {1, 3}, Packed<float>({1, 2, 3})),
+       Tensor("S", DataType::kBytes, {1, 1}, strings)}};
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(CompareOutputs(*item.contents[i].golden, answers[i]), std::nullopt);
+    // The first one stays.
+    EXPECT_EQ(CompareOutputs(*item.contents[i].golden, {}), std::nullopt);
+  }
+  const auto text = GoldenFileText(workload, true, true);
+  ASSERT_TRUE(text.ok()) << text.status().ToString();
+  const std::string path = testing::TempDir() + "recorded.json";
+  std::ofstream(path) << *text;
+  Signature signature;
+  signature.batched = true;
+  signature.outputs = {{"O", DataType::kFp32, {-1}}, {"S", DataType::kBytes, {1}}};
+  const auto set = ReadGoldenFile(path, signature);
+  std::filesystem::remove(path);
+  ASSERT_TRUE(set.ok()) << set.status().ToString();
+  ASSERT_EQ(set->steps.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    for (const TensorContent& output : answers[i]) {
+      const Row& row = set->steps[i].outputs.at(output.name);
+      EXPECT_EQ(*row.bytes, *output.bytes);
+      EXPECT_EQ(row.dims, std::vector(output.shape.begin() + 1, output.shape.end()));
+    }
+  }
+}
+
+TEST(GoldenTest, RecordedBodies_MustBeOne) {
+  Workload workload;
+  workload.items.emplace_back().contents.resize(2);
+  ASSERT_TRUE(RecordAnswers(workload, false).ok());
+  std::vector<Content>& contents = workload.items[0].contents;
+  CompareBody(*contents[0].golden, "a");
+  EXPECT_FALSE(GoldenFileText(workload, false, false).ok());
+  CompareBody(*contents[1].golden, "a");
+  EXPECT_EQ(*GoldenFileText(workload, false, false), "a");
+  ASSERT_TRUE(RecordAnswers(workload, false).ok());
+  CompareBody(*contents[0].golden, "a");
+  CompareBody(*contents[1].golden, "b");
+  EXPECT_THAT(GoldenFileText(workload, false, false).status().message(), HasSubstr("body 1"));
+}
+
+TEST(GoldenTest, WhatCannotBeRecordedIsNamed) {
+  Workload workload;
+  workload.items.resize(1);
+  workload.items[0].batch_size = 2;
+  EXPECT_THAT(RecordAnswers(workload, true).message(), HasSubstr("-b 2"));
+  workload.items[0].sequences.concurrent = 1;
+  EXPECT_THAT(RecordAnswers(workload, true).message(), HasSubstr("sequences"));
+  workload.items.resize(2);
+  EXPECT_THAT(RecordAnswers(workload, true).message(), HasSubstr("--mix"));
 }
 
 // Damaged answers are wrong or right, and never anything worse.

@@ -1,14 +1,18 @@
 #include "load/grpc_outcome.h"
 
+#include <fmt/format.h>
 #include <nghttp2/nghttp2.h>
 
 #include <charconv>
 
 #include "base/status.h"
 #include "load/h2_connection.h"
+#include "protocol/urlencoded.h"
 
 namespace headrace::load {
 namespace {
+
+constexpr std::size_t kMessageByteSizeMax = 2048;  // three bytes may stand for one
 
 constexpr auto Code(StatusCode code) { return static_cast<std::uint32_t>(code); }
 
@@ -77,6 +81,8 @@ void GrpcAnswerFields::Take(std::string_view name, std::string_view value) {
     http_status_ = Number(value);
   } else if (name == "grpc-encoding") {
     encoding_ = net::ParseGrpcEncoding(value).value_or(net::GrpcEncoding::kIdentity);
+  } else if (name == "grpc-message") {
+    message_ = value.substr(0, kMessageByteSizeMax);
   }
 }
 
@@ -103,6 +109,15 @@ GrpcEnding GrpcAnswerFields::Ending(std::uint32_t error_code) const {
     default:
       return {Outcome::kReset, Code(StatusCode::kInternal)};
   }
+}
+
+std::string FailureText(const GrpcEnding& ending, const GrpcAnswerFields& fields) {
+  if (!fields.has_code()) {
+    return std::string(OutcomeName(ending.outcome));
+  }
+  const std::string words = protocol::PercentDecodeWherePossible(fields.message());
+  return fmt::format("gRPC {}{}{}", StatusCodeName(static_cast<StatusCode>(ending.code)),
+                     words.empty() ? "" : ": ", words);
 }
 
 }  // namespace headrace::load

@@ -3,6 +3,7 @@
 #define HEADRACE_LOAD_GRPC_OUTCOME_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "load/record.h"
@@ -28,6 +29,8 @@ class GrpcAnswerFields {
   void Take(std::string_view name, std::string_view value);
   net::GrpcEncoding encoding() const { return encoding_; }
   bool has_code() const { return code_ >= 0; }
+  // grpc-message as it came, percent-encoded; its start, if it is long.
+  const std::string& message() const { return message_; }
   // Of a stream that closed with HTTP/2's `error_code` (H2Call::OnClosed), by gRPC's tables. OK
   // where the server said so, whatever came before.
   GrpcEnding Ending(std::uint32_t error_code) const;
@@ -36,7 +39,12 @@ class GrpcAnswerFields {
   int http_status_ = 0;  // 0 = none came
   int code_ = -1;        // grpc-status; -1 = none came
   net::GrpcEncoding encoding_ = net::GrpcEncoding::kIdentity;
+  std::string message_;
 };
+
+// Why a call ended as `ending` says, in the server's words where it had any: "gRPC
+// INVALID_ARGUMENT: no such input".
+std::string FailureText(const GrpcEnding& ending, const GrpcAnswerFields& fields);
 
 }  // namespace headrace::load
 

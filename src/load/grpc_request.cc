@@ -76,7 +76,11 @@ Outcome GrpcRequest::Check(const GrpcFrame& message, net::GrpcEncoding encoding)
     }
   }
   const std::string_view bytes = message.compressed ? std::string_view(inflated) : message.bytes;
-  return CompareGrpcAnswer(*golden(), bytes) ? Outcome::kWrong : Outcome::kOk;
+  const Mismatch mismatch = CompareGrpcAnswer(*golden(), bytes);
+  if (mismatch) {
+    owner_.first_failure().Note(*mismatch);
+  }
+  return mismatch ? Outcome::kWrong : Outcome::kOk;
 }
 
 void GrpcRequest::OnData(std::string_view bytes) {
@@ -101,6 +105,11 @@ void GrpcRequest::OnClosed(std::uint32_t error_code) {
   if (ending.outcome == Outcome::kOk) {
     const bool whole = !malformed_ && message_count_ == 1 && frames_.at_boundary();
     ending.outcome = whole ? answer_outcome : Outcome::kMalformed;
+    if (!whole) {
+      owner_.first_failure().Note("the call succeeded without one whole message");
+    }
+  } else if (!owner_.first_failure().noted()) {
+    owner_.first_failure().Note(FailureText(ending, fields_));
   }
   owner_.OnEnding(*this, when, ending);
   owner_.OnFree(*this);

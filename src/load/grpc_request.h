@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "load/first_failure.h"
 #include "load/grpc_frames.h"
 #include "load/grpc_outcome.h"
 #include "load/grpc_plan.h"
@@ -29,6 +30,7 @@ class GrpcRequestOwner {
  public:
   virtual ~GrpcRequestOwner() = default;
   virtual const GrpcPlan& plan() const = 0;
+  virtual FirstFailure& first_failure() = 0;
   virtual void OnResponse(GrpcRequest& request, Nanos when) = 0;
   virtual void OnEnding(GrpcRequest& request, Nanos when, GrpcEnding ending) = 0;
   // Nothing refers to it any more but the transport.
@@ -64,7 +66,8 @@ class GrpcRequest final : public H2Call {
   static std::uint32_t IndexOf(std::uint64_t id) { return id & ((1u << kIndexBits) - 1); }
   const Outgoing& outgoing() const { return outgoing_; }
   const GoldenOutputs* golden() const;  // null: the answer is not looked at
-  // Whether `message`, whole, is the right answer. Compressed ones are inflated by `encoding`.
+  // Whether `message`, whole, is the right answer; what is wrong of it is noted. Compressed ones
+  // are inflated by `encoding`.
   Outcome Check(const GrpcFrame& message, net::GrpcEncoding encoding) const;
 
   State state = State::kFree;

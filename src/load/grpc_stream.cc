@@ -90,6 +90,7 @@ void GrpcStream::End(GrpcRequest& request, Nanos when, GrpcEnding ending) {
 void GrpcStream::OnData(std::string_view bytes) {
   if (!frames_.Feed(bytes, [this](const GrpcFrame& message) { OnAnswer(message); })) {
     connection_.Cancel(*this);
+    owner_.first_failure().Note("the answer on the stream is no gRPC");
     const auto out = out_;
     for (GrpcRequest* const request : out) {
       End(*request, connection_.read_at(),
@@ -127,10 +128,12 @@ void GrpcStream::OnAnswer(const GrpcFrame& message) {
   }
   const Nanos when = connection_.read_at();
   if (!readable) {
+    owner_.first_failure().Note("the answer is no ModelStreamInferResponse");
     End(*request, when, {Outcome::kMalformed, static_cast<std::uint32_t>(StatusCode::kInternal)});
     return;
   }
   if (!answer.error.empty()) {
+    owner_.first_failure().Note(answer.error);
     End(*request, when, EndingOfStreamError(answer.error));
     return;
   }
@@ -150,6 +153,9 @@ void GrpcStream::OnClosed(std::uint32_t error_code) {
   GrpcEnding ending = fields_.Ending(error_code);
   if (ending.outcome == Outcome::kOk) {
     ending = {Outcome::kReset, 0};  // it ended in order, and owes answers
+  }
+  if (!out_.empty() && !owner_.first_failure().noted()) {
+    owner_.first_failure().Note(FailureText(ending, fields_));
   }
   const Nanos when = error_code == kLost ? Clock::Real().Now() : connection_.read_at();
   for (GrpcRequest* const request : std::exchange(queue_, {})) {

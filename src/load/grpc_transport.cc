@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "load/first_failure.h"
 #include "load/grpc_plan.h"
 #include "load/grpc_request.h"
 #include "load/grpc_stream.h"
@@ -19,8 +20,8 @@ constexpr Nanos kRetryPause = 100 * kMillisecond;  // after a connection that co
 
 class GrpcTransport final : public Transport, public GrpcRequestOwner, public H2Connection::Owner {
  public:
-  explicit GrpcTransport(std::shared_ptr<const GrpcPlan> plan)
-      : plan_(std::move(plan)), read_buffer_(kReadByteSize) {}
+  GrpcTransport(std::shared_ptr<const GrpcPlan> plan, FirstFailure& first_failure)
+      : plan_(std::move(plan)), first_failure_(first_failure), read_buffer_(kReadByteSize) {}
   ~GrpcTransport() override {
     closing_ = true;
     // Requests of the connections hear of their end, and tell nobody.
@@ -206,6 +207,7 @@ class GrpcTransport final : public Transport, public GrpcRequestOwner, public H2
 
   // GrpcRequestOwner.
   const GrpcPlan& plan() const override { return *plan_; }
+  FirstFailure& first_failure() override { return first_failure_; }
   void OnResponse(GrpcRequest& request, Nanos when) override {
     sink_->OnResponse(request.outgoing().slot, when);
   }
@@ -264,6 +266,9 @@ class GrpcTransport final : public Transport, public GrpcRequestOwner, public H2
                         return !lane.connection->idle();
                       });
     if (!hope) {
+      if (!waiting_.empty()) {
+        first_failure_.Note(fmt::format("no connection: {}", why.message()));
+      }
       const Nanos now = Clock::Real().Now();
       for (GrpcRequest* const request : std::exchange(waiting_, {})) {
         OnEnding(*request, now,
@@ -276,6 +281,7 @@ class GrpcTransport final : public Transport, public GrpcRequestOwner, public H2
   std::span<char> read_buffer() override { return read_buffer_; }
 
   const std::shared_ptr<const GrpcPlan> plan_;
+  FirstFailure& first_failure_;
   Poller* poller_ = nullptr;
   CompletionSink* sink_ = nullptr;
   std::vector<char> read_buffer_;
@@ -297,10 +303,14 @@ class GrpcTransport final : public Transport, public GrpcRequestOwner, public H2
 class GrpcTransportFactory final : public TransportFactory {
  public:
   explicit GrpcTransportFactory(std::shared_ptr<const GrpcPlan> plan) : plan_(std::move(plan)) {}
-  std::unique_ptr<Transport> Make() override { return std::make_unique<GrpcTransport>(plan_); }
+  std::unique_ptr<Transport> Make() override {
+    return std::make_unique<GrpcTransport>(plan_, first_failure_);
+  }
+  std::string FirstFailureText() const override { return first_failure_.text(); }
 
  private:
   const std::shared_ptr<const GrpcPlan> plan_;
+  FirstFailure first_failure_;
 };
 
 }  // namespace

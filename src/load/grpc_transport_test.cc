@@ -130,7 +130,9 @@ TEST_F(GrpcTransportTest, Unary_ComparesGoldenOutputs) {
   workload_.items[0].contents[1].golden->outputs = {Numbers(4, 2)};
   Start();
   EXPECT_EQ(Outcome::kOk, probe_->Ask().outcome);
+  EXPECT_EQ(factory_->FirstFailureText(), "");
   EXPECT_EQ(Outcome::kWrong, probe_->Ask({.content = 1}).outcome);
+  EXPECT_THAT(factory_->FirstFailureText(), HasSubstr("'INPUT0'[0]: 1, expected 2"));
 }
 
 TEST_F(GrpcTransportTest, Unary_NamesEveryEnd) {
@@ -148,6 +150,7 @@ TEST_F(GrpcTransportTest, Unary_NamesEveryEnd) {
     EXPECT_EQ(expected[item].first, request.outcome) << workload_.items[item].model;
     EXPECT_EQ(expected[item].second, request.wire_status) << workload_.items[item].model;
   }
+  EXPECT_EQ(factory_->FirstFailureText(), "gRPC INVALID_ARGUMENT: as it was asked for");
 }
 
 TEST_F(GrpcTransportTest, Unary_TimesOutAndResets) {
@@ -220,6 +223,7 @@ TEST_F(GrpcTransportTest, Stream_MatchesAnswers) {
     EXPECT_EQ(slot == 0, request.cold) << slot;
   }
   EXPECT_TRUE(stub_->WaitSeen().request.wants_empty_final_response);
+  EXPECT_EQ(factory_->FirstFailureText(), "as it was asked for");
 }
 
 TEST_F(GrpcTransportTest, Stream_TimesOutOneRequestAndGoesOn) {

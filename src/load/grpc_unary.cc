@@ -15,32 +15,13 @@
 #include "base/checked_math.h"
 #include "load/blocking_stream.h"
 #include "load/socket_address.h"
+#include "protocol/urlencoded.h"
 
 namespace headrace::load {
 namespace {
 
 constexpr std::size_t kPrefixByteSize = 5;
 constexpr std::int32_t kWindow = INT32_MAX;
-
-// "%20" as the byte: how grpc-message is sent.
-std::string PercentDecode(std::string_view text) {
-  const auto digit = [](char c) {
-    return c >= '0' && c <= '9'                     ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
-  };
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 &&
-        digit(text[i + 2]) >= 0) {
-      out.push_back(static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])));
-      i += 2;
-    } else {
-      out.push_back(text[i]);
-    }
-  }
-  return out;
-}
 
 nghttp2_nv Field(std::string_view name, std::string_view value) {
   const auto bytes = [](std::string_view text) {
@@ -52,7 +33,8 @@ nghttp2_nv Field(std::string_view name, std::string_view value) {
 // One call on one session.
 class Exchange {
  public:
-  Exchange(BlockingStream stream, std::string_view message) : stream_(std::move(stream)) {
+  Exchange(BlockingStream stream, bool tls, std::string_view message)
+      : stream_(std::move(stream)), tls_(tls) {
     body_.push_back('\0');
     for (int shift = 24; shift >= 0; shift -= 8) {
       body_.push_back(static_cast<char>(message.size() >> shift));
@@ -110,6 +92,7 @@ class Exchange {
   }
 
   BlockingStream stream_;
+  const bool tls_;
   std::unique_ptr<nghttp2_session, Delete> session_;
   std::string body_;
   std::size_t body_sent_ = 0;
@@ -122,7 +105,7 @@ void Exchange::TakeField(std::string_view name, std::string_view value) {
   } else if (name == "grpc-status") {
     grpc_status = ParseDecimal<int>(value);
   } else if (name == "grpc-message") {
-    grpc_message = PercentDecode(value);
+    grpc_message = protocol::PercentDecodeWherePossible(value);
   } else if (name == "grpc-encoding") {
     encoding = value;
   }
@@ -179,7 +162,8 @@ Status Exchange::Run(const std::vector<nghttp2_nv>& head, Nanos until) {
     }
     HEADRACE_ASSIGN_OR_RETURN(const std::size_t count, stream_.Read(buffer, until));
     if (count == 0) {
-      return Unavailable("the connection ended before the answer was there");
+      return Unavailable("the connection ended before the answer was there{}",
+                         tls_ ? "" : "; does this port want TLS (--tls)?");
     }
     const ssize_t taken = nghttp2_session_mem_recv(
         session_.get(), reinterpret_cast<const std::uint8_t*>(buffer.data()), count);
@@ -250,7 +234,7 @@ Result<std::string> GrpcUnary::Call(std::string_view method, std::string_view me
   for (const auto& [name, value] : metadata) {
     head.push_back(Field(name, value));
   }
-  Exchange exchange(std::move(stream), message);
+  Exchange exchange(std::move(stream), target_.tls.enabled, message);
   if (const Status status = exchange.Run(head, Clock::Real().Now() + limit);
       !status.ok() && !exchange.grpc_status) {
     return status.WithPrefix(prefix);

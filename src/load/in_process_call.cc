@@ -9,8 +9,6 @@
 #include <cstring>
 #include <utility>
 
-#include "load/golden.h"
-
 namespace headrace::load {
 
 Result<std::unique_ptr<InProcessInbox>> InProcessInbox::Make() {
@@ -206,11 +204,11 @@ TRITONSERVER_Error* InProcessCall::Release(TRITONSERVER_ResponseAllocator*, void
   return nullptr;
 }
 
-bool InProcessCall::IsRight(TRITONSERVER_InferenceResponse* response) const {
+Mismatch InProcessCall::Compare(TRITONSERVER_InferenceResponse* response) const {
   const TritonApi& api = server_.api();
   std::uint32_t count = 0;
   if (!api.Take(api.InferenceResponseOutputCount(response, &count)).ok()) {
-    return false;
+    return "the outputs of the answer cannot be read";
   }
   std::vector<TensorContent> outputs;
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -227,7 +225,7 @@ bool InProcessCall::IsRight(TRITONSERVER_InferenceResponse* response) const {
                                               &byte_size, &memory_type, &memory_id, &user))
              .ok() ||
         memory_type == TRITONSERVER_MEMORY_GPU) {
-      return false;
+      return fmt::format("output {} of the answer cannot be read", i);
     }
     outputs.push_back({name,
                        static_cast<DataType>(type),
@@ -235,7 +233,7 @@ bool InProcessCall::IsRight(TRITONSERVER_InferenceResponse* response) const {
                        std::make_shared<const std::string>(static_cast<const char*>(base),
                                                            base == nullptr ? 0 : byte_size)});
   }
-  return !CompareOutputs(*golden_, outputs);
+  return CompareOutputs(*golden_, outputs);
 }
 
 }  // namespace headrace::load

@@ -14,6 +14,7 @@
 #include "base/mpsc_queue.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "load/golden.h"
 #include "load/in_process_server.h"
 #include "load/transport.h"
 #include "load/workload.h"
@@ -68,8 +69,8 @@ class InProcessCall {
   void Cancel();
   // Its final event was taken, and the server holds nothing of it any more: it may be used again.
   bool idle() const { return ended && !with_server_.load(std::memory_order_acquire); }
-  // Whether the outputs of `response` are those that are expected.
-  bool IsRight(TRITONSERVER_InferenceResponse* response) const;
+  // What of the outputs of `response` is not as expected.
+  Mismatch Compare(TRITONSERVER_InferenceResponse* response) const;
   const GoldenOutputs* golden() const { return golden_; }
 
   // Callbacks for the allocator.

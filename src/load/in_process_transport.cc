@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "load/first_failure.h"
+#include "load/golden.h"
 #include "load/grpc_outcome.h"
 #include "load/in_process_call.h"
 #include "load/in_process_server.h"
@@ -37,8 +39,8 @@ constexpr Nanos kEndWait = 5 * kSecond;  // for requests that are under way at t
 
 class InProcessTransport final : public Transport, public PollHandler {
  public:
-  explicit InProcessTransport(std::shared_ptr<const InProcessPlan> plan)
-      : shared_(std::make_unique<Shared>()) {
+  InProcessTransport(std::shared_ptr<const InProcessPlan> plan, FirstFailure& first_failure)
+      : shared_(std::make_unique<Shared>()), first_failure_(first_failure) {
     shared_->plan = std::move(plan);
     const std::vector<Item>& items = workload().items;
     free_.resize(items.size());
@@ -86,7 +88,7 @@ class InProcessTransport final : public Transport, public PollHandler {
       auto made = InProcessCall::Make(*plan().server, plan().allocator, *shared_->inbox, workload(),
                                       outgoing.item, outgoing.content);
       if (!made.ok()) {
-        refused_.push_back({outgoing.slot, made.status().code()});
+        Refuse(outgoing, made.status());
         return;
       }
       free.push_back(made->get());
@@ -95,7 +97,7 @@ class InProcessTransport final : public Transport, public PollHandler {
     InProcessCall& call = *free.back();
     free.pop_back();
     if (const Status status = call.Submit(outgoing); !status.ok()) {
-      refused_.push_back({outgoing.slot, status.code()});
+      Refuse(outgoing, status);
       call.ended = call.told = true;
       free.push_back(&call);
       return;
@@ -165,13 +167,22 @@ class InProcessTransport final : public Transport, public PollHandler {
                        [](const auto& call) { return call->idle(); });
   }
 
+  void Refuse(const Outgoing& outgoing, const Status& why) {
+    refused_.push_back({outgoing.slot, why.code()});
+    first_failure_.Note(why.message());
+  }
+
   void TakeEvent(InProcessEvent& event) {
     InProcessCall& call = *event.call;
     const TritonApi& api = plan().server->api();
     StatusCode code = StatusCode::kOk;
     if (event.response != nullptr) {
       if (TRITONSERVER_Error* const error = api.InferenceResponseError(event.response)) {
-        code = api.Take(error).code();
+        const Status status = api.Take(error);
+        code = status.code();
+        if (!call.told) {
+          first_failure_.Note(status.message());
+        }
       } else if (!call.told) {
         TakeOutputs(call, event);
       }
@@ -197,7 +208,11 @@ class InProcessTransport final : public Transport, public PollHandler {
 
   void TakeOutputs(InProcessCall& call, const InProcessEvent& event) {
     if (call.golden() != nullptr && !std::exchange(call.checked, true)) {
-      call.wrong = !call.IsRight(event.response);
+      const Mismatch mismatch = call.Compare(event.response);
+      call.wrong = mismatch.has_value();
+      if (mismatch) {
+        first_failure_.Note(*mismatch);
+      }
     }
     // The one response of a request is told with its end.
     if (sink_ != nullptr && (!event.final || call.has_outputs)) {
@@ -238,6 +253,7 @@ class InProcessTransport final : public Transport, public PollHandler {
   }
 
   std::unique_ptr<Shared> shared_;
+  FirstFailure& first_failure_;
   Poller* poller_ = nullptr;
   CompletionSink* sink_ = nullptr;  // null: nobody is told any more
   bool cold_ = true;
@@ -253,10 +269,14 @@ class InProcessTransportFactory final : public TransportFactory {
  public:
   explicit InProcessTransportFactory(std::shared_ptr<const InProcessPlan> plan)
       : plan_(std::move(plan)) {}
-  std::unique_ptr<Transport> Make() override { return std::make_unique<InProcessTransport>(plan_); }
+  std::unique_ptr<Transport> Make() override {
+    return std::make_unique<InProcessTransport>(plan_, first_failure_);
+  }
+  std::string FirstFailureText() const override { return first_failure_.text(); }
 
  private:
   const std::shared_ptr<const InProcessPlan> plan_;
+  FirstFailure first_failure_;
 };
 
 }  // namespace

@@ -188,7 +188,8 @@ class Sender::Impl final : public CompletionSink, public PollHandler {
       open_ ? SendDue(now) : Refill(now);
       transport_->Flush();
       Tick(now);
-      const Nanos until = std::min(WaitUntil(), next_tick_) - options_.spin;
+      const Nanos awake = open_ ? options_.spin : 0;
+      const Nanos until = std::min(WaitUntil() - awake, next_tick_);
       poller_->Poll(until <= now ? 0 : until);
     }
     Drain();

@@ -122,6 +122,39 @@ TEST(SenderTest, OpenLoop_KeepsToTheSchedule_WhateverTheAnswers) {
   }
 }
 
+TEST(SenderTest, Spin_KeepsTheThreadAwakeBeforeAnIntendedTime) {
+  // A thread that sleeps turns once in a tick of 20 ms.
+  constexpr int kTurnCount = 1000;
+  constexpr Nanos kAsleep = kTurnCount * 20 * kMillisecond;
+  std::mutex mutex;
+  std::condition_variable turned;
+  int turns = 0;
+  FakeTransports transports([&](std::vector<Outgoing>& out, CompletionSink& sink) {
+    AnswerAll(out, sink);
+    const std::lock_guard lock(mutex);
+    if (++turns == kTurnCount) {
+      turned.notify_all();
+    }
+  });
+  const Workload workload = WorkloadOf();
+  RecordList records;
+  SenderOptions options = Options(Kind::kSchedule);
+  options.arrivals.intervals = {3600 * kSecond};
+  options.spin = 2 * 3600 * kSecond;
+  Sender sender(options, workload, transports, records);
+  ASSERT_TRUE(sender.Connect().ok());
+  const Nanos start = Clock::Real().Now();
+  sender.Start(start);
+  {
+    std::unique_lock lock(mutex);
+    turned.wait(lock, [&] { return turns >= kTurnCount; });
+  }
+  EXPECT_LT(Clock::Real().Now() - start, kAsleep);
+  sender.StopAt(0);
+  sender.Join();
+  EXPECT_EQ(sender.figures().sent_count, 0U);  // awake, and not early
+}
+
 TEST(SenderTest, ClosedLoop_HasSoManyOut_AndIsIntendedWhenSent) {
   std::size_t most = 0;
   FakeTransports transports([&](std::vector<Outgoing>& out, CompletionSink& sink) {

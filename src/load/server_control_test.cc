@@ -263,6 +263,14 @@ TEST(ServerControlTest, V1_SaysWhetherAModelIsReady) {
   EXPECT_EQ(control->Model("kserve", "").status().code(), StatusCode::kUnimplemented);
 }
 
+TEST(ServerControlTest, V1_OfAServerThatOnlyPredicts_KnowsNoReadiness) {
+  const ScriptedServer server([](const ScriptedRequest&) -> ScriptedAnswer {
+    return {404, "", {}};
+  });
+  EXPECT_EQ(Control(server, Protocol::kV1)->ModelReady("m", "").status().code(),
+            StatusCode::kUnimplemented);
+}
+
 ScriptedAnswer Management(const ScriptedRequest& request) {
   const std::string& target = request.target;
   if (target == "/ping") {

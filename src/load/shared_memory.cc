@@ -119,7 +119,10 @@ Result<std::unique_ptr<SharedMemory>> SharedMemory::Create(
       auto& inputs = contents.emplace_back();
       if (content.golden && !item.outputs.empty()) {
         return InvalidArgument(
-            "item '{}': expected outputs cannot be compared where outputs go to shared memory",
+            "item '{}': outputs are compared, and those in shared memory cannot be (requests share "
+            "their room): leave out the names of outputs, so that they come back in the answers, "
+            "or "
+            "--no-compare",
             item.name);
       }
       for (const TensorContent& input : content.inputs) {

@@ -54,8 +54,15 @@ Result<bool> V1Control::ModelReady(const std::string& model, const std::string& 
   HttpCall call;
   call.path = protocol_ == Protocol::kInvocations ? "/ping" : "/v1/models/" + EscapePath(model);
   HEADRACE_ASSIGN_OR_RETURN(const HttpReply reply, http_.Call(call));
-  if (!reply.ok() || protocol_ == Protocol::kInvocations) {
-    return reply.ok();
+  if (reply.ok() && protocol_ == Protocol::kInvocations) {
+    return true;
+  }
+  // TorchServe has :predict of this protocol, and neither readiness nor a list.
+  if (protocol_ == Protocol::kV1 && (reply.status == 404 || reply.status == 405) && !Index().ok()) {
+    return Missing("readiness of models");
+  }
+  if (!reply.ok()) {
+    return false;
   }
   const auto answer = JsonDocument::Parse(reply.body, http_.Url(call.path));
   return answer.ok() && SaysReady(answer->root(), version);

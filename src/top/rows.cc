@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "bench/metric_columns.h"
@@ -56,6 +57,23 @@ std::optional<double> Ratio(double value, double count) {
   return count > 0 ? std::optional(value / count) : std::nullopt;
 }
 
+// Of a summary in microseconds, in nanoseconds; versions have one each, and do not add up.
+std::optional<double> SummaryQuantile(const load::MetricFamilies& families, std::string_view name,
+                                      const std::string& model, std::string_view quantile) {
+  std::optional<double> largest;
+  if (const auto family = families.find(name); family != families.end()) {
+    for (const load::MetricSample& sample : family->second.samples) {
+      const std::string* of = sample.Label("model");
+      const std::string* which = sample.Label("quantile");
+      const bool is_it = of != nullptr && *of == model && which != nullptr && *which == quantile;
+      if (is_it && std::isfinite(sample.value)) {
+        largest = std::max(largest.value_or(0), sample.value * 1e3);
+      }
+    }
+  }
+  return largest;
+}
+
 // Gauges and histograms of the metrics page.
 void AddMetrics(const load::MetricFamilies& before, const load::MetricFamilies& after,
                 double seconds, ModelRow& row) {
@@ -69,6 +87,13 @@ void AddMetrics(const load::MetricFamilies& before, const load::MetricFamilies& 
     const double value = bench::HistogramPercentile(before, after, histogram, row.model, which);
     return value < 0 ? std::nullopt : std::optional(value * 1e9);
   };
+  row.latency_p50 = percentile("headrace_request_duration_seconds", 50);
+  row.latency_p99 = percentile("headrace_request_duration_seconds", 99);
+  if (!row.latency_p99) {
+    constexpr std::string_view kSummary = "nv_inference_request_summary_us";
+    row.latency_p50 = SummaryQuantile(after, kSummary, row.model, "0.5");
+    row.latency_p99 = SummaryQuantile(after, kSummary, row.model, "0.99");
+  }
   row.queue_p99 = percentile("headrace_request_queue_seconds", 99);
   row.execute_p50 = percentile("headrace_request_execute_seconds", 50);
   row.execute_p99 = percentile("headrace_request_execute_seconds", 99);
@@ -84,7 +109,7 @@ std::optional<double> FigureOf(const ModelRow& row, SortKey key) {
     case SortKey::kRate:
       return row.rate;
     case SortKey::kLatency:
-      return row.latency_mean;
+      return row.latency_p99 ? row.latency_p99 : row.latency_mean;
     case SortKey::kQueue:
       return row.queue_mean;
     case SortKey::kPending:

@@ -20,6 +20,9 @@ struct ModelRow {
   double inference_rate = 0;
   double failure_rate = 0;
   std::optional<double> latency_mean;  // of a request in the server
+  // Where there is a histogram of it; of a server with summaries (a stock Triton's
+  // summary_latencies) those of its own window of time, and of its slowest version.
+  std::optional<double> latency_p50, latency_p99;
   std::optional<double> queue_mean;
   std::optional<double> queue_p99, execute_p50, execute_p99;  // where there are histograms
   std::optional<double> execute_mean;  // where there are none: the mean of the backend's time
@@ -48,7 +51,8 @@ inline constexpr int kSortKeyCount = 8;
 std::string_view SortKeyName(SortKey key);  // "name", "rate", ...
 // INVALID_ARGUMENT lists the names.
 Result<SortKey> ParseSortKey(std::string_view name);
-// Names upwards, figures downwards; what is not known last.
+// Names upwards, figures downwards; what is not known last. Latency: p99 where it is known, else
+// the mean.
 void SortRows(std::vector<ModelRow>& rows, SortKey key);
 
 }  // namespace headrace::top

@@ -52,15 +52,16 @@ std::string Right(const std::string& text, std::size_t width) {
   return std::string(width - std::min(width, Letters(text)), ' ') + Cut(text, width);
 }
 
-std::string Time(const std::optional<double>& nanos) {
-  return nanos ? bench::DurationText(*nanos) : "-";
-}
+std::string Time(const std::optional<double>& nanos) { return nanos ? DurationText(*nanos) : "-"; }
 std::string Number(const std::optional<double>& value) {
   return value ? bench::FigureText(*value) : "-";
 }
 std::string Rounded(const std::optional<double>& value) {
   return value ? fmt::format("{:.1f}", *value) : "-";
 }
+
+// Nothing on the server tells percentiles of requests.
+bool MeanForMedian(const ModelRow& row) { return !row.latency_p50 && row.latency_mean; }
 
 struct Column {
   const char* name;
@@ -72,15 +73,20 @@ struct Column {
 const std::vector<Column>& AllColumns() {
   static const std::vector<Column> kColumns = {
       {"REQ/S", 8, 10, [](const ModelRow& row) { return bench::FigureText(row.rate); }},
-      {"LATENCY", 9, 9, [](const ModelRow& row) { return Time(row.latency_mean); }},
+      {"P50", 9, 9,
+       [](const ModelRow& row) {
+         return MeanForMedian(row) ? "~" + Time(row.latency_mean) : Time(row.latency_p50);
+       }},
+      {"P99", 9, 9, [](const ModelRow& row) { return Time(row.latency_p99); }},
+      {"MEAN", 9, 2, [](const ModelRow& row) { return Time(row.latency_mean); }},
       {"QUEUE", 9, 7, [](const ModelRow& row) { return Time(row.queue_mean); }},
-      {"QUEUE99", 9, 3, [](const ModelRow& row) { return Time(row.queue_p99); }},
-      {"EXEC50", 9, 4,
+      {"QUEUE99", 9, 2, [](const ModelRow& row) { return Time(row.queue_p99); }},
+      {"EXEC50", 9, 3,
        [](const ModelRow& row) {
          return row.execute_mean ? "~" + Time(row.execute_mean) : Time(row.execute_p50);
        }},
-      {"EXEC99", 9, 5, [](const ModelRow& row) { return Time(row.execute_p99); }},
-      {"PENDING", 8, 6, [](const ModelRow& row) { return Number(row.pending); }},
+      {"EXEC99", 9, 4, [](const ModelRow& row) { return Time(row.execute_p99); }},
+      {"PENDING", 8, 5, [](const ModelRow& row) { return Number(row.pending); }},
       {"BATCH", 6, 6, [](const ModelRow& row) { return Rounded(row.batch_mean); }},
       {"BUSY", 8, 6,
        [](const ModelRow& row) {
@@ -142,7 +148,7 @@ std::string RowLine(const ModelRow& row, const Layout& layout) {
 
 bool AnyEstimated(const std::vector<ModelRow>& rows) {
   return std::any_of(rows.begin(), rows.end(), [](const ModelRow& row) {
-    return row.busy_estimated || row.execute_mean.has_value();
+    return row.busy_estimated || row.execute_mean.has_value() || MeanForMedian(row);
   });
 }
 
@@ -215,6 +221,8 @@ std::string TableJson(const Screen& screen) {
     figure("requests_per_s", row.rate, 1);
     figure("inferences_per_s", row.inference_rate, 1);
     figure("failures_per_s", row.failure_rate, 1);
+    figure("latency_p50_ms", row.latency_p50, 1e-6);
+    figure("latency_p99_ms", row.latency_p99, 1e-6);
     figure("latency_mean_ms", row.latency_mean, 1e-6);
     figure("queue_mean_ms", row.queue_mean, 1e-6);
     figure("queue_p99_ms", row.queue_p99, 1e-6);

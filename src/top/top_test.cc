@@ -56,7 +56,12 @@ TEST(TopRowsTest, WithoutHistograms_MeansAreMarked) {
 }
 
 TEST(TopRowsTest, Histograms_GivePercentilesAndBusyInstances) {
-  constexpr char kPage[] = R"(# TYPE headrace_request_execute_seconds histogram
+  constexpr char kPage[] = R"(# TYPE headrace_request_duration_seconds histogram
+headrace_request_duration_seconds_bucket{model="busy",version="1",le="0.004"} 99
+headrace_request_duration_seconds_bucket{model="busy",version="1",le="+Inf"} 100
+headrace_request_duration_seconds_bucket{model="busy",version="2",le="0.004"} 99
+headrace_request_duration_seconds_bucket{model="busy",version="2",le="+Inf"} 100
+# TYPE headrace_request_execute_seconds histogram
 headrace_request_execute_seconds_bucket{model="busy",le="0.001"} %
 headrace_request_execute_seconds_bucket{model="busy",le="0.002"} 100
 headrace_request_execute_seconds_bucket{model="busy",le="+Inf"} 100
@@ -74,6 +79,8 @@ nv_inference_pending_request_count{model="busy"} 7
   after.metrics = *load::ReadMetrics(page);
   const auto rows = RowsBetween(&before, after);
   const ModelRow& row = RowOf(rows, "busy");
+  EXPECT_NEAR(*row.latency_p50, 4e6 * 50 / 99, 1);
+  EXPECT_NEAR(*row.latency_p99, 4e6, 1);
   EXPECT_NEAR(*row.execute_p50, 1e6, 1);
   EXPECT_NEAR(*row.execute_p99, 1.98e6, 1);
   EXPECT_FALSE(row.execute_mean);
@@ -81,6 +88,25 @@ nv_inference_pending_request_count{model="busy"} 7
   EXPECT_FALSE(row.busy_estimated);
   EXPECT_EQ(row.instances, 2);
   EXPECT_EQ(row.pending, 7);
+}
+
+TEST(TopRowsTest, Summaries_AreTakenWhereThereIsNoHistogram) {
+  constexpr char kPage[] = R"(# TYPE nv_inference_request_summary_us summary
+nv_inference_request_summary_us_count{model="busy",version="1"} 100
+nv_inference_request_summary_us{model="busy",version="1",quantile="0.5"} 3000
+nv_inference_request_summary_us{model="busy",version="1",quantile="0.99"} 9000
+nv_inference_request_summary_us{model="busy",version="2",quantile="0.5"} 5000
+nv_inference_request_summary_us{model="busy",version="2",quantile="0.99"} 7000
+nv_inference_request_summary_us{model="idle",version="1",quantile="0.5"} Nan
+nv_inference_request_summary_us{model="idle",version="1",quantile="0.99"} Nan
+)";
+  Reading after = At(kSecond, 100, 100);
+  after.metrics = *load::ReadMetrics(kPage);
+  const auto rows = RowsBetween(nullptr, after);
+  EXPECT_EQ(RowOf(rows, "busy").latency_p50, 5e6);
+  EXPECT_EQ(RowOf(rows, "busy").latency_p99, 9e6);
+  EXPECT_FALSE(RowOf(rows, "idle").latency_p50);
+  EXPECT_FALSE(RowOf(rows, "idle").latency_p99);
 }
 
 TEST(TopRowsTest, ACounterThatFell_CountsFromZero) {
@@ -154,6 +180,21 @@ TEST(TopScreenTest, NeverWiderOrHigherThanTheTerminal) {
   screen.width = 40;
   EXPECT_THAT(Paint(screen), HasSubstr("REQ/S"));
   EXPECT_THAT(Paint(screen), Not(HasSubstr("QUEUE99")));
+  screen.width = 80;
+  for (const char* const column : {"REQ/S", "P50", "P99", "QUEUE", "BATCH", "BUSY", "FAIL/S"}) {
+    EXPECT_THAT(Paint(screen), HasSubstr(column));
+  }
+}
+
+TEST(TopScreenTest, AMeanInPlaceOfTheMedianIsMarked) {
+  Screen screen = Filled(1);
+  EXPECT_THAT(TableText(screen), HasSubstr("~1.50 ms"));
+  EXPECT_THAT(TableText(screen), HasSubstr("no histograms"));
+  screen.rows[0].latency_p50 = 1.2e6;
+  screen.rows[0].latency_p99 = 9e6;
+  EXPECT_THAT(TableText(screen), HasSubstr(" 1.20 ms"));
+  EXPECT_THAT(TableText(screen), Not(HasSubstr("no histograms")));
+  EXPECT_THAT(TableJson(screen), HasSubstr(R"("latency_p99_ms":9)"));
 }
 
 TEST(TopScreenTest, Keys_ScrollSortAndQuit) {

@@ -33,23 +33,6 @@ std::string Describe(const Configuration& configuration) {
   return text;
 }
 
-std::string DurationText(Nanos time) {
-  if (time == kNever) {
-    return "never";
-  }
-  const double value = static_cast<double>(time);
-  if (time >= 10 * kSecond) {
-    return fmt::format("{:.1f} s", value / static_cast<double>(kSecond));
-  }
-  if (time >= 10 * kMillisecond) {
-    return fmt::format("{:.1f} ms", value / static_cast<double>(kMillisecond));
-  }
-  if (time >= kMillisecond) {
-    return fmt::format("{:.2f} ms", value / static_cast<double>(kMillisecond));
-  }
-  return fmt::format("{:.0f} us", value / static_cast<double>(kMicrosecond));
-}
-
 std::string RateText(double rate) {
   if (rate < 100) {
     return fmt::format("{:.1f}/s", rate);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/duration_text.h"
 
 namespace headrace::tune {
 
@@ -36,8 +37,6 @@ std::string Describe(const Shape& shape);
 // was found".
 std::string Describe(const Configuration& configuration);
 
-// "12.3 ms", "850 us", "never".
-std::string DurationText(Nanos time);
 // "1,234/s", "12.3/s".
 std::string RateText(double rate);
 

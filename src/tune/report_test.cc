@@ -62,7 +62,7 @@ TEST(ReportText, SaysAnswerReasonAndCuts) {
   report.winner = 0;
   report.why = {Binds::kCompute, "compute: busy"};
   EXPECT_THAT(ReportText(report),
-              AllOf(HasSubstr("4 instances x 1 thread, no batching: 400/s within p99 <= 100.0 ms"),
+              AllOf(HasSubstr("4 instances x 1 thread, no batching: 400/s within p99 <= 100 ms"),
                     HasSubstr("what binds: compute"), HasSubstr("batch 8 & more: too slow")));
   EXPECT_THAT(ReportText(report), Not(HasSubstr("keep it")));
   report.gain = bench::Estimate{.value = 0.8, .low = 0.5, .high = 1.1};

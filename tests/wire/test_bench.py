@@ -149,6 +149,21 @@ def test_levels_end_behind_the_first_that_misses_the_sla(server, tmp_path):
     assert [row["Concurrency"] for row in rows] == ["1"]
 
 
+def test_gates_of_a_single_run_decide_its_exit_code(server, tmp_path):
+    baseline = tmp_path / "baseline.json"
+    load = ("-m", "fixed", "--concurrency", "1", "-n", "50", "--warmup", "0", "--quiet")
+    assert bench(*load, "--json", str(baseline), server=server).returncode == 0
+    compared = (*load, "--baseline", str(baseline), "--gate")
+    met = bench(*compared, "p99<=+1000000%, failures<=0%, throughput>=1/s", server=server)
+    assert met.returncode == 0 and not met.stderr, met.stderr
+    missed = bench(*compared, "throughput>=+1000000%, failures<=0%", server=server)
+    assert missed.returncode == 3, missed.stderr
+    (line,) = missed.stderr.splitlines()
+    assert line.startswith("gate: ") and "throughput>=+1000000%" in line and line.endswith("missed")
+    other_load = bench(*compared, "p99<=+1000000%", "--concurrency", "2", server=server)
+    assert other_load.returncode == 3 and "the baseline has no such level" in other_load.stderr
+
+
 def test_find_capacity_finds_a_rate_that_holds(server, tmp_path):
     ran = bench(
         *("-m", "identity_fp32", "--shape", "INPUT0:4", "--find-capacity", "--sla", "p90=2s", "--rate", "20:40:1"),

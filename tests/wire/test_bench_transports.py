@@ -7,7 +7,9 @@ import signal
 import subprocess
 import urllib.request
 
+import numpy
 import pytest
+from PIL import Image
 from test_tls import make_certificate
 
 from harness import models, repeat_model, wait
@@ -24,6 +26,8 @@ def repository(tmp_path_factory):
     models.add(directory, "slow", models.identity_config([("FP32", [-1])], 1, models.parameter("execute_delay_ms", 50)))
     sequences = "sequence_batching { oldest { max_candidate_sequences: 64 } max_sequence_idle_microseconds: 60000000 }\n"
     models.add(directory, "sequences", models.identity_config([("FP32", [-1])], 8, sequences))
+    models.add(directory, "picture", models.identity_config([("FP32", [3, -1, -1])]))
+    models.add(directory, "pixels", models.identity_config([("UINT8", [2, 2, 3])], 4))
     repeat_model.add(directory)
     return directory
 
@@ -109,6 +113,8 @@ def test_an_output_that_finds_no_room_in_shared_memory_is_a_failure(server):
     level = run(server, "-m", "echo", "--shape", "INPUT0:1000", "--shared-memory", "system",
                 "--output-shared-memory-size", 100)  # fmt: skip
     assert "ok" not in level["outcomes"], level["outcomes"]
+    (failures,) = (line["text"] for line in level["verdict"]["lines"] if "failed" in line["text"])
+    assert "the first of the run: gRPC INVALID_ARGUMENT: " in failures, failures
 
 
 def test_an_interrupted_run_leaves_no_shared_memory(server):
@@ -123,12 +129,32 @@ def test_an_interrupted_run_leaves_no_shared_memory(server):
     assert ask(server, "/v2/systemsharedmemory/status") == []
 
 
-@pytest.mark.parametrize("options", [[], ["--streaming"]], ids=["unary", "stream"])
+@pytest.mark.parametrize("options", [[], ["--streaming"], None], ids=["unary", "stream", "http"])
 def test_sequences_are_whole(server, options):
     before = served(server, "sequences")
-    level = run(server, "-m", "sequences", "--shape", "INPUT0:4", "--num-of-sequences", 4, "--sequence-length", 5, *options)
+    protocol = "http" if options is None else "grpc"
+    level = run(server, "-m", "sequences", "--shape", "INPUT0:4", "--num-of-sequences", 4, "--sequence-length", 5,
+                *(options or []), protocol=protocol)  # fmt: skip
     assert all_ok(level)
     assert served(server, "sequences") - before >= level["outcomes"]["ok"]
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_images_arrive_as_their_pixels(server, tmp_path, protocol):
+    pixels = numpy.arange(4 * 6 * 3, dtype=numpy.uint8).reshape(4, 6, 3)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.fromarray(pixels).save(folder / "a.png")
+    Image.fromarray(255 - pixels).save(folder / "b.png")
+    golden = tmp_path / "golden.json"
+    wide = [numpy.moveaxis(image, 2, 0).astype("<f4") / 255 for image in (pixels, 255 - pixels)]
+    text = json.dumps({"validation_data": [{"OUTPUT0": {"content": image.ravel().tolist(), "shape": [3, 4, 6]}} for image in wide]})
+    golden.write_text(text, encoding="utf-8")
+    compared = ("-m", "picture", "--input-data", folder, "--golden", golden)
+    assert run(server, *compared, protocol=protocol)["outcomes"] == {"ok": COUNT}
+    assert set(run(server, *compared, "--scaling", "inception", protocol=protocol)["outcomes"]) == {"wrong answer"}
+    # Resized to what the model takes, in batches, with its channels last.
+    assert run(server, "-m", "pixels", "-b", 3, "--input-data", folder, protocol=protocol)["outcomes"] == {"ok": COUNT}
 
 
 def test_grpc_through_tls(repository, tmp_path):
@@ -141,7 +167,7 @@ def test_grpc_through_tls(repository, tmp_path):
         assert distrusted.returncode == 2
         assert "certificate" in distrusted.stderr, distrusted.stderr
         plain = bench("-i", "grpc", "-u", server.grpc_url, "-n", 1, "-m", "echo", "--shape", "INPUT0:4")
-        assert plain.returncode == 2, plain.stderr
+        assert plain.returncode == 2 and "--tls" in plain.stderr, plain.stderr
 
 
 def test_a_port_that_speaks_no_grpc_and_a_model_that_is_not_there_are_named(server):

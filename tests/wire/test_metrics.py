@@ -32,6 +32,7 @@ GAUGES = (
     "headrace_http_connections",
 )
 HISTOGRAMS = (
+    "headrace_request_duration_seconds",
     "headrace_request_queue_seconds",
     "headrace_request_batch_wait_seconds",
     "headrace_request_execute_seconds",
@@ -90,9 +91,12 @@ def test_known_traffic_gives_known_numbers(own_server):
     assert grown("headrace_batch_size_sum") == 7
     assert grown("headrace_request_queue_seconds_count") == 3
     assert grown("headrace_request_execute_seconds_count") == 3
+    assert grown("headrace_request_duration_seconds_count") == 3
     # The refusal is an answer too.
     wait.until(lambda: grown("headrace_request_send_seconds_count") == 4, "all answers are handed over")
-    assert grown("nv_inference_request_duration_us") > 0
+    assert grown("nv_inference_request_duration_us") == pytest.approx(
+        grown("headrace_request_duration_seconds_sum") * 1e6, abs=1
+    )
     for reason, count in (("OTHER", 1), ("BACKEND", 0), ("CANCELED", 0), ("REJECTED", 0)):
         assert grown("nv_inference_request_failure", reason=reason) == count, reason
 
