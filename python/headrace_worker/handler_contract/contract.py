@@ -59,8 +59,8 @@ class HandlerContract(contracts.Contract):
         from ts.metrics.metrics_store import MetricsStore
 
         self._processor = RowProcessor
-        lines = (self._load.get("handler") or {}).get("metric_lines")
-        relay = metrics.MetricLineRelay if lines else metrics.MetricRelay
+        given = self._load.get("handler") or {}
+        relay = metrics.MetricLineRelay if given.get("metric_lines") else metrics.MetricRelay
         self._metrics = relay(self._runtime.side, self._runtime.side.log)
         self._prediction_time = (
             "gauge",
@@ -68,6 +68,8 @@ class HandlerContract(contracts.Contract):
             "Milliseconds",
             (("ModelName", folder.name), ("Level", "Model")),
         )
+        store = MetricsStore({}, folder.name, self._metrics)
+        store.declare(given.get("metrics", metrics.DECLARED))
         self._context = Context(
             model_name=folder.name,
             model_dir=folder.directory,
@@ -75,7 +77,7 @@ class HandlerContract(contracts.Contract):
             batch_size=folder.batch_size,
             gpu=folder.gpu,
             limit_max_image_pixels=folder.limit_pixels,
-            metrics=MetricsStore({}, folder.name, self._metrics),
+            metrics=store,
             model_yaml_config=folder.settings,
         )
         self._handle = entry.wrap(entry.load_entry(folder.handler, folder.directory, self._context), folder.envelope)
