@@ -16,7 +16,8 @@ _MODULES = {
 
 
 class Contract:
-    """One loaded model. All but `is_ready` runs on the process's main thread.
+    """One loaded model. All but `is_ready` runs on the process's main thread; `execute` and `finalize` of a contract with
+    `main` on another one.
 
     What they raise goes to the server as an error: `errors.CallError` with its code and its text, anything else as
     INTERNAL with "<Type>: <text>". SystemExit ends the worker after its answer.
@@ -36,6 +37,10 @@ class Contract:
 
     # A function without arguments that says whether the model can serve (on a thread of its own); None: it always can.
     is_ready = None
+
+    # What wants the main thread from the end of `load` on: an object with `run()`, which returns after `stop()`. None:
+    # the questions of the server have it.
+    main = None
 
     def finalize(self):
         """Lets go of the model."""

@@ -3,12 +3,14 @@
 import os
 import platform
 import sys
+import threading
 
 from headrace_worker import batch as batch_module
 from headrace_worker import channel as channel_module
 from headrace_worker import contracts, errors, region, side_channel, wire
 
 _PROTOCOL = 1
+_BESIDE = object()  # what _load returns if the contract wants the main thread
 
 
 class Runtime:
@@ -35,6 +37,16 @@ class Runtime:
     def serve(self):
         """Answers until FINALIZE, or the end of the channel, or a model that exits; returns the exit status."""
         self._call.send(wire.HELLO, wire.pack_json(self._greeting()))
+        try:
+            status = self._answer_questions()
+            return self._answer_beside() if status is _BESIDE else status
+        except errors.ChannelClosed:
+            return 0
+        finally:
+            self.side.close()
+
+    def _answer_questions(self):
+        """The loop; returns the exit status, or _BESIDE."""
         answers = {
             wire.EXECUTE: self._execute,
             wire.LOAD: self._load,
@@ -42,26 +54,45 @@ class Runtime:
             wire.FINALIZE: self._finalize,
         }
         receive = self._call.receive
+        while True:
+            try:
+                kind, flags, body, _ = receive()
+            except KeyboardInterrupt:
+                continue
+            if kind == wire.EXECUTE:
+                self._begin_execute(flags)
+            else:
+                self._space.reset()
+            answer = answers.get(kind)
+            if answer is None:
+                raise errors.WireError(f"a packet of type {kind} came on the call channel")
+            status = answer(body)
+            if status is not None:
+                return status
+
+    def _answer_beside(self):
+        """The contract has the main thread, and questions are answered on another one."""
+        ended = []
+
+        def answer():
+            try:
+                ended.append((self._answer_questions(), None))
+            except BaseException as error:
+                ended.append((None, error))
+            finally:
+                self._contract.main.stop()
+
+        threading.Thread(target=answer, name="headrace-calls", daemon=True).start()
         try:
-            while True:
-                try:
-                    kind, flags, body, _ = receive()
-                except KeyboardInterrupt:
-                    continue
-                if kind == wire.EXECUTE:
-                    self._begin_execute(flags)
-                else:
-                    self._space.reset()
-                answer = answers.get(kind)
-                if answer is None:
-                    raise errors.WireError(f"a packet of type {kind} came on the call channel")
-                status = answer(body)
-                if status is not None:
-                    return status
-        except errors.ChannelClosed:
-            return 0
-        finally:
-            self.side.close()
+            self._contract.main.run()
+        except SystemExit as error:
+            return exit_status(error)
+        if not ended:
+            return 0  # the side channel has closed
+        status, error = ended[0]
+        if error is not None:
+            raise error
+        return status
 
     @staticmethod
     def _greeting():
@@ -95,6 +126,8 @@ class Runtime:
         except BaseException as error:
             answer, status = self._failure(error)
         self._answer(wire.LOADED, wire.pack_json(answer), status)
+        if status is None and "error" not in answer and self._contract.main is not None:
+            return _BESIDE
         return status
 
     def _complete_config(self, body):

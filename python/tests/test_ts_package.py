@@ -12,6 +12,7 @@ from ts.handler_utils.timer import timed
 from ts.handler_utils.utils import send_intermediate_predict_response
 from ts.metrics.dimension import Dimension
 from ts.metrics.metric_cache_errors import MetricsCacheKeyError
+from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
 from ts.metrics.metric_type_enum import MetricTypes
 from ts.metrics.metrics_store import MetricsStore
 from ts.torch_handler import text_tokens
@@ -156,32 +157,57 @@ def test_metrics_carry_model_level_and_own_dimensions():
         (MetricTypes.GAUGE, "Size", "Kilobytes", own, 3, "a,b"),
         (MetricTypes.GAUGE, "Share", "Percent", [("Part", "x"), *own], 4, "a,b"),
         (MetricTypes.HISTOGRAM, "Any", "things", own, 5, "a,b"),
-        (MetricTypes.COUNTER, "Errors", "unit", [("ModelName", "m"), ("Level", "Error")], 1, ""),
+        (MetricTypes.COUNTER, "Errors", "unit", [("Level", "Error")], 1, ""),
     ]
 
 
 def test_metric_is_kept_by_name_and_type():
     store = MetricsStore({}, "m")
     kept = store.add_metric_to_cache("x", "count", ["a"], MetricTypes.GAUGE)
-    assert (
-        store.get_metric("x", MetricTypes.GAUGE)
-        is kept
-        is store.add_metric_to_cache("x", "count", ["a"], MetricTypes.GAUGE)
-    )
-    with pytest.raises(MetricsCacheKeyError):
+    assert store.get_metric("x", MetricTypes.GAUGE) is kept
+    with pytest.raises(MetricsCacheKeyError, match="no counter of the name 'x'"):
         store.get_metric("x")
+    assert store.add_metric_to_cache("x", "count", ["b"], MetricTypes.GAUGE) is not kept
+    assert store.cache_keys() == ["gauge:x"]
 
 
-def test_wrong_updates_are_refused():
-    store = MetricsStore({}, "m")
-    with pytest.raises(ValueError, match="only grows"):
-        store.add_counter("c", -1)
-    with pytest.raises(ValueError, match="has dimensions"):
-        store.add_metric_to_cache("d", "", ["a", "b"]).add_or_update(1, ["x"])
+def test_declared_metrics_say_how_later_values_are_named(tmp_path):
+    file = tmp_path / "metrics.yaml"
+    file.write_text(
+        "dimensions: [&m ModelName]\nmodel_metrics:\n  counter:\n"
+        "    - {name: Known, unit: count, dimensions: [Kind, *m, Level]}\n"
+        "  histogram:\n    - {name: Spread, unit: ms, dimensions: [*m]}\n"
+    )
+    updates = []
+    store = MetricsCacheYamlImpl(str(file))
+    store.initialize_cache()
+    store.model_name, store.sink = "m", lambda metric, labels, *rest: updates.append((metric.unit, labels, *rest))
+    store.get_metric("Spread", MetricTypes.HISTOGRAM).add_or_update(2, ["m"])
+    store.add_counter("Known", 1, dimensions=[Dimension("Other", "x"), Dimension("Level", "Own")])
+    assert updates == [
+        ("Milliseconds", [("ModelName", "m")], 2, ""),
+        ("Count", [("Kind", "x"), ("ModelName", "Own"), ("Level", "m")], 1, ""),
+    ]
+    file.write_text("model_metrics: {counter: [{name: a, dimensions: []}]}")
+    with pytest.raises(MetricsCacheKeyError, match="a counter lacks 'unit'"):
+        store.initialize_cache()
+
+
+def test_wrong_updates_fail_no_request(caplog):
+    updates = []
+    store = MetricsStore({}, "m", lambda *update: updates.append(update))
+    store.add_counter("c", -1)
+    store.add_metric_to_cache("d", "", ["a", "b"]).add_or_update(1, ["x"])
+    store.add_metric("e", "text", "count", metric_type=MetricTypes.GAUGE)
+    assert not updates
+    for text in ("'c' is not updated with -1: a counter only grows", "'d' is not", "'e' is not updated with 'text'"):
+        assert text in caplog.text
     with pytest.raises(ValueError, match="ms or s"):
         store.add_time("t", 1, unit="h")
     with pytest.raises(ValueError, match="MB, kB, GB or B"):
         store.add_size("s", 1, unit="TB")
+    with pytest.raises(TypeError, match="`unit`"):
+        store.add_metric_to_cache("f", 3)
 
 
 def test_stages_are_timed_for_models_that_ask_for_it():

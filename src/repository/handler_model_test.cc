@@ -88,6 +88,15 @@ TEST(HandlerSettingsTest, Read_WarnsOfWrongTypes) {
   EXPECT_THAT(ReadHandlerSettings("[1]").status().message(), HasSubstr("one map"));
 }
 
+TEST(HandlerSettingsTest, Read_BatchesNothingThatIsAsynchronous) {
+  const auto settings = ReadHandlerSettings("asyncCommunication: true\nbatchSize: 4\n");
+  ASSERT_TRUE(settings.ok());
+  EXPECT_EQ(settings->batch_size, 1);
+  EXPECT_THAT(settings->warnings, ElementsAre(HasSubstr("'batchSize' is ignored")));
+  EXPECT_THAT(ReadHandlerSettings("asyncCommunication: true\ncontinuousBatching: true\n")->warnings,
+              ElementsAre(HasSubstr("'asyncCommunication' is ignored")));
+}
+
 TEST(HandlerSettingsTest, Read_TakesWhatSchedulingNeeds) {
   const auto settings = ReadHandlerSettings(
       "clientTimeoutInMills: 250\nuseJobTicket: true\npriorityLevels: 4\ndefaultPriority: 2\n"

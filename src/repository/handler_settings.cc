@@ -13,8 +13,8 @@ namespace {
 namespace dom = simdjson::dom;
 
 // Keys of the server that this version leaves alone; handlers still see them.
-constexpr std::array<std::string_view, 4> kNotActedOn = {"parallelType", "parallelLevel",
-                                                         "torchrun", "asyncCommunication"};
+constexpr std::array<std::string_view, 3> kNotActedOn = {"parallelType", "parallelLevel",
+                                                         "torchrun"};
 
 constexpr std::int64_t kPriorityLevelCountMax = 1024;
 
@@ -34,6 +34,7 @@ class Reader {
     result_.job_ticket = Flag("useJobTicket");
     result_.continuous_batching = Flag("continuousBatching");
     result_.own_environment = Flag("useVenv");
+    ReadAsyncCommunication();
     ReadPriorities();
     ReadSequences();
     ReadDevices();
@@ -77,6 +78,19 @@ class Reader {
       Warn(key, "is ignored: it must be true or false");
     }
     return on;
+  }
+
+  // The worker acts on it; a batch would only make its first request wait for the others.
+  void ReadAsyncCommunication() {
+    if (!Flag("asyncCommunication")) {
+      return;
+    }
+    if (result_.continuous_batching) {
+      Warn("asyncCommunication", "is ignored: the model batches continuously");
+    } else if (result_.batch_size > 1) {
+      Warn("batchSize", "is ignored: with 'asyncCommunication' the handler gets single requests");
+      result_.batch_size = 1;
+    }
   }
 
   void ReadPriorities() {

@@ -15,7 +15,6 @@ namespace {
 
 using telemetry::MetricKind;
 
-constexpr std::string_view kHostname = "Hostname";
 constexpr std::string_view kOtherModels = "(other)";  // beyond model_count_max
 
 std::int64_t UnixSeconds() {
@@ -29,8 +28,8 @@ double Milliseconds(Nanos time) { return static_cast<double>(time / kMicrosecond
 // Metrics of models have the host's name as their last label, listed or not.
 MetricsOptions WithHostname(MetricsOptions options) {
   for (MetricSpec& spec : options.catalog.model) {
-    if (spec.dimensions.empty() || spec.dimensions.back() != kHostname) {
-      spec.dimensions.emplace_back(kHostname);
+    if (spec.dimensions.empty() || spec.dimensions.back() != kHostnameLabel) {
+      spec.dimensions.emplace_back(kHostnameLabel);
     }
   }
   return options;
@@ -174,7 +173,7 @@ const MetricSpec* Metrics::SpecOf(const MetricLine& line) {
   for (const auto& [name, value] : line.dimensions) {
     spec.dimensions.emplace_back(name);
   }
-  spec.dimensions.emplace_back(kHostname);
+  spec.dimensions.emplace_back(kHostnameLabel);
   if (detected_.size() >= MetricsCatalog::kMetricCountMax ||
       !std::all_of(spec.dimensions.begin(), spec.dimensions.end(), IsLabelName)) {
     return nullptr;

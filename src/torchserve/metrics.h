@@ -80,6 +80,8 @@ class Metrics final : public net::HttpAnswerObserver,
   // A line of a handler (metric_line.h): its metric is kept if the catalogue has it, or all are
   // wanted. What is no such line is said once a worker's line, at verbose level.
   void OnMetricLine(std::string_view line) override;
+  // The catalogue's.
+  std::string DeclaredMetrics() const override { return options_.catalog.ModelMetricsJson(); }
 
   // A metric of the server: the values of its labels without the host's name, which comes last.
   // Dropped if the catalogue does not have it with as many labels.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "protocol/json_cursor.h"
+#include "protocol/json_writer.h"
 #include "repository/yaml_json.h"
 
 namespace headrace::torchserve {
@@ -224,6 +225,29 @@ Result<MetricsCatalog> MetricsCatalog::Read(const std::string& path) {
     return InvalidArgument("{}: {}", path, catalog.status().message());
   }
   return catalog;
+}
+
+std::string MetricsCatalog::ModelMetricsJson() const {
+  std::string text;
+  protocol::JsonWriter json(text);
+  json.BeginArray();
+  for (const MetricSpec& spec : model) {
+    json.BeginObject().Key("name").String(spec.name).Key("unit").String(spec.unit);
+    json.Key("kind").String(MetricKindName(spec.kind)).Key("dimensions").BeginArray();
+    const bool has_host = !spec.dimensions.empty() && spec.dimensions.back() == kHostnameLabel;
+    for (std::size_t i = 0; i < spec.dimensions.size() - (has_host ? 1 : 0); ++i) {
+      json.String(spec.dimensions[i]);
+    }
+    json.EndArray().EndObject();
+  }
+  json.EndArray();
+  return text;
+}
+
+std::string_view MetricKindName(MetricKind kind) {
+  return kind == MetricKind::kCounter ? "counter"
+         : kind == MetricKind::kGauge ? "gauge"
+                                      : "histogram";
 }
 
 const MetricSpec* MetricsCatalog::FindServer(std::string_view name) const {

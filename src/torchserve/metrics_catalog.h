@@ -36,10 +36,20 @@ struct MetricsCatalog {
   // The same of a file; UNAVAILABLE if it cannot be read.
   static Result<MetricsCatalog> Read(const std::string& path);
 
+  // `model` as the JSON array that handlers' workers get (worker/host_services.h). What is said of
+  // the host's name is left out: the server adds it.
+  std::string ModelMetricsJson() const;
+
   // Null if it is not listed.
   const MetricSpec* FindServer(std::string_view name) const;
   const MetricSpec* FindModel(std::string_view name) const;
 };
+
+// The label that every metric of a model has last, listed or not.
+inline constexpr std::string_view kHostnameLabel = "Hostname";
+
+// "counter", "gauge", "histogram".
+std::string_view MetricKindName(telemetry::MetricKind kind);
 
 // Whether Prometheus takes it as a name of a family, or (without ':') of a label.
 bool IsMetricName(std::string_view text);

@@ -65,6 +65,16 @@ TEST(MetricsCatalogTest, Default_HasWhatTorchServeShips) {
   EXPECT_EQ(catalog.FindModel("PredictionTime")->unit, "ms");
 }
 
+TEST(MetricsCatalogTest, ModelMetricsJson_LeavesTheHostToTheServer) {
+  const auto catalog = MetricsCatalog::Parse(
+      "model_metrics: {histogram: [{name: a, unit: ms, dimensions: [Kind, Hostname]}],"
+      " counter: [{name: b, unit: count}]}");
+  ASSERT_TRUE(catalog.ok());
+  EXPECT_EQ(catalog->ModelMetricsJson(),
+            R"([{"name":"a","unit":"ms","kind":"histogram","dimensions":["Kind"]},)"
+            R"({"name":"b","unit":"count","kind":"counter","dimensions":[]}])");
+}
+
 TEST(MetricsCatalogTest, Read_SaysWhichFileCannotBeRead) {
   EXPECT_THAT(MetricsCatalog::Read("/nowhere/metrics.yaml").status().message(),
               HasSubstr("/nowhere/metrics.yaml"));

@@ -20,12 +20,6 @@ constexpr std::uint64_t kDurationBounds[] = {
     1'000'000'000, 2'500'000'000, 5'000'000'000, 10'000'000'000, 30'000'000'000, 60'000'000'000};
 constexpr std::size_t kDurationBoundCount = std::size(kDurationBounds);
 
-std::string_view KindName(MetricKind kind) {
-  return kind == MetricKind::kCounter ? "counter"
-         : kind == MetricKind::kGauge ? "gauge"
-                                      : "histogram";
-}
-
 void AppendEscaped(std::string& out, std::string_view text) {
   for (const char c : text) {
     if (c == '\n') {
@@ -46,9 +40,9 @@ bool Has(const MetricNames& names, std::string_view name) {
 }  // namespace
 
 void MetricsPage::Family(const MetricSpec& spec) {
-  Family(
-      spec.name, spec.kind,
-      fmt::format("Torchserve prometheus {} metric with unit: {}", KindName(spec.kind), spec.unit));
+  Family(spec.name, spec.kind,
+         fmt::format("Torchserve prometheus {} metric with unit: {}", MetricKindName(spec.kind),
+                     spec.unit));
 }
 
 void MetricsPage::Family(std::string_view name, MetricKind kind, std::string_view help) {
@@ -59,7 +53,7 @@ void MetricsPage::Family(std::string_view name, MetricKind kind, std::string_vie
                 : c == '\\' ? std::string("\\\\")
                             : std::string(1, c);
   }
-  fmt::format_to(std::back_inserter(heading_), "\n# TYPE {} {}\n", name, KindName(kind));
+  fmt::format_to(std::back_inserter(heading_), "\n# TYPE {} {}\n", name, MetricKindName(kind));
   if (names_.empty()) {
     page_ += std::exchange(heading_, {});
   }

@@ -46,6 +46,9 @@ class MetricLineSink {
   virtual ~MetricLineSink() = default;
   // One line, which nobody has checked.
   virtual void OnMetricLine(std::string_view line) = 0;
+  // The metrics that the server knows of, which handlers find by `context.metrics.get_metric`: a
+  // JSON array of {"name", "unit", "kind" ("counter", "gauge", "histogram"), "dimensions" []}.
+  virtual std::string DeclaredMetrics() const { return "[]"; }
 };
 
 // Thread-safe; outlives all workers.

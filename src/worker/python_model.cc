@@ -136,9 +136,11 @@ Result<KeeperOptions> PythonModel::Worker(const engine::InstancePlacement& place
   options.process.confinement = common.confinement;
   options.data_byte_size = common.data_byte_size;
   options.question = question;
-  const bool metric_lines =
-      common_->services != nullptr && common_->services->metric_lines() != nullptr;
-  const std::string_view handler_json = metric_lines ? R"({"metric_lines":true})" : "";
+  std::string handler_json;
+  if (const MetricLineSink* const lines =
+          common_->services == nullptr ? nullptr : common_->services->metric_lines()) {
+    handler_json = fmt::format(R"({{"metric_lines":true,"metrics":{}}})", lines->DeclaredMetrics());
+  }
   options.make_question = [contract = common_->contract, spec = spec_, facts, placement,
                            handler_json](const DataRegion& region) {
     return EncodeLoad({.contract = contract,

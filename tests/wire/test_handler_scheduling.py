@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import pathlib
+import socket
 import sys
 
 import pytest
@@ -16,6 +17,7 @@ _MODELS = {
     "tickets": ("gate", "useJobTicket: true\n"),
     "patient": ("gate", "clientTimeoutInMills: 50\n"),
     "levels": ("gate", "priorityLevels: 2\ndefaultPriority: 2\n"),
+    "meet": ("meet", "asyncCommunication: true\n"),
     "count": ("count", "continuousBatching: true\nbatchSize: 2\nmaxBatchDelay: 10000\n"),
     "remember": (
         "remember",
@@ -195,3 +197,33 @@ def test_too_many_sequences_are_refused(server):
         _say(server, "end", name)
     assert _say(server, "a", "ninth").json()["seen"] == "a"
     _say(server, "end", "ninth")
+
+
+def test_asynchronous_requests_end_in_any_order(server):
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first = pool.submit(_post, server, "meet", data=b"wait a")
+        second = pool.submit(_post, server, "meet", data=b"wait b")
+        _wait_under_way(server, "meet", 2)
+        assert _post(server, "meet", data=b"open b").status_code == 201
+        answer = second.result(_LIMIT_S)
+        assert (answer.status_code, answer.reason, answer.text) == (201, "met", "b")
+        assert not first.done()
+        assert _post(server, "meet", data=b"open a").status_code == 201
+        assert first.result(_LIMIT_S).text == "a"
+
+
+def test_an_asynchronous_request_ends_when_its_client_goes(server):
+    with socket.create_connection((server.host, server.port), timeout=_LIMIT_S) as client:
+        client.sendall(b"POST /predictions/meet HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\nwait nothing")
+        _wait_under_way(server, "meet", 1)
+    assert _post(server, "meet", data=b"wait cancelled").status_code == 201
+    _wait_under_way(server, "meet", 0)
+
+
+def test_an_asynchronous_worker_that_exits_takes_its_requests_with_it(server):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(_post, server, "meet", data=b"wait c")
+        _wait_under_way(server, "meet", 1)
+        assert _post(server, "meet", data=b"exit").status_code == 500
+        assert waiting.result(_LIMIT_S).status_code == 500
+    assert _post(server, "meet", data=b"open c").status_code == 201

@@ -18,6 +18,10 @@ ts_metrics:
 model_metrics:
   counter:
     - {name: Orders, unit: orders, dimensions: [ModelName, *level]}
+    - {name: Colours, unit: count, dimensions: [ModelName, Colour]}
+    - {name: Faults, unit: count, dimensions: [*level]}
+  histogram:
+    - {name: Sizes, unit: B, dimensions: [ModelName]}
 """
 
 
@@ -163,7 +167,16 @@ def test_a_catalogue_decides_what_there_is(tmp_path):
     with start(tmp_path, metrics_config=catalogue) as program:
         assert predict(program, "count 2") == 200
         wait.until(lambda: "Orders{" in page(program), "the handler's counter")
+        # Metrics that a handler has not added, but found: the catalogue's.
+        assert predict(program, "colour red") == predict(program, "colour blue") == 200
+        wait.until(lambda: re.search(r"^Faults\{.* 2\.0$", page(program), re.M), "the handler's errors")
         text = page(program)
+        (hostname,) = re.findall(r'^Colours\{ModelName="orders",Colour="red",Hostname="(.*)",\} 1\.0$', text, re.M)
+        assert f'Faults{{Level="Error",Hostname="{hostname}",}} ' in text
+        sizes = f'ModelName="orders",Hostname="{hostname}",'
+        for bound, count in (("2.5", 0), ("5.0", 2), ("10.0", 2), ("+Inf", 2)):
+            assert f'Sizes_bucket{{{sizes}le="{bound}",}} {count}.0\n' in text
+        assert f"Sizes_count{{{sizes}}} 2.0\nSizes_sum{{{sizes}}} 7.0\n" in text
         assert "# HELP Orders Torchserve prometheus counter metric with unit: orders\n" in text
         assert "Requests2XX{" in text
         for name in ("Requests4XX", "ts_inference_requests_total", "PredictionTime", "Weight", "Printed"):

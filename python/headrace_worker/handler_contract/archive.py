@@ -32,6 +32,8 @@ class ModelFolder:
         self.batch_size = max(1, int(_config(load).get("max_batch_size", 1) or 1))
         # Requests are executed until their stopping criteria say that it is enough.
         self.continuous = bool((_config(load).get("sequence_batching") or {}).get("iterative_sequence"))
+        # Each request is a task of an event loop, and none waits for another.
+        self.asynchronous = self.settings.get("asyncCommunication") is True and not self.continuous
         self.gpu = int(load.get("device_id", 0)) if load.get("kind") == "GPU" else None
 
     def _manifest(self, parameters, version):

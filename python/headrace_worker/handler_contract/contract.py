@@ -1,15 +1,19 @@
 """The contract itself: loads the handler, and takes each batch through it."""
 
+import asyncio
+import copy
+import inspect
 import logging
 import os
 import sys
 import time
 
 from headrace_worker import contracts, errors, wire
-from headrace_worker.handler_contract import answers, archive, entry, metrics, rows, sequences
+from headrace_worker.handler_contract import answers, archive, async_calls, entry, metrics, rows, sequences
 
 logger = logging.getLogger("headrace.handler")
 _BODY = 0  # the number of the output
+_TEXT_OF_200 = b"error"  # what a PredictionException of that code is to its clients
 
 
 class LogRelay(logging.Handler):
@@ -59,8 +63,8 @@ class HandlerContract(contracts.Contract):
         from ts.metrics.metrics_store import MetricsStore
 
         self._processor = RowProcessor
-        lines = (self._load.get("handler") or {}).get("metric_lines")
-        relay = metrics.MetricLineRelay if lines else metrics.MetricRelay
+        given = self._load.get("handler") or {}
+        relay = metrics.MetricLineRelay if given.get("metric_lines") else metrics.MetricRelay
         self._metrics = relay(self._runtime.side, self._runtime.side.log)
         self._prediction_time = (
             "gauge",
@@ -68,6 +72,8 @@ class HandlerContract(contracts.Contract):
             "Milliseconds",
             (("ModelName", folder.name), ("Level", "Model")),
         )
+        store = MetricsStore({}, folder.name, self._metrics)
+        store.declare(given.get("metrics", metrics.DECLARED))
         self._context = Context(
             model_name=folder.name,
             model_dir=folder.directory,
@@ -75,10 +81,16 @@ class HandlerContract(contracts.Contract):
             batch_size=folder.batch_size,
             gpu=folder.gpu,
             limit_max_image_pixels=folder.limit_pixels,
-            metrics=MetricsStore({}, folder.name, self._metrics),
+            metrics=store,
             model_yaml_config=folder.settings,
         )
-        self._handle = entry.wrap(entry.load_entry(folder.handler, folder.directory, self._context), folder.envelope)
+        if folder.asynchronous:
+            if folder.envelope:
+                raise ValueError(f"service_envelope '{folder.envelope}' does not go with asyncCommunication")
+            self.main = async_calls.AsyncCalls(self._runtime.region, self._answer_alone)
+        finished = None if self.main is None else self.main.finished
+        found = entry.load_entry(folder.handler, folder.directory, self._context, finished)
+        self._handle = entry.wrap(found, folder.envelope)
 
     def execute(self, batch):
         """Rows are handed over as they came, in one call; those that handlers look at alone, in calls of their own."""
@@ -87,7 +99,9 @@ class HandlerContract(contracts.Contract):
         for request in batch.requests:
             _, _, _, offset, size = request.tensors[0]
             row = self._rows.make(request, batch.read(offset, size), running)
-            if row.alone:
+            if self.main is not None:
+                self.main.begin(row, request.cancel_slot)
+            elif row.alone:
                 self._predict(batch, [row])
             else:
                 together.append(row)
@@ -134,6 +148,39 @@ class HandlerContract(contracts.Contract):
             # EXECUTED must not be faster than the pieces.
             self._runtime.side.sync()
 
+    async def _answer_alone(self, row):
+        """One request of a model with asyncCommunication, with a context of its own. Its answer takes the side channel."""
+        context = copy.copy(self._context)
+        context.metrics = copy.copy(context.metrics)
+        stream = _Stream(self._runtime.side, context, [row])
+        self._begin(context, [row], stream)
+        try:
+            await self._predict_alone(row, context, stream)
+        except asyncio.CancelledError:
+            self._runtime.side.respond_error(row.key, "CANCELLED", "the handler's task was cancelled")
+        except errors.ChannelClosed:
+            raise
+        except Exception as error:
+            failure = _logged(error)
+            if failure.status == 200 and not stream.used:
+                stream.send(0, _TEXT_OF_200, {}, wire.FINAL)
+            else:
+                stream.fail(failure)
+        finally:
+            context.streamer = None
+
+    async def _predict_alone(self, row, context, stream):
+        started = time.perf_counter()
+        result = self._handle([row.content], context)
+        if inspect.isawaitable(result):
+            result = await result
+        (value,) = answers.checked(result, 1)
+        body = answers.encoded(value)
+        found = {} if stream.used else answers.parameters(context, 0)
+        flags = wire.FINAL | (wire.ENDS_SEQUENCE if sequences.ended(context, [row]) else 0)
+        self._metrics.set_gauge(self._prediction_time, (time.perf_counter() - started) * 1000, context.request_ids)
+        stream.send(0, body, found, flags)
+
     def _begin(self, context, taken, stream):
         context.request_ids = {index: row.request_id for index, row in enumerate(taken)}
         context.request_processor = [self._processor(row) for row in taken]
@@ -141,23 +188,27 @@ class HandlerContract(contracts.Contract):
         context.streamer = stream
 
     def _fail(self, batch, taken, stream, error):
-        failure = answers.failure_of(error)
-        if not isinstance(error, answers.Failure):
-            logger.error("the handler has failed: %s", error, exc_info=error)
-        else:
-            logger.error("%s", failure.message)
+        failure = _logged(error)
         if stream.used:
             stream.fail(failure)
             return
-        # "error" with 200 is what a PredictionException of that code is to its clients.
         for row in taken:
             if failure.status == 200:
-                offset, size = batch.write(b"error")
+                offset, size = batch.write(_TEXT_OF_200)
                 batch.respond(row.key, (wire.pack_tensor(_BODY, b"", wire.UINT8, (1, size), offset, size),))
             else:
                 batch.responses.append(
                     wire.pack_response(row.key, wire.FINAL | wire.ERROR, (), answers.failure_extras(failure))
                 )
+
+
+def _logged(error):
+    failure = answers.failure_of(error)
+    if not isinstance(error, answers.Failure):
+        logger.error("the handler has failed: %s", error, exc_info=error)
+    else:
+        logger.error("%s", failure.message)
+    return failure
 
 
 class _Stream:

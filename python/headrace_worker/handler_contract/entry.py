@@ -14,15 +14,17 @@ _ENVELOPES = {
 }
 
 
-def load_entry(handler, directory, context):
+def load_entry(handler, directory, context, finished=None):
     """The function handle(rows, context) of `handler` ("file.py", "file", "file:function" or the name of a default
-    handler); what there is to initialize is initialized. `directory` holds the model's files."""
+    handler); what there is to initialize is initialized. `directory` holds the model's files. `finished` takes what
+    initializing has returned, which may be a coroutine."""
+    finished = finished or (lambda result: result)
     name, _, function = handler.partition(":")
     module = _import(name, directory)
     function = function or "handle"
     if hasattr(module, function):
         entry = getattr(module, function)
-        entry(None, context)
+        finished(entry(None, context))
         return entry
     found = _classes(module)
     if len(found) != 1:
@@ -34,7 +36,7 @@ def load_entry(handler, directory, context):
     if not hasattr(service, "handle"):
         raise ValueError(f"Expect handle method in class {found[0].__name__}")
     if hasattr(service, "initialize"):
-        service.initialize(context)
+        finished(service.initialize(context))
     # Looked up at each call: a handler may replace its `handle` while it serves.
     return lambda rows, given: service.handle(rows, given)
 

@@ -14,6 +14,11 @@ _OBSERVATION_LIMIT = 10_000  # of one histogram's series between two sendings
 _BUCKETS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000]
 _LINE_LIMIT = 10_000  # between two sendings; further ones are dropped, and counted
 _LINES_SIZE = 32 * 1024  # of one message
+# What TorchServe's own metrics.yaml lists, where the server says nothing else.
+DECLARED = [
+    {"name": name, "unit": "ms", "kind": "gauge", "dimensions": ["ModelName", "Level"]}
+    for name in ("HandlerTime", "PredictionTime")
+]
 _NOT_A_NAME = re.compile(r"[^a-zA-Z0-9_:]")
 
 

@@ -9,6 +9,9 @@ class Dimension:
     def __str__(self):
         return f"{self.name}:{self.value}"
 
+    def to_dict(self):
+        return {"Name": self.name, "Value": self.value}
+
     def __eq__(self, other):
         return isinstance(other, Dimension) and (self.name, self.value) == (other.name, other.value)
 

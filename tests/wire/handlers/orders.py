@@ -37,4 +37,8 @@ def _obey(index, row, context):
         context.metrics.add_counter("Orders", int(what), None, [])
         context.metrics.add_metric("Weight", 2.5, "kg", None, [], MetricTypes.HISTOGRAM)
         print(f"[METRICS]Printed.Count:{what}|#ModelName:orders|#type:GAUGE|#hostname:h,1")
+    if order == "colour":
+        context.metrics.get_metric("Colours").add_or_update(1, ["orders", what])
+        context.metrics.get_metric("Sizes", MetricTypes.HISTOGRAM).add_or_update(len(what), ["orders"])
+        context.metrics.add_error("Faults", 1)
     return order
