@@ -34,6 +34,7 @@ class Reader {
     result_.job_ticket = Flag("useJobTicket");
     result_.continuous_batching = Flag("continuousBatching");
     result_.own_environment = Flag("useVenv");
+    result_.fork_workers = Flag("forkWorkers");
     ReadPriorities();
     ReadSequences();
     ReadDevices();

@@ -37,6 +37,7 @@ class HandlerContract(contracts.Contract):
         self._load = load
         self._rows = None
         self._handle = None
+        self._service = None  # what `_handle` belongs to
         self._context = None
         self._metrics = None
         self._prediction_time = None
@@ -62,6 +63,8 @@ class HandlerContract(contracts.Contract):
         lines = (self._load.get("handler") or {}).get("metric_lines")
         relay = metrics.MetricLineRelay if lines else metrics.MetricRelay
         self._metrics = relay(self._runtime.side, self._runtime.side.log)
+        if not contracts.forks(self._load):
+            self._metrics.begin()
         self._prediction_time = (
             "gauge",
             "PredictionTime",
@@ -78,7 +81,17 @@ class HandlerContract(contracts.Contract):
             metrics=MetricsStore({}, folder.name, self._metrics),
             model_yaml_config=folder.settings,
         )
-        self._handle = entry.wrap(entry.load_entry(folder.handler, folder.directory, self._context), folder.envelope)
+        function, self._service = entry.load_entry(folder.handler, folder.directory, self._context)
+        self.fork_safe = getattr(self._service, "fork_safe", True) is not False
+        self._handle = entry.wrap(function, folder.envelope)
+
+    def before_fork(self):
+        contracts.hook(self._service, "before_fork", self._context)
+
+    def after_fork(self, load):
+        self._load = load
+        self._metrics.begin()
+        contracts.hook(self._service, "after_fork", self._context)
 
     def execute(self, batch):
         """Rows are handed over as they came, in one call; those that handlers look at alone, in calls of their own."""

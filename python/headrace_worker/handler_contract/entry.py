@@ -16,14 +16,15 @@ _ENVELOPES = {
 
 def load_entry(handler, directory, context):
     """The function handle(rows, context) of `handler` ("file.py", "file", "file:function" or the name of a default
-    handler); what there is to initialize is initialized. `directory` holds the model's files."""
+    handler), and the object or module that it belongs to; what there is to initialize is initialized. `directory` holds
+    the model's files."""
     name, _, function = handler.partition(":")
     module = _import(name, directory)
     function = function or "handle"
     if hasattr(module, function):
         entry = getattr(module, function)
         entry(None, context)
-        return entry
+        return entry, module
     found = _classes(module)
     if len(found) != 1:
         raise ValueError(
@@ -36,7 +37,7 @@ def load_entry(handler, directory, context):
     if hasattr(service, "initialize"):
         service.initialize(context)
     # Looked up at each call: a handler may replace its `handle` while it serves.
-    return lambda rows, given: service.handle(rows, given)
+    return lambda rows, given: service.handle(rows, given), service
 
 
 def wrap(entry, envelope):
