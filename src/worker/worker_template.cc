@@ -69,31 +69,21 @@ Result<std::unique_ptr<Process>> WorkerTemplate::Fork(const ProcessOptions& work
   }
   descriptors.push_back(output.writer.get());
   std::lock_guard lock(mutex_);
-  HEADRACE_ASSIGN_OR_RETURN(const Copy copy, MakeCopy(body, descriptors, given_up));
-  auto process = Process::Adopt(copy.pid, copy.maker, std::move(output.reader), order.mark);
-  if (process.ok() && !copy.error.ok()) {
-    return copy.error;  // it ends here
-  }
-  return process;
-}
-
-Result<WorkerTemplate::Copy> WorkerTemplate::MakeCopy(std::string_view order,
-                                                      std::span<const int> descriptors,
-                                                      const std::function<bool()>& given_up) {
   Status why;
   for (int i = 0; i < kAttempts; ++i) {
     HEADRACE_ASSIGN_OR_RETURN(const std::shared_ptr<Session> session, keeper_->Acquire(given_up));
     const auto maker = static_cast<pid_t>(keeper_->process().id);
-    auto copy = Ask(*session, order, descriptors);
-    if (copy.ok()) {
-      copy->maker = maker;
-      if (copy->pid == maker) {
-        return copy->error.ok() ? InvalidArgument("the template says that it is its own copy")
-                                : copy->error;
-      }
-      return copy;
+    const Result<Copy> copy = Ask(*session, body, descriptors);
+    if (copy.ok() && copy->pid == maker && !copy->error.ok()) {
+      return copy->error;  // of the template itself: there is no copy
     }
-    why = copy.status();
+    auto process = copy.ok()
+                       ? Process::Adopt(copy->pid, maker, std::move(output.reader), order.mark)
+                       : Result<std::unique_ptr<Process>>(copy.status());
+    if (process.ok()) {
+      return copy->error.ok() ? std::move(process) : copy->error;  // with an error it ends here
+    }
+    why = process.status();
     if (why.code() != StatusCode::kUnavailable) {
       keeper_->MustDie(session, why);  // and with it whatever it has begun
       return why;
@@ -130,7 +120,7 @@ Result<WorkerTemplate::Copy> WorkerTemplate::ReadForked(const Session& session,
   }
   HEADRACE_ASSIGN_OR_RETURN(const auto body, BodyOf(head, packet, *session.region, storage_));
   HEADRACE_ASSIGN_OR_RETURN(LoadedMessage answer, json_.Loaded(TextOf(body)));
-  return Copy{.pid = received.sender, .maker = 0, .error = std::move(answer.error)};
+  return Copy{.pid = received.sender, .error = std::move(answer.error)};
 }
 
 }  // namespace headrace::worker

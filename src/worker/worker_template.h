@@ -51,11 +51,9 @@ class WorkerTemplate {
   WorkerTemplate(std::unique_ptr<Keeper> keeper, std::map<std::string, std::string> environment);
   // What came of a FORK: the process that answered, and what it said.
   struct Copy {
-    pid_t pid = 0, maker = 0;
+    pid_t pid = 0;
     Status error;
   };
-  Result<Copy> MakeCopy(std::string_view order, std::span<const int> descriptors,
-                        const std::function<bool()>& given_up);
   // UNAVAILABLE: the template has gone. After another failure it must.
   Result<Copy> Ask(Session& session, std::string_view order, std::span<const int> descriptors);
   Result<Copy> ReadForked(const Session& session, const PacketFrom& received);
