@@ -1,8 +1,11 @@
 """Packets over one socket of the worker: a head, and a body that follows it or lies in the data region."""
 
+import array
 import socket
 
 from headrace_worker import errors, wire
+
+_INT = array.array("i")
 
 
 class Channel:
@@ -25,6 +28,9 @@ class Channel:
             size = self._receive(self._buffer)
         except OSError as error:
             raise errors.ChannelClosed(str(error)) from None
+        return self._parsed(size)
+
+    def _parsed(self, size):
         if not size:
             raise errors.ChannelClosed("the server has closed the channel")
         if size < wire.HEAD.size:
@@ -39,6 +45,21 @@ class Channel:
         if size != wire.HEAD.size + body_size or body_size > wire.INLINE_LIMIT or offset:
             raise errors.WireError(f"a packet of {size} bytes says that its body has {body_size}")
         return kind, flags, self._view[wire.HEAD.size : size], 0
+
+    def receive_with_descriptors(self, count):
+        """(type, body, descriptors): a packet without a body in the region, and up to `count` descriptors that came with
+        it, not inheritable."""
+        room = socket.CMSG_SPACE(count * _INT.itemsize)
+        try:
+            size, ancillary, _, _ = self._socket.recvmsg_into([self._buffer], room, socket.MSG_CMSG_CLOEXEC)
+        except OSError as error:
+            raise errors.ChannelClosed(str(error)) from None
+        descriptors = array.array(_INT.typecode)
+        for level, kind, data in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                descriptors.frombytes(data[: len(data) - len(data) % _INT.itemsize])
+        kind, _, body, _ = self._parsed(size)
+        return kind, body, descriptors.tolist()
 
     def send(self, kind, body=b"", flags=0):
         """Sends one packet; waits while the server reads slowly. A body above the inline limit goes through the region:

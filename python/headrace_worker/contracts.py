@@ -5,6 +5,7 @@ the object of LOAD. It returns a `Contract`.
 """
 
 import importlib
+import json
 import sys
 
 from headrace_worker import errors
@@ -42,8 +43,34 @@ class Contract:
     # the questions of the server have it.
     main = None
 
+    # False: the loaded model must not be copied.
+    fork_safe = True
+
+    def before_fork(self):
+        """In a template, behind `load`: what the model wants to have done once for all workers."""
+
+    def after_fork(self, load):
+        """In a worker that is a copy of a template, in place of `load`: what the model wants to have done in each.
+        `load` is the worker's own."""
+
     def finalize(self):
         """Lets go of the model."""
+
+
+def forks(load):
+    """Whether the model asks for workers that are copies of a template. Where they are started one by one all the same,
+    `before_fork` and `after_fork` follow `load` in each."""
+    config = load.get("config") or {}
+    config = json.loads(config) if isinstance(config, str) else config
+    parameter = (config.get("parameters") or {}).get("fork_workers") or {}
+    return isinstance(parameter, dict) and parameter.get("string_value") == "true"
+
+
+def hook(model, name, *arguments):
+    """Calls the model's function of that name, if it has one."""
+    function = getattr(model, name, None)
+    if callable(function):
+        function(*arguments)
 
 
 def create(name, runtime, load):

@@ -19,6 +19,18 @@ class Region:
     """The mapping, and the blocks of both halves. Lives as long as the process: views may outlast everything else."""
 
     def __init__(self, descriptor):
+        self._numpy = None
+        self.map = None
+        self.attach(descriptor)
+
+    def attach(self, descriptor):
+        """Maps it; in a copy of a template, in place of the template's."""
+        if self.map is not None:
+            self.begun.release()
+            self.memory.release()
+            self.map.close()
+            os.close(self._descriptor)
+        self._descriptor = descriptor
         self.size = os.fstat(descriptor).st_size
         if self.size < 3 * SLOTS:
             raise errors.WireError(f"the data region has {self.size} bytes")
@@ -29,7 +41,6 @@ class Region:
         self.arena = arena_module.Arena(begin, self.size & -arena_module.ALIGNMENT)
         # begun[0]: how many EXECUTEs have been begun.
         self.begun = self.memory[self.middle : self.middle + 8].cast("Q")
-        self._numpy = None
         self._watched = {}  # offset -> weak reference to the array over the block there
 
     def check(self, data):

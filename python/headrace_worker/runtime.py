@@ -7,7 +7,7 @@ import threading
 
 from headrace_worker import batch as batch_module
 from headrace_worker import channel as channel_module
-from headrace_worker import contracts, errors, region, side_channel, wire
+from headrace_worker import contracts, errors, forking, region, side_channel, wire
 
 _PROTOCOL = 1
 _BESIDE = object()  # what _load returns if the contract wants the main thread
@@ -25,14 +25,20 @@ class Runtime:
         self._call = channel_module.Channel(call, self.region)
         self.side = side_channel.SideChannel(channel_module.Channel(side, self.region), self.region)
         self.load = {}
+        self._begin()
+        self._contract = None
+        self._cloner = None
+        self._input_names = ()
+        self._is_template = False  # FORK may come
+        self._is_copy = False  # of a template, and LOAD has not come yet
+        self._forked = False
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def _begin(self):
         # The server may send an EXECUTE before it has read the last answer, but not before the one that came before that.
         self._space = batch_module.CallSpace(self.region.arena)
         self._last_space = batch_module.CallSpace(self.region.arena)
         self._execute_count = 0
-        self._contract = None
-        self._input_names = ()
-        self._forked = False
-        os.register_at_fork(after_in_child=self._after_fork)
 
     def serve(self):
         """Answers until FINALIZE, or the end of the channel, or a model that exits; returns the exit status."""
@@ -52,6 +58,7 @@ class Runtime:
             wire.LOAD: self._load,
             wire.COMPLETE_CONFIG: self._complete_config,
             wire.FINALIZE: self._finalize,
+            wire.PREPARE: self._prepare,
         }
         receive = self._call.receive
         while True:
@@ -69,6 +76,11 @@ class Runtime:
             status = answer(body)
             if status is not None:
                 return status
+            if self._is_template:
+                body = None  # it may lie in the region, which a copy leaves
+                if not self._serve_forks():
+                    return 0
+                receive = self._call.receive
 
     def _answer_beside(self):
         """The contract has the main thread, and questions are answered on another one."""
@@ -108,15 +120,22 @@ class Runtime:
     # Questions. Each returns None, or the status that the process exits with after the answer.
 
     def _load(self, body):
-        if self._contract is not None:
+        loaded = self._contract is not None
+        if loaded and not self._is_copy:
             raise errors.WireError("a second LOAD came")
+        self._is_copy = False
         self.load = wire.parse_json(body)
         answer, status = {}, None
         try:
             self.region.check(self.load.get("data"))
             self._input_names = tuple(self.load.get("input_names", ()))
-            self._contract = contracts.create(self.load.get("contract"), self, self.load)
-            self._contract.load()
+            if not loaded:
+                self._contract = contracts.create(self.load.get("contract"), self, self.load)
+                self._contract.load()
+                if contracts.forks(self.load):
+                    self._contract.before_fork()
+            if loaded or contracts.forks(self.load):
+                self._contract.after_fork(self.load)
             self.side.is_ready = self._contract.is_ready
             if self.side.is_ready is not None:
                 answer["is_ready"] = True
@@ -129,6 +148,70 @@ class Runtime:
         if status is None and "error" not in answer and self._contract.main is not None:
             return _BESIDE
         return status
+
+    def _prepare(self, body):
+        """Loads as `_load` does, to be copied."""
+        if self._contract is not None:
+            raise errors.WireError("a PREPARE came after the model was loaded")
+        self.load = wire.parse_json(body)
+        answer, status = {}, None
+        try:
+            self._cloner = forking.Cloner()
+            self.region.check(self.load.get("data"))
+            self._input_names = tuple(self.load.get("input_names", ()))
+            self._contract = contracts.create(self.load.get("contract"), self, self.load)
+            self._contract.load()
+            if not self._contract.fork_safe:
+                raise errors.CallError("UNSUPPORTED", "the model says fork_safe = False, or asyncCommunication is on")
+            self._contract.before_fork()
+            forking.make_ready()
+            self._is_template = True
+        except BaseException as error:
+            answer, status = self._failure(error)
+        self._answer(wire.PREPARED, wire.pack_json(answer), status)
+        return status
+
+    def _serve_forks(self):
+        """Makes a copy for each FORK. True in the copy, which goes on as a worker does; False at the template's end."""
+        while True:
+            try:
+                kind, body, descriptors = self._call.receive_with_descriptors(4)
+            except KeyboardInterrupt:
+                continue
+            if kind == wire.FINALIZE:
+                self._answer(wire.FINALIZED, wire.pack_json({}))
+                return False
+            order = wire.parse_json(body) if kind == wire.FORK else None
+            if order is None or len(descriptors) != 4:
+                raise errors.WireError(f"a packet of type {kind} with {len(descriptors)} descriptors came to a template")
+            try:
+                copied = self._cloner.fork() == 0
+            except OSError as error:
+                copied = False
+                self._answer(wire.FORKED, wire.pack_json({"error": errors.as_object("UNAVAILABLE", str(error))}))
+            if copied:
+                self._become_worker(order, *descriptors)
+                return True
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _become_worker(self, order, call, side, data, output):
+        self._is_template, self._is_copy = False, True
+        try:
+            self._cloner.die_with_server()
+            self._cloner.set_mark(order.get("mark", ""))
+            forking.settle(order, output)
+            self.region.attach(data)
+            self.side.attach(channel_module.Channel(side, self.region))
+            self._begin()
+        except BaseException as error:
+            self._call.send(wire.FORKED, wire.pack_json(self._failure(error)[0]))
+            os._exit(1)
+        # The server takes the process id from the kernel, which says it of the sender.
+        self._call.send(wire.FORKED, wire.pack_json({}))
+        self._call.close()
+        self._call = channel_module.Channel(call, self.region)
+        self._call.send(wire.HELLO, wire.pack_json(self._greeting()))
 
     def _complete_config(self, body):
         self.load = wire.parse_json(body)
@@ -214,6 +297,8 @@ class Runtime:
 
     def _after_fork(self):
         """In a child that the model has forked: only the parent speaks with the server."""
+        if self._is_template:
+            return  # the copy has channels of its own
         self._forked = True
         self._call.close()
         self.side.forget()

@@ -247,6 +247,11 @@ class SideChannel:
         for answered in calls.values():
             answered(None, (), {})
 
+    def attach(self, channel):
+        """In a copy of a template: begins anew over a channel of its own."""
+        self._channel.close()
+        self.__init__(channel, self._region)
+
     def forget(self):
         """In a forked child: the channel belongs to the parent."""
         self._closed = True

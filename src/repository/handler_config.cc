@@ -188,6 +188,9 @@ std::vector<std::string> CompleteHandlerConfig(const std::vector<HandlerVersion>
   if (newest.settings.own_environment) {
     AddParameter(kOwnEnvironmentParameter, "true", config);
   }
+  if (newest.settings.fork_workers) {
+    AddParameter(kForkWorkersParameter, "true", config);
+  }
   if (newest.settings.job_ticket) {
     AddParameter(kJobTicketParameter, "true", config);
   }

@@ -19,6 +19,7 @@ inline constexpr char kModelConfigParameter[] = "model_config.";
 // directory, and "true" for an environment of the model's own whatever it needs.
 inline constexpr char kRequirementsParameter[] = "requirements_file";
 inline constexpr char kOwnEnvironmentParameter[] = "own_environment";
+inline constexpr char kForkWorkersParameter[] = "fork_workers";
 
 // One version that is to be served.
 struct HandlerVersion {

@@ -35,6 +35,7 @@ class Reader {
     result_.continuous_batching = Flag("continuousBatching");
     result_.own_environment = Flag("useVenv");
     ReadAsyncCommunication();
+    result_.fork_workers = Flag("forkWorkers");
     ReadPriorities();
     ReadSequences();
     ReadDevices();

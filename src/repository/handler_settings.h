@@ -26,6 +26,7 @@ struct HandlerSettings {
   std::optional<std::int64_t> priority_level_count, default_priority;
   bool continuous_batching = false;
   bool own_environment = false;   // useVenv
+  bool fork_workers = false;      // forkWorkers, of ours
   std::string requirements_file;  // the manifest's; empty: it names none
   // Of sequences; said only where sequenceMaxIdleMSec is.
   std::optional<std::int64_t> sequence_idle_ms, sequence_timeout_ms;

@@ -130,6 +130,25 @@ std::string EncodeLoad(const LoadMessage& load) {
   return out;
 }
 
+std::string EncodeFork(const ForkMessage& fork) {
+  std::string out;
+  JsonWriter json(out);
+  json.BeginObject();
+  json.Key("mark").String(std::string_view(fork.mark).substr(fork.mark.find('=') + 1));
+  json.Key("name").String(fork.name);
+  json.Key("cpus").BeginArray();
+  for (const int cpu : fork.cpus) {
+    json.Int(cpu);
+  }
+  json.EndArray();
+  json.Key("environment").BeginObject();
+  for (const auto& [name, value] : fork.environment) {
+    json.Key(name).String(value);
+  }
+  json.EndObject().EndObject();
+  return out;
+}
+
 void AppendRequestExtras(const engine::InferRequest& request,
                          const std::vector<std::string>& outputs, std::string& out) {
   const bool wants_all = request.wanted_outputs.empty() || request.wanted_outputs == outputs;

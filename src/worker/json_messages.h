@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/parameter.h"
 #include "base/result.h"
+#include "base/thread.h"
 #include "engine/backend.h"
 #include "engine/request.h"
 #include "protocol/json_cursor.h"
@@ -41,6 +42,15 @@ struct LoadMessage {
   std::string_view handler_json;  // an object; empty: none
 };
 std::string EncodeLoad(const LoadMessage& load);
+
+// What a copy of a template is to be (worker_template.h).
+struct ForkMessage {
+  std::string mark;                                // "HEADRACE_PROCESS=..."
+  std::string name;                                // its own, as the system's tools show it
+  CpuList cpus;                                    // empty: those of the template
+  std::map<std::string, std::string> environment;  // what is not as in the template
+};
+std::string EncodeFork(const ForkMessage& fork);
 
 // Appends the extras of a request to be executed; nothing if all of them are defaults. Wanted
 // outputs that are `outputs`, the model's, are the default: most clients name them all.

@@ -34,9 +34,15 @@ struct KeeperOptions {
   std::string label;         // "model 'm' version 1, instance 'm_0_0'"
   ProcessOptions process{};  // without descriptors
   std::uint64_t data_byte_size = 0;
-  // What a new worker is asked first: kLoad, or kCompleteConfig, whose answer is kept.
+  // What a new worker is asked first: kLoad, kCompleteConfig, whose answer is kept, or kPrepare,
+  // for a template (worker_template.h).
   MessageType question = MessageType::kLoad;
   std::function<std::string(const DataRegion&)> make_question;
+  // Not empty: makes the process as a copy of another one. The second argument says whether nobody
+  // wants it any more (CANCELLED). After another failure the worker is started by itself.
+  std::function<Result<std::unique_ptr<Process>>(const ProcessOptions&,
+                                                 const std::function<bool()>& given_up)>
+      fork{};
   LifeCycleOptions life{};
   Nanos drain_timeout = 30 * kSecond;     // at the end: for requests that are not answered yet
   Nanos finalize_timeout = 10 * kSecond;  // for the model's finalize and the process's exit
@@ -52,7 +58,7 @@ class Keeper {
   static Result<std::unique_ptr<Keeper>> Start(KeeperOptions options);
   ~Keeper();
 
-  // The answer to the first question's body, where it was not kLoad.
+  // The answer to the first question's body, where it was kCompleteConfig.
   const std::string& answer() const { return answer_; }
 
   // A ready worker, for the thread that executes; waits for one that is starting, and looks at
@@ -80,6 +86,8 @@ class Keeper {
   explicit Keeper(KeeperOptions options);
   void Run();
   LifeAction StartWorker();
+  Status MakeSession();
+  Result<std::unique_ptr<Process>> StartProcess();
   // Waits for one event and handles it.
   LifeAction Turn();
   std::optional<LifeAction> TakeCommands();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ namespace headrace::worker {
 namespace {
 
 constexpr std::size_t kChildStackByteSize = 64 * 1024;
+constexpr int kPidfdId = 3;  // P_PIDFD, which older headers lack
 // A killed process that is still there then hangs in the kernel (a driver): it is left to init.
 constexpr Nanos kReapTimeMax = 10 * kSecond;
 
@@ -53,13 +55,6 @@ class ScopedSignalBlock {
   sigset_t before_;
 };
 
-// Distinguishes processes of this server, and of servers that run at the same time or did before.
-std::string NewMark() {
-  static std::atomic<std::uint64_t> next{0};
-  return fmt::format("HEADRACE_PROCESS={}-{:x}-{}", getpid(), Clock::Real().Now(),
-                     next.fetch_add(1));
-}
-
 }  // namespace
 
 bool ProcessExit::MayBeOutOfMemory() const {
@@ -84,6 +79,13 @@ std::string ProcessExit::Describe() const {
   return MayBeOutOfMemory() ? text + ", perhaps for want of memory" : text;
 }
 
+// Distinguishes processes of this server, and of servers that run at the same time or did before.
+std::string Process::NewMark() {
+  static std::atomic<std::uint64_t> next{0};
+  return fmt::format("HEADRACE_PROCESS={:08x}-{:016x}-{:012x}", getpid(), Clock::Real().Now(),
+                     next.fetch_add(1));
+}
+
 Result<std::unique_ptr<Process>> Process::Start(ProcessOptions options) {
   const std::string mark = NewMark();
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<PreparedChild> child,
@@ -104,19 +106,34 @@ Result<std::unique_ptr<Process>> Process::Start(ProcessOptions options) {
     return Failure(child->program(), "no process", error);
   }
   std::unique_ptr<Process> process(
-      new Process(pid, UniqueFd(pidfd), child->TakeOutput(), mark, !options.keeps_terminal));
+      new Process(pid, UniqueFd(pidfd), child->TakeOutput(), mark,
+                  {.has_group = !options.keeps_terminal, .leads_copies = options.leads_copies}));
   if (plan.failed_step != nullptr) {
     return Failure(child->program(), plan.failed_step, plan.error);  // the destructor reaps
   }
   return process;
 }
 
-Process::Process(pid_t pid, UniqueFd pidfd, UniqueFd output, std::string mark, bool has_group)
+Result<std::unique_ptr<Process>> Process::Adopt(pid_t pid, pid_t maker, UniqueFd output,
+                                                std::string mark) {
+  UniqueFd pidfd(pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1);
+  siginfo_t info = {};
+  // Asked last: what is not reaped then had its number all the while.
+  if (!pidfd.valid() || pid == maker || getpgid(pid) != maker || setpgid(pid, pid) != 0 ||
+      waitid(static_cast<idtype_t>(kPidfdId), static_cast<id_t>(pidfd.get()), &info,
+             WEXITED | WNOHANG | WNOWAIT) != 0) {
+    return InvalidArgument("process {} is no copy that process {} has made", pid, maker);
+  }
+  return std::unique_ptr<Process>(
+      new Process(pid, std::move(pidfd), std::move(output), std::move(mark), {}));
+}
+
+Process::Process(pid_t pid, UniqueFd pidfd, UniqueFd output, std::string mark, Traits traits)
     : pid_(pid),
       pidfd_(std::move(pidfd)),
       output_(std::move(output)),
       mark_(std::move(mark)),
-      has_group_(has_group) {}
+      traits_(traits) {}
 
 Process::~Process() {
   Kill();
@@ -127,7 +144,7 @@ Process::~Process() {
 
 void Process::SignalGroup() {
   kill(pid_, SIGKILL);
-  if (has_group_) {
+  if (traits_.has_group) {
     kill(-pid_, SIGKILL);
   }
 }
@@ -166,7 +183,7 @@ std::optional<ProcessExit> Process::Wait(Nanos timeout) {
   }
   std::unique_lock lock(mutex_);
   // As long as it is not reaped its number, and that of its group, are nobody else's.
-  if (has_group_) {
+  if (traits_.has_group) {
     kill(-pid_, SIGKILL);
   }
   ProcessExit exit;
@@ -179,7 +196,28 @@ std::optional<ProcessExit> Process::Wait(Nanos timeout) {
   exit_ = exit;
   lock.unlock();
   KillMarked(mark_);
+  if (traits_.leads_copies) {
+    ReapCopies();
+  }
   return exit;
+}
+
+// They were killed with the group.
+void Process::ReapCopies() const {
+  const Nanos deadline = Clock::Real().Now() + kReapTimeMax;
+  for (;;) {
+    siginfo_t info = {};
+    if (waitid(P_PGID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG) != 0) {
+      return;  // there is none
+    }
+    if (info.si_pid == 0) {
+      if (Clock::Real().Now() >= deadline) {
+        HEADRACE_LOG_ERROR("a copy of process {} does not end although it was killed", pid_);
+        return;
+      }
+      (void)poll(nullptr, 0, 1);
+    }
+  }
 }
 
 }  // namespace headrace::worker

@@ -73,6 +73,9 @@ struct ProcessOptions {
   ProcessLimits limits;
   Confinement confinement;
   CpuList cpus;  // where it may run; empty: where the calling thread may
+  // It makes children of this process's (worker_template.h): those that are in its group when it
+  // ends are reaped with it.
+  bool leads_copies = false;
 };
 
 // How a process ended.
@@ -99,6 +102,13 @@ class Process {
   // Blocks until the program runs. INVALID_ARGUMENT or UNAVAILABLE names the program, the step that
   // failed and why: "'/x/python' cannot be started: No such file or directory".
   static Result<std::unique_ptr<Process>> Start(ProcessOptions options);
+  // A child of this process that another child has made, with CLONE_PARENT, and that is in that
+  // one's group, `maker`: from now on in a group of its own. `mark`: of NewMark, as its environment
+  // has it. INVALID_ARGUMENT for any other process, which is left alone.
+  static Result<std::unique_ptr<Process>> Adopt(pid_t pid, pid_t maker, UniqueFd output,
+                                                std::string mark);
+  // "HEADRACE_PROCESS=...", unlike that of any process before; all have the same length.
+  static std::string NewMark();
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -118,14 +128,18 @@ class Process {
   std::optional<ProcessExit> Wait(Nanos timeout);
 
  private:
-  Process(pid_t pid, UniqueFd pidfd, UniqueFd output, std::string mark, bool has_group);
+  struct Traits {
+    bool has_group = true, leads_copies = false;
+  };
+  Process(pid_t pid, UniqueFd pidfd, UniqueFd output, std::string mark, Traits traits);
   void SignalGroup();  // with mutex_ held, before it was reaped
+  void ReapCopies() const;
 
   const pid_t pid_;
   const UniqueFd pidfd_;
   const UniqueFd output_;
   const std::string mark_;  // "HEADRACE_PROCESS=..."
-  const bool has_group_;
+  const Traits traits_;
   std::mutex mutex_;  // guards what follows, and pid_'s meaning: reaped, it is another's
   bool killed_ = false;
   std::optional<ProcessExit> exit_;

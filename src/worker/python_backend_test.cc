@@ -80,6 +80,37 @@ INSTANTIATE_TEST_SUITE_P(Modes, RogueWorkerTest,
                                            "foreign_response"),
                          [](const auto& mode) { return std::string(mode.param); });
 
+// The worker is started by itself.
+class RogueTemplateTest : public PythonBackendTest,
+                          public ::testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override {
+    directory_ = std::filesystem::path(::testing::TempDir()) /
+                 ("worker_" + std::to_string(getpid()) + "_" + GetParam());
+    std::filesystem::create_directories(directory_);
+    parameters_ = R"("fork_workers":{"string_value":"true"})";
+  }
+};
+
+TEST_P(RogueTemplateTest, IsNotNeeded) {
+  ASSERT_TRUE(Load(GetParam()).ok());
+  ExpectEcho();
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, RogueTemplateTest,
+                         ::testing::Values("template_refuses", "template_dies",
+                                           "template_is_its_own_copy", "template_fails",
+                                           "template_names_a_stranger",
+                                           "template_answers_out_of_turn"),
+                         [](const auto& mode) { return std::string(mode.param); });
+
+TEST_F(PythonBackendTest, WhetherWorkersAreForkedIsTrueOrFalse) {
+  parameters_ = R"("fork_workers":{"string_value":"perhaps"})";
+  const Status status = Load("echo");
+  EXPECT_EQ(status.message(),
+            "the parameter 'fork_workers' is 'perhaps'; it must be true or false");
+}
+
 // The first answer stands; what follows it ends the worker, and is nobody's answer.
 TEST_F(PythonBackendTest, ASecondAnswerIsNobodys) {
   ASSERT_TRUE(Load("two_answers").ok());

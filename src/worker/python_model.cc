@@ -17,6 +17,7 @@ namespace headrace::worker {
 
 namespace {
 
+constexpr char kForkWorkersParameter[] = "fork_workers";
 constexpr Nanos kDebuggerTime = 1'000'000 * kSecond;
 constexpr Nanos kHandlerResponseTimeout = 120 * kSecond;  // TorchServe's default
 
@@ -85,9 +86,16 @@ Result<std::unique_ptr<PythonModel>> PythonModel::Create(std::shared_ptr<const W
            .default_interpreter = common->options.interpreter,
            .model_directory = spec.model_directory,
            .path = Named(environment, "PATH")}));
+  const std::string forks = Named(facts.parameters, kForkWorkersParameter);
+  if (forks != "" && forks != "true" && forks != "false") {
+    return InvalidArgument("the parameter '{}' is '{}'; it must be true or false",
+                           kForkWorkersParameter, EscapeForLog(forks, 64));
+  }
   auto own = OwnEnvironmentOf(*common, spec, facts, interpreter);
-  return std::unique_ptr<PythonModel>(
+  std::unique_ptr<PythonModel> model(
       new PythonModel(std::move(common), std::move(spec), std::move(interpreter), std::move(own)));
+  model->forks_workers_ = forks == "true";
+  return model;
 }
 
 PythonModel::PythonModel(std::shared_ptr<const WorkerCommon> common, engine::LoadSpec spec,
@@ -120,15 +128,18 @@ Result<KeeperOptions> PythonModel::Worker(const engine::InstancePlacement& place
   for (const auto& [name, value] : interpreter.environment) {
     options.process.environment[name] = value;
   }
+  // A template runs anywhere, with one thread: its copies have more.
+  const bool is_template = question == MessageType::kPrepare;
   // The engine has bound the thread that creates an instance to the instance's cores.
-  CpuList cpus = AvailableCpus();
-  const Placement placed = PlaceWorker(
-      {.cpus = cpus == common_->topology.cpus() ? CpuList() : std::move(cpus),
-       .worker_count = facts.instance_count,
-       .thread_count = ParseDecimal<std::uint16_t>(Named(facts.parameters, "intra_op_thread_count"))
-                           .value_or(0)},
-      common_->topology, options.process.environment);
-  options.process.cpus = placed.cpus;
+  CpuList cpus = is_template ? common_->topology.cpus() : AvailableCpus();
+  const int thread_count =
+      ParseDecimal<std::uint16_t>(Named(facts.parameters, "intra_op_thread_count")).value_or(0);
+  const Placement placed =
+      PlaceWorker({.cpus = cpus == common_->topology.cpus() ? CpuList() : std::move(cpus),
+                   .worker_count = facts.instance_count,
+                   .thread_count = is_template ? 1 : thread_count},
+                  common_->topology, options.process.environment);
+  options.process.cpus = is_template ? common_->topology.cpus() : placed.cpus;
   for (const auto& [name, value] : placed.environment) {
     options.process.environment[name] = value;
   }
@@ -197,6 +208,33 @@ Status PythonModel::CompleteConfig() {
   return OkStatus();
 }
 
+std::shared_ptr<WorkerTemplate> PythonModel::Template(const engine::InstancePlacement& placement,
+                                                      const ModelFacts& facts) {
+  if (!forks_workers_ || placement.kind == engine::InstanceKind::kGpu || IsDebugged(placement)) {
+    return nullptr;
+  }
+  std::lock_guard lock(template_mutex_);
+  if (std::exchange(template_tried_, true)) {
+    return template_;
+  }
+  engine::InstancePlacement nowhere;
+  nowhere.name = spec_.model_name + "_template";
+  nowhere.kind = engine::InstanceKind::kCpu;
+  auto options = Worker(nowhere, facts, MessageType::kPrepare);
+  auto made = options.ok() ? WorkerTemplate::Start(*std::move(options))
+                           : Result<std::unique_ptr<WorkerTemplate>>(options.status());
+  if (made.ok()) {
+    template_ = *std::move(made);
+    HEADRACE_LOG_INFO("model '{}' version {}: its workers are copies of process {}",
+                      spec_.model_name, spec_.version, template_->process().id);
+  } else {
+    HEADRACE_LOG_WARNING(
+        "model '{}' version {}: its workers are not forked but started one by one: {}",
+        spec_.model_name, spec_.version, made.status().message());
+  }
+  return template_;
+}
+
 Result<std::unique_ptr<engine::Instance>> PythonModel::CreateInstance(
     const engine::InstancePlacement& placement) {
   HEADRACE_ASSIGN_OR_RETURN(ModelFacts facts, ReadModelFacts(spec_.config_json));
@@ -208,6 +246,12 @@ Result<std::unique_ptr<engine::Instance>> PythonModel::CreateInstance(
           : OwnLimit(facts, "response-timeout-seconds")
                 .value_or(common_->options.response_timeout.value_or(
                     common_->contract == "handler" ? kHandlerResponseTimeout : 0));
+  if (const auto parent = Template(placement, facts)) {
+    options.fork = [parent, name = placement.name](const ProcessOptions& worker,
+                                                   const std::function<bool()>& given_up) {
+      return parent->Fork(worker, name, given_up);
+    };
+  }
   HEADRACE_ASSIGN_OR_RETURN(std::unique_ptr<Keeper> keeper, Keeper::Start(std::move(options)));
   return std::unique_ptr<engine::Instance>(std::make_unique<PythonInstance>(
       std::move(keeper), std::move(label), std::move(facts.input_names),

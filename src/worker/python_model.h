@@ -3,6 +3,7 @@
 #define HEADRACE_WORKER_PYTHON_MODEL_H_
 
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "engine/backend.h"
@@ -10,6 +11,7 @@
 #include "worker/model_facts.h"
 #include "worker/own_environment.h"
 #include "worker/python_backend.h"
+#include "worker/worker_template.h"
 
 namespace headrace::worker {
 
@@ -34,6 +36,11 @@ class PythonModel final : public engine::LoadedModel {
   Result<KeeperOptions> Worker(const engine::InstancePlacement& placement, const ModelFacts& facts,
                                MessageType question) const;
 
+  // What the worker of `placement` is to be a copy of; null: nothing, it is started by itself. The
+  // first call blocks until the template has loaded the model.
+  std::shared_ptr<WorkerTemplate> Template(const engine::InstancePlacement& placement,
+                                           const ModelFacts& facts);
+
   // Whether its worker keeps the server's terminal (--debug-model): the first one of the model's.
   bool IsDebugged(const engine::InstancePlacement& placement) const;
 
@@ -44,6 +51,10 @@ class PythonModel final : public engine::LoadedModel {
   const Interpreter interpreter_;
   const std::unique_ptr<OwnEnvironment> own_;  // in place of it; null: none
   engine::LoadSpec spec_;
+  bool forks_workers_ = false;  // the parameter fork_workers
+  std::mutex template_mutex_;   // guards what follows
+  bool template_tried_ = false;
+  std::shared_ptr<WorkerTemplate> template_;
 };
 
 }  // namespace headrace::worker

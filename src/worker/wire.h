@@ -30,6 +30,10 @@ enum class MessageType : std::uint16_t {
   kConfig = 7,
   kFinalize = 8,
   kFinalized = 9,
+  kPrepare = 10,
+  kPrepared = 11,
+  kFork = 12,
+  kForked = 13,
   // Side channel.
   kResponse = 16,
   kRelease = 17,

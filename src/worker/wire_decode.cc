@@ -12,7 +12,7 @@ namespace {
 
 bool IsKnownType(std::uint16_t type) {
   return (type >= static_cast<std::uint16_t>(MessageType::kHello) &&
-          type <= static_cast<std::uint16_t>(MessageType::kFinalized)) ||
+          type <= static_cast<std::uint16_t>(MessageType::kForked)) ||
          (type >= static_cast<std::uint16_t>(MessageType::kResponse) &&
           type <= static_cast<std::uint16_t>(MessageType::kReadiness));
 }

@@ -41,6 +41,7 @@ class HandlerContract(contracts.Contract):
         self._load = load
         self._rows = None
         self._handle = None
+        self._service = None  # what `_handle` belongs to
         self._context = None
         self._metrics = None
         self._prediction_time = None
@@ -66,6 +67,8 @@ class HandlerContract(contracts.Contract):
         given = self._load.get("handler") or {}
         relay = metrics.MetricLineRelay if given.get("metric_lines") else metrics.MetricRelay
         self._metrics = relay(self._runtime.side, self._runtime.side.log)
+        if not contracts.forks(self._load):
+            self._metrics.begin()
         self._prediction_time = (
             "gauge",
             "PredictionTime",
@@ -89,8 +92,18 @@ class HandlerContract(contracts.Contract):
                 raise ValueError(f"service_envelope '{folder.envelope}' does not go with asyncCommunication")
             self.main = async_calls.AsyncCalls(self._runtime.region, self._answer_alone)
         finished = None if self.main is None else self.main.finished
-        found = entry.load_entry(folder.handler, folder.directory, self._context, finished)
-        self._handle = entry.wrap(found, folder.envelope)
+        function, self._service = entry.load_entry(folder.handler, folder.directory, self._context, finished)
+        # An event loop does not survive a copy of its process.
+        self.fork_safe = self.main is None and getattr(self._service, "fork_safe", True) is not False
+        self._handle = entry.wrap(function, folder.envelope)
+
+    def before_fork(self):
+        contracts.hook(self._service, "before_fork", self._context)
+
+    def after_fork(self, load):
+        self._load = load
+        self._metrics.begin()
+        contracts.hook(self._service, "after_fork", self._context)
 
     def execute(self, batch):
         """Rows are handed over as they came, in one call; those that handlers look at alone, in calls of their own."""

@@ -16,8 +16,8 @@ _ENVELOPES = {
 
 def load_entry(handler, directory, context, finished=None):
     """The function handle(rows, context) of `handler` ("file.py", "file", "file:function" or the name of a default
-    handler); what there is to initialize is initialized. `directory` holds the model's files. `finished` takes what
-    initializing has returned, which may be a coroutine."""
+    handler), and the object or module that it belongs to; what there is to initialize is initialized. `directory` holds
+    the model's files. `finished` takes what initializing has returned, which may be a coroutine."""
     finished = finished or (lambda result: result)
     name, _, function = handler.partition(":")
     module = _import(name, directory)
@@ -25,7 +25,7 @@ def load_entry(handler, directory, context, finished=None):
     if hasattr(module, function):
         entry = getattr(module, function)
         finished(entry(None, context))
-        return entry
+        return entry, module
     found = _classes(module)
     if len(found) != 1:
         raise ValueError(
@@ -38,7 +38,7 @@ def load_entry(handler, directory, context, finished=None):
     if hasattr(service, "initialize"):
         finished(service.initialize(context))
     # Looked up at each call: a handler may replace its `handle` while it serves.
-    return lambda rows, given: service.handle(rows, given)
+    return lambda rows, given: service.handle(rows, given), service
 
 
 def wrap(entry, envelope):

@@ -39,9 +39,18 @@ class _Relay:
         self._dirty = threading.Event()
         self._stop = threading.Event()
         self._thread = None
+        self._begun = False
+
+    def begin(self):
+        """From now on it sends. What came before was a template's warm-up, which is no worker's."""
+        self._begun = True
+        self.discard()
+
+    def discard(self):
+        raise NotImplementedError
 
     def _wake(self):
-        if not self._dirty.is_set():
+        if self._begun and not self._dirty.is_set():
             self._dirty.set()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="headrace-metrics", daemon=True)
@@ -104,6 +113,9 @@ class MetricLineRelay(_Relay):
                 self._dropped += 1
         self._wake()
 
+    def discard(self):
+        self._lines.clear()
+
     def flush(self):
         with self._lock:
             lines, self._lines = self._lines, []
@@ -152,6 +164,9 @@ class MetricRelay(_Relay):
         with self._lock:
             self._pending[key] = value
         self._wake()
+
+    def discard(self):
+        self._pending.clear()
 
     def flush(self):
         with self._lock:

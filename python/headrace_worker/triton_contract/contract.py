@@ -45,9 +45,27 @@ class TritonContract(contracts.Contract):
         except BaseException as error:
             raise errors.CallError("INTERNAL", text_of(error)) from error
         self._execute = getattr(self._model, "execute", None)
+        self.fork_safe = getattr(self._model, "fork_safe", True) is not False
         if hasattr(self._model, "is_ready"):
             self.is_ready = self._is_ready
         context.current.may_call = True
+
+    def before_fork(self):
+        self._hook("before_fork")
+
+    def after_fork(self, load):
+        self._load = load
+        self._name = load.get("instance_name") or load.get("model_name", "")
+        context.current.may_call = True
+        self._hook("after_fork")
+
+    def _hook(self, name):
+        try:
+            contracts.hook(self._model, name, self._arguments())
+        except SystemExit:
+            raise
+        except BaseException as error:
+            raise errors.CallError("INTERNAL", text_of(error)) from error
 
     def _arguments(self):
         """What `initialize` gets: texts only."""

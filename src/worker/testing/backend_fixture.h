@@ -76,7 +76,9 @@ class BackendFixture : public ::testing::Test {
     spec.model_name = mode;
     spec.backend = "python";
     spec.model_directory = directory_.string();
-    spec.config_json = R"({"name":"m","input":[{"name":"INPUT0"}],"output":[{"name":"OUTPUT0"}]})";
+    spec.config_json =
+        R"({"name":"m","input":[{"name":"INPUT0"}],"output":[{"name":"OUTPUT0"}],"parameters":{)" +
+        parameters_ + "}}";
     HEADRACE_ASSIGN_OR_RETURN(auto loaded, backend_->Load(std::move(spec)));
     options.name = mode;
     options.signature.inputs = {{.name = "INPUT0", .dtype = DataType::kInt32, .dims = Shape{-1}}};
@@ -111,6 +113,7 @@ class BackendFixture : public ::testing::Test {
     EXPECT_EQ(outcome.outputs, std::vector<std::string>{"abcdefgh"});
   }
 
+  std::string parameters_;  // of the configuration, as JSON members
   std::filesystem::path directory_;
   std::shared_ptr<PythonBackend> backend_;
   std::shared_ptr<engine::Model> model_;

@@ -16,6 +16,7 @@ import time
 
 _MAGIC = 0x31575248
 _HELLO, _LOAD, _LOADED, _EXECUTE, _EXECUTED, _COMPLETE, _CONFIG, _FINALIZE, _FINALIZED = range(1, 10)
+_PREPARE, _PREPARED, _FORK, _FORKED = range(10, 14)
 _RESPONSE, _RELEASE, _DROPPED, _LOG = 16, 17, 18, 19
 
 call = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=3)
@@ -193,11 +194,47 @@ def misbehave(mode, asked):
     return True
 
 
+def be_template(mode):
+    """Makes no copy, and says something else."""
+    if mode == "template_refuses":
+        send(call, _PREPARED, b'{"error": {"code": "UNSUPPORTED", "message": "it has threads"}}')
+        time.sleep(1000)
+    send(call, _PREPARED, b"{}")
+    kind, _ = receive()
+    if kind == _FINALIZE:
+        send(call, _FINALIZED, b"{}")
+        os._exit(0)
+    if mode == "template_dies":
+        os._exit(7)
+    elif mode == "template_is_its_own_copy":
+        send(call, _FORKED, b"{}")
+    elif mode == "template_fails":
+        send(call, _FORKED, b'{"error": {"code": "UNAVAILABLE", "message": "no process"}}')
+    elif mode == "template_names_a_stranger":
+        stranger = os.fork()
+        if stranger == 0:
+            os.setpgid(0, 0)
+            send(call, _FORKED, b"{}")
+            time.sleep(1000)
+    elif mode == "template_answers_out_of_turn":
+        send(call, _EXECUTED, b"{}")
+    be_template_again()
+
+
+def be_template_again():
+    while receive()[0] != _FINALIZE:
+        send(call, _FORKED, b"[")
+    send(call, _FINALIZED, b"{}")
+    os._exit(0)
+
+
 def main():
     send(call, _HELLO, b'{"protocol": 1, "pid": 1, "python": "3", "numpy": ""}')
-    _, body = receive()
+    kind, body = receive()
     load = json.loads(body)
     mode = load["model_name"]
+    if kind == _PREPARE:
+        be_template(mode)
     if mode == "no_load":
         send(call, _LOADED, b'{"error": {"code": "INVALID_ARG", "message": "it does not load"}}')
         time.sleep(1000)
