@@ -109,8 +109,8 @@ def text_table(head: Sequence[str], rows: Rows) -> str:
 
 def markdown_table(head: Sequence[str], rows: Rows) -> str:
     """A table of GitHub's Markdown."""
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in [list(head), *rows]]
+    lines.insert(1, "|" + "---|" * len(head))
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ from headrace_optimize.accuracy import Bound
 from headrace_optimize.errors import OptimizeError
 from headrace_optimize.load import of_level, write_data
 from headrace_optimize.measure import finite
-from headrace_optimize.report_text import number, text_table
+from headrace_optimize.report_text import markdown_table, number, text_table
 from headrace_optimize.statistics import Interval
 
 _SCORES = numpy.array([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]], numpy.float32)
@@ -137,3 +137,7 @@ def test_tables_have_columns():
         "x    yy   1",
         "zzz      22",
     ]
+
+
+def test_markdown_keeps_its_columns():
+    assert markdown_table(["a", "|d|"], [["x|y", "1"]]).splitlines() == ["| a | \\|d\\| |", "|---|---|", "| x\\|y | 1 |"]
