@@ -3,6 +3,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import time
@@ -27,9 +28,9 @@ class Rate:
 
 
 def python():
-    """The interpreter of the set-up, which has torch, or this one."""
+    """HEADRACE_PYTHON, or the interpreter of the set-up, which has torch, or this one."""
     installed = servers.ROOT / "build" / "venv" / "bin" / "python"
-    return installed if installed.exists() else sys.executable
+    return os.environ.get("HEADRACE_PYTHON") or (installed if installed.exists() else sys.executable)
 
 
 MAKE_WEIGHTS = """\

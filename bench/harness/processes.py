@@ -1,11 +1,13 @@
 """Child processes that never outlive the benchmark, and what they cost, from /proc."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
 import resource
 import signal
 import subprocess
+import time
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PR_SET_PDEATHSIG = 1
@@ -25,14 +27,32 @@ def start(command, **options):
 
 
 def stop(process, limit_s=15):
-    """Asks the process to end and waits; kills it when it takes too long."""
-    if process.poll() is None:
-        process.terminate()
+    """Asks the process and its descendants (TorchServe's program is a script that starts another) to end and waits; kills
+    what takes too long."""
+    members = tree(process.pid) if process.poll() is None else []
+    _signal(members, signal.SIGTERM)
+    end = time.monotonic() + limit_s
     try:
         process.wait(limit_s)
+        while any(_lives(pid) for pid in members) and time.monotonic() < end:
+            time.sleep(0.05)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        pass
+    _signal([pid for pid in members if _lives(pid)], signal.SIGKILL)
+    process.wait()
+
+
+def _signal(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _lives(pid):
+    try:
+        return _fields(pid)[0] != "Z"
+    except OSError:
+        return False
 
 
 def tree(pid):

@@ -1,17 +1,28 @@
-"""Load on a server. What measures is behind one interface, so that it can be replaced by `headrace bench`."""
+"""Load on a server: `headrace bench` in a process of its own, so that the client takes no time of what is measured."""
 
+import base64
 import dataclasses
-import threading
-import time
-from typing import Any, Optional, Protocol
+import json
+import math
+import os
+import pathlib
+import subprocess
+import tempfile
+from typing import Any, Mapping
 
-from headrace_optimize import client as client_module
-from headrace_optimize import statistics
+import numpy
+
 from headrace_optimize.errors import OptimizeError
+from headrace_optimize.server import program
 from headrace_optimize.statistics import Interval
 
+TOOL = "headrace bench"
 _REQUESTS_MIN = 10  # however long they take: fewer say nothing
-_SECONDS_MAX_FACTOR = 10
+_SECONDS_MAX = 20.0  # until there are that many, or ten times what was wanted
+_WARM_UP_REQUESTS = 3  # of each client: TorchScript profiles its first calls and compiles with the next
+_REQUEST_SECONDS_MAX = 120
+_OVERHEAD_SECONDS_MAX = 600.0  # for connecting, warming up and draining
+_SAMPLES_MAX = 4  # that are sent in turn; the tool keeps a batch of each
 
 
 @dataclasses.dataclass
@@ -23,24 +34,10 @@ class Load:
     seconds: float
     requests: int
     failures: int
-    rate: Interval  # items per second
+    rate: Interval  # items per second, 95 %
     p50_ms: float
     p99_ms: float
     max_ms: float
-    tool: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """For reports."""
-        return dataclasses.asdict(self)
-
-
-class LoadTool(Protocol):
-    """Sends the same request again and again from `concurrency` clients, each after the answer to its last."""
-
-    name: str
-
-    def run(self, target: "Target", inputs: client_module.Arrays, batch: int, concurrency: int, seconds: float) -> Load:
-        """Blocks. OptimizeError if nothing is answered at all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,72 +49,73 @@ class Target:
     model: str
 
 
-class ClosedLoop:
-    """Threads of this process. Good for models that take a millisecond and more; it costs about half of one itself."""
+def write_data(path: pathlib.Path, arrays: Mapping[str, numpy.ndarray]) -> pathlib.Path:
+    """perf_analyzer's JSON of single inferences, which the tool joins to batches. `arrays`: samples first."""
 
-    name = "closed loop"
+    def encoded(values: numpy.ndarray) -> dict[str, Any]:
+        raw = numpy.ascontiguousarray(values).tobytes()
+        return {"b64": base64.b64encode(raw).decode("ascii"), "shape": list(values.shape)}
 
-    def run(self, target: Target, inputs: client_module.Arrays, batch: int, concurrency: int, seconds: float) -> Load:
-        """See LoadTool."""
-        body, headers = client_module.encode(inputs)
-        path = f"/v2/models/{target.model}/infer"
-        start = time.monotonic()
-        soft_end, hard_end = start + seconds, start + seconds * _SECONDS_MAX_FACTOR
-        lock = threading.Lock()
-        records: list[tuple[float, float]] = []
-        failures: list[str] = []
-
-        def send() -> None:
-            connection = client_module.Client(target.host, target.port)
-            try:
-                while True:
-                    now = time.monotonic()
-                    with lock:
-                        if now >= hard_end or (now >= soft_end and len(records) >= _REQUESTS_MIN) or len(failures) > 20:
-                            return
-                    try:
-                        connection.exchange("POST", path, body, headers)
-                    except (OSError, OptimizeError) as error:
-                        with lock:
-                            failures.append(str(error))
-                        continue
-                    end = time.monotonic()
-                    with lock:
-                        records.append((end, end - now))
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=send) for _ in range(concurrency)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if not records:
-            raise OptimizeError(f"no request is answered: {failures[-1] if failures else 'nothing was sent'}")
-        return summarise(records, len(failures), batch, concurrency, time.monotonic() - start, self.name)
+    count = min(_SAMPLES_MAX, *(len(values) for values in arrays.values()))
+    entries = [{name: encoded(values[i]) for name, values in arrays.items()} for i in range(count)]
+    path.write_text(json.dumps({"data": entries}), encoding="utf-8")
+    return path
 
 
-def summarise(
-    records: list[tuple[float, float]], failures: int, batch: int, concurrency: int, seconds: float, tool: str
-) -> Load:
-    """Of (time of the end, latency), both in seconds."""
-    latencies = [latency * 1000 for _, latency in records]
+def run(target: Target, data: pathlib.Path, batch: int, concurrency: int, seconds: float) -> Load:
+    """Keeps `concurrency` requests out for `seconds`, or until so many are answered that they say something.
+    `batch` 0: the model does not batch. OptimizeError if nothing is answered at all."""
+    found = _run(target, data, batch, concurrency, ["--duration", f"{round(seconds * 1000)}ms"])
+    if found.requests < _REQUESTS_MIN:
+        limit = max(_SECONDS_MAX, 10 * seconds)
+        length = ["--duration", f"{round(limit * 1000)}ms", "--requests", str(_REQUESTS_MIN)]
+        found = _run(target, data, batch, concurrency, length)
+        if not found.requests:
+            raise OptimizeError(f"no request is answered within {limit:g} s")
+    return found
+
+
+def _run(target: Target, data: pathlib.Path, batch: int, concurrency: int, length: list[str]) -> Load:
+    with tempfile.TemporaryDirectory(prefix="load-", dir=data.parent) as folder:
+        result = os.path.join(folder, "result.json")
+        command = [program(), "bench", "--quiet", "-m", target.model, "-u", f"{target.host}:{target.port}", *length]
+        command += ["--concurrency", str(concurrency), "--warmup-requests", str(_WARM_UP_REQUESTS * concurrency)]
+        command += ["--input-data", str(data), "--timeout", f"{_REQUEST_SECONDS_MAX}s", "--metrics-interval", "0"]
+        command += ["--drain", f"{_REQUEST_SECONDS_MAX}s", "--json", result, *(["-b", str(batch)] if batch else [])]
+        try:
+            ran = subprocess.run(command, capture_output=True, text=True, timeout=_OVERHEAD_SECONDS_MAX, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise OptimizeError(f"{TOOL} did not end within {_OVERHEAD_SECONDS_MAX:g} s") from error
+        try:
+            level = json.loads(pathlib.Path(result).read_text(encoding="utf-8"))["levels"][0]
+        except (OSError, ValueError, LookupError) as error:
+            said = (ran.stderr or ran.stdout).strip().splitlines() or [str(error)]
+            raise OptimizeError(f"{TOOL}: {said[-1]}") from error
+    return of_level(level, max(batch, 1), concurrency)
+
+
+def of_level(level: dict[str, Any], batch: int, concurrency: int) -> Load:
+    """Of a level of the tool's result document. OptimizeError if its requests failed, with what they ended as."""
+    answered = int(level["outcomes"].get("ok", 0))
+    failures = sum(level["outcomes"].values()) - answered
+    if failures and not answered:
+        raise OptimizeError(f"no request is answered: {', '.join(level['outcomes'])}")
+    rate, times = level["throughput_interval"], level["response_time_ns"]
+    percentiles = times["percentiles"]
+
+    def milliseconds(value: Any) -> float:
+        return float(value) / 1e6 if answered and value is not None else math.nan
+
     return Load(
         batch=batch,
         concurrency=concurrency,
-        seconds=seconds,
-        requests=len(records),
+        seconds=(level["measured_to_ns"] - level["measured_from_ns"]) / 1e9,
+        requests=answered,
         failures=failures,
-        rate=statistics.rate_interval([end for end, _ in records], batch),
-        p50_ms=statistics.percentile(latencies, 0.5),
-        p99_ms=statistics.percentile(latencies, 0.99),
-        max_ms=max(latencies),
-        tool=tool,
+        rate=Interval(
+            float(rate["low"] or 0), float(rate["value"]), math.inf if rate["high"] is None else float(rate["high"])
+        ),
+        p50_ms=milliseconds(percentiles["50"]["value"]),
+        p99_ms=milliseconds(percentiles["99"]["value"]),
+        max_ms=milliseconds(times["max"]),
     )
-
-
-def default_tool(choice: Optional[str] = None) -> LoadTool:
-    """The tool of that name."""
-    if choice not in (None, "", "closed-loop"):
-        raise OptimizeError(f"--load-tool: '{choice}' is unknown; there is closed-loop")
-    return ClosedLoop()

@@ -10,11 +10,11 @@ from typing import Any, Optional
 
 import numpy
 
-from headrace_optimize import accuracy, repository
+from headrace_optimize import accuracy, load, repository
 from headrace_optimize.accuracy import Accuracy
 from headrace_optimize.client import Client
 from headrace_optimize.examples import Examples
-from headrace_optimize.load import Load, LoadTool, Target
+from headrace_optimize.load import Load, Target
 from headrace_optimize.model import Artefact, Source
 from headrace_optimize.server import Server
 from headrace_optimize.settings import Settings
@@ -22,8 +22,6 @@ from headrace_optimize.statistics import Interval
 
 _MODEL = "measured"
 _BATCHES = (1, 4, 16, 64)
-_WARM_UP_CALLS = 3  # TorchScript profiles its first calls and compiles with the next
-_WARM_UP_SECONDS_MAX = 20.0
 
 
 @dataclasses.dataclass
@@ -63,11 +61,11 @@ class Bench:
     The original must be the first. Not for several threads: measurements must not overlap.
     """
 
-    def __init__(self, source: Source, examples: Examples, settings: Settings, tool: LoadTool):
+    def __init__(self, source: Source, examples: Examples, settings: Settings):
         self._source = source
         self._examples = examples
         self._settings = settings
-        self._tool = tool
+        self._data = load.write_data(settings.work / "load.json", examples.arrays)
         self._reference: Optional[dict[str, numpy.ndarray]] = None
 
     def run(self, artefact: Artefact) -> Measurement:
@@ -123,17 +121,7 @@ class Bench:
         return accuracy.compare(self._reference, answers, self._settings.bound, self._examples.labels)
 
     def _load(self, target: Target, batch: int, concurrency: int) -> Load:
-        inputs = self._examples.batch(self._source, batch)
-        client = Client(target.host, target.port)
-        try:
-            start = time.monotonic()
-            for _ in range(_WARM_UP_CALLS):
-                client.infer(target.model, inputs)
-                if time.monotonic() - start > _WARM_UP_SECONDS_MAX:
-                    break
-        finally:
-            client.close()
-        return self._tool.run(target, inputs, batch, concurrency, self._settings.seconds)
+        return load.run(target, self._data, batch if self._source.batches else 0, concurrency, self._settings.seconds)
 
 
 def to_json(measured: Measurement) -> dict[str, Any]:

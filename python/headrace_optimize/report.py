@@ -5,7 +5,7 @@ import datetime
 import statistics as python_statistics
 from typing import Any
 
-from headrace_optimize import machine, measure, model, trial
+from headrace_optimize import load, machine, measure, model, trial
 from headrace_optimize.accuracy import Bound
 from headrace_optimize.examples import Examples
 from headrace_optimize.model import Source
@@ -27,7 +27,6 @@ class Report:
     trials: list[Trial]  # without the original, in the order in which they were tried
     steps: list[Step]
     machine: dict[str, Any] = dataclasses.field(default_factory=machine.describe)
-    tool: str = ""
     made: str = dataclasses.field(
         default_factory=lambda: datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     )
@@ -53,7 +52,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "interrupted": report.interrupted,
         "model": model.to_json(report.source),
         "machine": report.machine,
-        "load_tool": report.tool,
+        "load_tool": load.TOOL,
         "inputs": {"origin": report.examples.origin, "samples": report.examples.count, "real": report.examples.is_real},
         "bound": dataclasses.asdict(report.bound),
         "seed": report.settings.seed,

@@ -3,6 +3,7 @@
 import math
 from typing import Callable, Optional, Sequence
 
+from headrace_optimize import load
 from headrace_optimize import report as report_module
 from headrace_optimize.accuracy import Accuracy
 from headrace_optimize.report import Report
@@ -11,8 +12,8 @@ from headrace_optimize.trial import Trial
 
 Rows = list[list[str]]
 _HEAD = [
-    "variant", "verdict", "items/s", "speed-up (95 %)", "batch", "p50 ms, b=1", "p99 ms, b=1", "load s", "first s",
-    "file MB", "RSS MB",
+    "variant", "verdict", "items/s", "speed-up (95 %)", "batch", "p50 ms", "p99 ms", "p50 ms, b=1", "p99 ms, b=1",
+    "load s", "first s", "file MB", "RSS MB",
 ]  # fmt: skip
 _ACCURACY_HEAD = ["variant", "top-1 agrees", "accuracy", "max |d|", "mean |d|", "cosine", "SNR dB", "worst samples"]
 
@@ -42,6 +43,8 @@ def _speed_row(found: Trial) -> list[str]:
         number(measured.rate.mid),
         interval(found.speed_up),
         str(measured.best.batch),
+        number(measured.best.p50_ms),
+        number(measured.best.p99_ms),
         number(measured.single.p50_ms),
         number(measured.single.p99_ms),
         number(measured.load_s),
@@ -106,8 +109,8 @@ def text_table(head: Sequence[str], rows: Rows) -> str:
 
 def markdown_table(head: Sequence[str], rows: Rows) -> str:
     """A table of GitHub's Markdown."""
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in [list(head), *rows]]
+    lines.insert(1, "|" + "---|" * len(head))
     return "\n".join(lines)
 
 
@@ -166,8 +169,8 @@ def markdown(report: Report) -> str:
     parts = [
         f"# {report.source.name}, optimised",
         f"{report.made}, {machine['processor']}, {machine['cores']} cores ({', '.join(sets)}), load "
-        f"{machine['load_average']}; {packages}. Each variant was served by Headrace and loaded by a {report.tool} of "
-        f"{report.settings.seconds:g} s for each batch size. Accepted is {bound}, on {inputs}.",
+        f"{machine['load_average']}; {packages}. Each variant was served by Headrace and loaded by {load.TOOL} for "
+        f"{report.settings.seconds:g} s at each batch size. Accepted is {bound}, on {inputs}.",
         summary(report).capitalize() + ".",
         "## Waterfall",
         markdown_table(["step", "items/s", "gain (95 %)", "in all"], _waterfall_rows(report)),

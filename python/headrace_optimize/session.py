@@ -6,7 +6,7 @@ import pathlib
 import tempfile
 from typing import Iterator, Sequence
 
-from headrace_optimize import arguments, examples, load, source, waterfall
+from headrace_optimize import arguments, examples, source, waterfall
 from headrace_optimize.measure import Bench
 from headrace_optimize.progress import Progress
 from headrace_optimize.recipes.base import Recipe
@@ -41,8 +41,7 @@ class Session:
         self.examples = examples.read(self.source, options.inputs, options.labels, options.samples)
         self.settings = settings
         self.progress = progress
-        self.tool = load.default_tool()
-        bench = Bench(self.source, self.examples, settings, self.tool)
+        bench = Bench(self.source, self.examples, settings)
         self.runner = Runner(self.source, self.examples, settings, bench, progress)
 
     def run(self, chosen: Sequence[Recipe], singles: bool, cumulative: bool) -> Report:
@@ -68,6 +67,5 @@ class Session:
             original=original,
             trials=list(known.values()),
             steps=steps,
-            tool=self.tool.name,
             interrupted=interrupted,
         )

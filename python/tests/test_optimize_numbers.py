@@ -1,14 +1,17 @@
 """What `headrace optimize` computes from answers and times."""
 
+import base64
+import json
 import math
 
 import numpy
 import pytest
-from headrace_optimize import accuracy, statistics
+from headrace_optimize import accuracy
 from headrace_optimize.accuracy import Bound
-from headrace_optimize.load import summarise
+from headrace_optimize.errors import OptimizeError
+from headrace_optimize.load import of_level, write_data
 from headrace_optimize.measure import finite
-from headrace_optimize.report_text import number, text_table
+from headrace_optimize.report_text import markdown_table, number, text_table
 from headrace_optimize.statistics import Interval
 
 _SCORES = numpy.array([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]], numpy.float32)
@@ -79,35 +82,40 @@ def test_outputs_without_classes_are_judged_by_their_error():
     assert far.top1_agreement is None and "the error is 10 % of the answer" in far.reason
 
 
-def test_percentile_is_a_value_that_was_seen():
-    values = list(range(1, 101))
-    assert statistics.percentile(values, 0.5) == 50
-    assert statistics.percentile(values, 0.99) == 99
-    assert statistics.percentile([7.0], 0.99) == 7
-    assert math.isnan(statistics.percentile([], 0.5))
-
-
-def test_intervals_are_students():
-    found = statistics.mean_interval([9.0, 10.0, 11.0])
-    assert found.mid == 10 and found.high - found.mid == pytest.approx(4.303 / math.sqrt(3), rel=1e-3)
-    assert statistics.mean_interval([5.0]) == Interval(0.0, 5.0, math.inf)
-
-
 def test_a_ratio_is_taken_at_the_far_ends():
     assert Interval(8, 10, 12).over(Interval(4, 5, 6)) == Interval(8 / 6, 2, 3)
     assert Interval(8, 10, 12).over(Interval(0, 0, 0)).low == 0
 
 
-def test_rate_of_steady_requests_is_exact():
-    found = statistics.rate_interval([i * 0.1 for i in range(31)], items_each=4)
-    assert found.mid == pytest.approx(40) and found.high - found.low < 1e-6
-    assert statistics.rate_interval([1.0], 4).mid == 0
+def _level(outcomes, high=44.0):
+    value = {"value": 5e6, "low": 4e6, "high": 6e6}
+    return {
+        "outcomes": outcomes,
+        "throughput_interval": {"value": 40.0, "low": 36.0, "high": high},
+        "response_time_ns": {"max": 9e6, "percentiles": {"50": value, "99": {**value, "value": None}}},
+        "measured_from_ns": 10**9,
+        "measured_to_ns": 3 * 10**9,
+    }
 
 
-def test_summary_of_a_run():
-    load = summarise([(0.1 * i, 0.05) for i in range(1, 21)], failures=1, batch=2, concurrency=1, seconds=2, tool="t")
-    assert (load.requests, load.failures, load.p50_ms, load.max_ms) == (20, 1, 50, 50)
-    assert load.rate.mid == pytest.approx(20)
+def test_a_level_of_bench_is_read():
+    found = of_level(_level({"ok": 20, "error": 1}), batch=2, concurrency=3)
+    assert (found.requests, found.failures, found.batch, found.concurrency) == (20, 1, 2, 3)
+    assert (found.rate, found.seconds) == (Interval(36.0, 40.0, 44.0), 2.0)
+    assert (found.p50_ms, found.max_ms) == (5.0, 9.0) and math.isnan(found.p99_ms)
+    assert of_level(_level({"ok": 1}, high=None), 1, 1).rate.high == math.inf
+
+
+def test_a_level_of_failures_alone_is_an_error():
+    with pytest.raises(OptimizeError, match="no request is answered: status, timeout"):
+        of_level(_level({"status": 4, "timeout": 1}), 1, 1)
+
+
+def test_bench_gets_single_samples(tmp_path):
+    values = numpy.arange(24, dtype=numpy.float32).reshape(8, 3)
+    entries = json.loads(write_data(tmp_path / "data.json", {"x": values}).read_text(encoding="utf-8"))["data"]
+    assert len(entries) == 4 and entries[1]["x"]["shape"] == [3]
+    assert base64.b64decode(entries[1]["x"]["b64"]) == values[1].tobytes()
 
 
 def test_json_has_no_infinite_numbers():
@@ -129,3 +137,7 @@ def test_tables_have_columns():
         "x    yy   1",
         "zzz      22",
     ]
+
+
+def test_markdown_keeps_its_columns():
+    assert markdown_table(["a", "|d|"], [["x|y", "1"]]).splitlines() == ["| a | \\|d\\| |", "|---|---|", "| x\\|y | 1 |"]

@@ -114,7 +114,7 @@ def _report(folder, trials, steps=()):
     settings = Settings(work=folder, bound=Bound())
     base = Trial([], "original", trial.BETTER, artefact=original(_source()), measured=_measured(10))
     given = examples.Examples({"x": values}, "2 files", is_real=True)
-    return report.Report(_source(folder), given, settings, base, trials, list(steps), tool="t")
+    return report.Report(_source(folder), given, settings, base, trials, list(steps))
 
 
 def _variant(folder, name, rate, verdict=trial.BETTER):

@@ -16,7 +16,7 @@ namespace headrace::image {
 // Of images that Pillow refuses as decompression bombs there are more pixels.
 inline constexpr std::uint64_t kPixelCountMax = 178'956'970;
 // Bytes behind each row that may be read (and mean nothing).
-inline constexpr std::size_t kRowPadding = 4;
+inline constexpr std::size_t kRowPadding = 16;
 
 struct DecodeOptions {
   std::uint64_t pixel_count_max = kPixelCountMax;

@@ -21,37 +21,8 @@ using Window = ResampleWeights::Window;
 
 constexpr std::int32_t kHalf = 1 << (ResampleWeights::kPrecisionBits - 1);
 
-typedef std::uint8_t Pixel4 __attribute__((vector_size(4)));
-typedef std::int32_t Sum4 __attribute__((vector_size(16)));
-
-double Triangle(double x) {
-  x = std::abs(x);
-  return x < 1.0 ? 1.0 - x : 0.0;
-}
-
 inline std::uint8_t Rounded(std::int32_t sum) {
   return static_cast<std::uint8_t>(std::clamp(sum >> ResampleWeights::kPrecisionBits, 0, 255));
-}
-
-// Three channels at once: the fourth lane is the next pixel's, and is left alone.
-HEADRACE_PIXEL_LOOP
-void NarrowRow(const std::uint8_t* rgb, const Window* windows, std::size_t count,
-               const std::int32_t* weights, std::uint8_t* out) {
-  for (std::size_t x = 0; x < count; ++x) {
-    const Window& window = windows[x];
-    const std::uint8_t* pixel = rgb + std::size_t{window.begin} * 3;
-    const std::int32_t* weight = weights + window.weight;
-    Sum4 sum = {kHalf, kHalf, kHalf, 0};
-    for (std::uint32_t i = 0; i < window.count; ++i, pixel += 3) {
-      Pixel4 channels;
-      std::memcpy(&channels, pixel, sizeof channels);
-      sum += __builtin_convertvector(channels, Sum4) * weight[i];
-    }
-    out[0] = Rounded(sum[0]);
-    out[1] = Rounded(sum[1]);
-    out[2] = Rounded(sum[2]);
-    out += 3;
-  }
 }
 
 HEADRACE_PIXEL_LOOP
@@ -77,40 +48,6 @@ std::uint64_t HalfToEven(std::uint64_t twice) {
 
 }  // namespace
 
-ResampleWeights ResampleWeights::Bilinear(std::uint32_t in_size, std::uint64_t out_size,
-                                          std::uint64_t first, std::uint32_t count) {
-  ResampleWeights result;
-  const double scale = static_cast<double>(in_size) / static_cast<double>(out_size);
-  const double filter_scale = std::max(scale, 1.0);
-  const double support = filter_scale;  // of the triangle: 1
-  const double step = 1.0 / filter_scale;
-  std::vector<double> exact;
-  for (std::uint64_t out = first; out < first + count; ++out) {
-    const double center = (static_cast<double>(out) + 0.5) * scale;
-    const auto begin =
-        static_cast<std::uint32_t>(std::max(0, static_cast<int>(center - support + 0.5)));
-    const std::uint32_t end =
-        std::min(in_size, static_cast<std::uint32_t>(static_cast<int>(center + support + 0.5)));
-    exact.clear();
-    double total = 0;
-    for (std::uint32_t i = begin; i < end; ++i) {
-      const double weight =
-          Triangle((static_cast<double>(static_cast<int>(i - begin) + static_cast<int>(begin)) -
-                    center + 0.5) *
-                   step);
-      exact.push_back(weight);
-      total += weight;
-    }
-    result.windows.push_back({begin, end - begin, result.weights.size()});
-    for (double weight : exact) {
-      weight = total != 0 ? weight / total : weight;
-      const double fixed = weight * (1 << kPrecisionBits);
-      result.weights.push_back(static_cast<std::int32_t>(weight < 0 ? fixed - 0.5 : fixed + 0.5));
-    }
-  }
-  return result;
-}
-
 Status ResizeAndCrop::Begin(std::uint32_t width, std::uint32_t height) {
   HEADRACE_CHECK(crop_side_ <= shorter_side_);
   const std::uint64_t shorter = std::min(width, height), longer = std::max(width, height);
@@ -120,7 +57,7 @@ Status ResizeAndCrop::Begin(std::uint32_t width, std::uint32_t height) {
   const std::uint64_t out_width = width <= height ? shorter_side_ : stretched;
   const std::uint64_t out_height = width <= height ? stretched : shorter_side_;
   const auto first = [this](std::uint64_t size) { return HalfToEven(size - crop_side_); };
-  columns_ = ResampleWeights::Bilinear(width, out_width, first(out_width), crop_side_);
+  columns_ = RowNarrower(ResampleWeights::Bilinear(width, out_width, first(out_width), crop_side_));
   rows_ = ResampleWeights::Bilinear(height, out_height, first(out_height), crop_side_);
   row_ = 0;
   kept_begin_ = rows_.windows.front().begin;
@@ -133,8 +70,7 @@ Status ResizeAndCrop::Begin(std::uint32_t width, std::uint32_t height) {
 void ResizeAndCrop::Row(const std::uint8_t* rgb) {
   const std::uint32_t y = row_++;
   if (y >= kept_begin_ && y < kept_end_) {
-    NarrowRow(rgb, columns_.windows.data(), columns_.windows.size(), columns_.weights.data(),
-              &kept_[(y - kept_begin_) * stride()]);
+    columns_.Narrow(rgb, &kept_[(y - kept_begin_) * stride()]);
   }
 }
 

@@ -9,25 +9,10 @@
 
 #include "base/status.h"
 #include "image/decode.h"
+#include "image/narrow_row.h"
+#include "image/resample_weights.h"
 
 namespace headrace::image {
-
-// For each output pixel of one dimension which input pixels it is made of, and their weights in
-// fixed point, as Pillow's precompute_coeffs and normalize_coeffs_8bpc have them.
-struct ResampleWeights {
-  static constexpr int kPrecisionBits = 32 - 8 - 2;
-
-  struct Window {
-    std::uint32_t begin = 0, count = 0;
-    std::size_t weight = 0;  // index into `weights` of the first
-  };
-  std::vector<Window> windows;
-  std::vector<std::int32_t> weights;
-
-  // Of the outputs [first, first + count) when `in_size` pixels become `out_size`.
-  static ResampleWeights Bilinear(std::uint32_t in_size, std::uint64_t out_size,
-                                  std::uint64_t first, std::uint32_t count);
-};
 
 // torchvision's Resize(shorter_side) and CenterCrop(crop_side) on a PIL image, bit for bit. Only
 // what the crop needs is computed, and of the decoded image only those rows are kept, already
@@ -49,7 +34,8 @@ class ResizeAndCrop final : public RowConsumer {
   std::size_t stride() const { return std::size_t{crop_side_} * 3; }
 
   const std::uint32_t shorter_side_, crop_side_;
-  ResampleWeights columns_, rows_;
+  RowNarrower columns_;
+  ResampleWeights rows_;
   std::uint32_t row_ = 0;                        // that comes next
   std::uint32_t kept_begin_ = 0, kept_end_ = 0;  // input rows that the crop needs
   std::vector<std::uint8_t> kept_;               // those, narrowed

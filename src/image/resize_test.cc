@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
 #include <vector>
 
 #include "image/tensor_writer.h"
@@ -64,6 +66,21 @@ TEST(ResizeTest, Weights_AddUpToOne) {
       }
       EXPECT_LE(window.begin + window.count, size);
       EXPECT_NEAR(static_cast<double>(total), 1 << ResampleWeights::kPrecisionBits, window.count);
+    }
+  }
+}
+
+TEST(NarrowRowTest, Narrow_GivesTheSameWithAndWithoutVectors) {
+  std::minstd_rand random(3);
+  for (const std::uint32_t width : {1u, 3u, 100u, 256u, 375u, 1024u, 4000u}) {
+    for (const std::uint32_t crop : {1u, 6u, 97u}) {
+      const RowNarrower narrower(ResampleWeights::Bilinear(width, 128, 128 - crop, crop));
+      std::vector<std::uint8_t> row(width * 3 + kRowPadding);
+      std::generate(row.begin(), row.end(), [&] { return random() % 3 == 0 ? 255 : random(); });
+      std::vector<std::uint8_t> fast(std::size_t{crop} * 3), plain(fast.size());
+      narrower.Narrow(row.data(), fast.data());
+      narrower.NarrowPlainly(row.data(), plain.data());
+      EXPECT_EQ(fast, plain) << width << " to " << crop;
     }
   }
 }

@@ -67,6 +67,7 @@ def test_the_report_holds_figures_and_accuracy(made):
     _, report = made
     assert report["model"]["inputs"] == [{"name": "X", "dtype": "FP32", "dims": [64]}]
     original, (row,) = report["original"]["measured"], report["trials"]
+    assert report["load_tool"] == "headrace bench"
     assert original["single"]["requests"] >= 10 and original["rss_bytes"] > 1 << 20
     assert row["name"] == "ort_optimized" and row["verdict"] in ("better", "no gain", "slower")
     assert row["measured"]["accuracy"]["outputs"]["Y"]["max_abs"] < 1e-4
