@@ -24,8 +24,8 @@ void HttpConnection::Respond(HttpResponse response) {
 
 // What is the same of all answers.
 ResponseFraming HttpConnection::BeginAnswer(bool close) {
-  // Where the port is shut, this answer is the last: the client hears it from the answer, not from an end that it may meet
-  // with the next request in its hands.
+  // Where the port is shut, this answer is the last: the client hears it from the answer, not from
+  // an end that it may meet with the next request in its hands.
   const bool ending = draining_ || !listener_.accepting();
   if (close || (ending && !close_after_)) {
     close_after_ = linger_ = true;
