@@ -104,15 +104,15 @@ step format tools/check_format.sh
 step layers tools/check_layers.py
 step tools tool_tests
 step models demo_repository
-# Optimised, those unit tests are run whose code the sanitizers switch off or slow down; all of them follow under the sanitizers.
-step build-release tools/build.sh release programs base_test tensor_test image_test tune_test
+# Optimised, those unit tests are run whose code the sanitizers switch off, and those of the tools (PLAIN_TESTS); all others
+# follow under the sanitizers.
+step build-release tools/build.sh release programs base_test tensor_test image_test bench_test top_test tune_test
 step headers --needs build-release tools/build.sh release check_headers
-step unit-release --needs build-release unit_tests release -L '^(base|tensor|image|tune)$'
+step unit-release --needs build-release unit_tests release -L '^(base|tensor|image|bench|top|tune)$'
 step end-to-end-release --needs build-release end_to_end release
 step demo --needs build-release demo
 step build-asan tools/build.sh asan
-# Left out: whole searches of `tune` over synthetic machines, minutes of arithmetic that reads nothing from outside.
-step unit-asan --needs build-asan unit_tests asan -E SearchOnMachine
+step unit-asan --needs build-asan unit_tests asan
 step end-to-end-asan --needs build-asan end_to_end asan
 step build-tsan build_tsan
 step unit-tsan --needs build-tsan unit_tsan
