@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <functional>
@@ -31,6 +32,7 @@ threads, variant. MODEL is a name, or an archive (.mar, .tgz, .tar.gz, .zip).
   --batch-max N             default: the model's max_batch_size
   --instances-max N         default: as many as cores, at most 8
   --cores N                 that the model may use; default: all of this process
+  --delays TIME,...         queue delays; default: 0 and the SLA's 32nd, 10th and 4th part
   --device WHAT             cpu (default), gpu or both
   --memory-max BYTES        that the server may use with the model
   --no-variants             leaves out what `headrace optimize` made
@@ -196,6 +198,7 @@ class Parser {
                    ? OkStatus()
                    : InvalidArgument("'{}' is none of cpu, gpu, both", text);
       };
+      texts_["--delays"] = [this](const std::string& text) { return SetDelays(text); };
       Counts();
       Plain();
     }
@@ -256,6 +259,23 @@ class Parser {
       return InvalidArgument("'{}' is none of throughput, cost, pareto", text);
     }
     return OkStatus();
+  }
+
+  Status SetDelays(std::string_view text) {
+    constexpr std::size_t kMost = 16;
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find(','), text.size());
+      HEADRACE_ASSIGN_OR_RETURN(const Nanos delay, bench::ParseDuration(text.substr(0, end)));
+      if (delay == kNever || options_.delays.size() == kMost) {
+        return InvalidArgument("write at most {} times, as 0,2ms,10ms", kMost);
+      }
+      options_.delays.push_back(delay);
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    std::sort(options_.delays.begin(), options_.delays.end());
+    return options_.delays.empty() || options_.delays.front() != 0
+               ? InvalidArgument("0 must be among them: what cannot wait is tried without delay")
+               : OkStatus();
   }
 
   // "poisson", or "replay" with the file behind it.

@@ -23,6 +23,7 @@ struct TuneOptions {
   std::int64_t batch_max = 0;  // 0 = the model's
   int instances_max = 0;       // 0 = the cores, at most 8
   int cores = 0;               // 0 = those of this process
+  std::vector<Nanos> delays;   // of the queue; empty = parts of the SLA
   std::string device = "cpu";  // "cpu", "gpu" or "both"
   bool variants = true;        // of `headrace optimize`
   bool apply = false;

@@ -130,6 +130,9 @@ class Tuning {
       HEADRACE_ASSIGN_OR_RETURN(variants, ReadVariants(directory, original));
     }
     space_ = MakeSpace(OnDevices(std::move(variants)), limits);
+    if (!options_.delays.empty() && limits.batch_max > 1) {
+      space_.delays = options_.delays;
+    }
     return OkStatus();
   }
 
