@@ -94,13 +94,13 @@ class _PlainLoop:
         processes.stop(self._process)
 
 
-def write_archive(path, weights):
-    """The .mar of ResNet-18 with image_classifier."""
+def write_archive(path, weights, name="resnet18", handler="image_classifier"):
+    """The .mar of weights with one of TorchServe's handlers."""
     labels = {str(i): [f"n{i:08}", f"label {i}"] for i in range(1000)}
-    model = {"modelName": "resnet18", "modelVersion": "1.0", "handler": "image_classifier"}
-    model["serializedFile"] = "resnet18.pt"
+    model = {"modelName": name, "modelVersion": "1.0", "handler": handler}
+    model["serializedFile"] = f"{name}.pt"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.write(weights, "resnet18.pt")
+        archive.write(weights, f"{name}.pt")
         archive.writestr("index_to_name.json", json.dumps(labels))
         archive.writestr("MAR-INF/MANIFEST.json", json.dumps({"runtime": "python", "model": model}))
 

@@ -9,6 +9,8 @@
 #include "bench/progress_line.h"
 #include "bench/result_json.h"
 #include "cli/interrupt.h"
+#include "tune/multi_report.h"
+#include "tune/multi_run.h"
 #include "tune/report_text.h"
 #include "tune/tune_options.h"
 #include "tune/tune_run.h"
@@ -54,6 +56,32 @@ void Print(const tune::TuneOptions& options, const tune::TuneOutcome& outcome) {
   }
 }
 
+int TuneSeveral(const tune::TuneOptions& options, const std::atomic<bool>* stop,
+                bench::ProgressLine& line, const tune::TuneListener& listener) {
+  const Result<tune::MultiOutcome> outcome = tune::RunTuneSeveral(options, stop, listener);
+  line.Clear();
+  if (!outcome.ok()) {
+    return stop->load() ? 130 : Fail(kFailed, outcome.status());
+  }
+  int code = tune::ExitCode(*outcome);
+  if (!options.json.empty()) {
+    if (const Status status = bench::WriteResultFile(options.json, outcome->document);
+        !status.ok()) {
+      code = Fail(kFailed, status);
+    }
+  }
+  std::FILE* out = options.json == "-" ? stderr : stdout;
+  fmt::print(out, "{}", tune::MultiReportText(outcome->report));
+  for (std::size_t i = 0; i < outcome->files.size(); ++i) {
+    fmt::print(out, "\n{}/{}:\n{}", options.models[i].model, outcome->files[i].name,
+               outcome->files[i].text);
+  }
+  for (const std::string& where : outcome->applied_to) {
+    fmt::print(out, "\napplied to {}\n", where);
+  }
+  return code;
+}
+
 }  // namespace
 
 int Tune(const std::vector<std::string>& arguments) {
@@ -75,6 +103,9 @@ int Tune(const std::vector<std::string>& arguments) {
     listener.progress = [&line](std::string_view what, const bench::Progress& progress) {
       line.Show(what, progress);
     };
+  }
+  if (options->models.size() > 1) {
+    return TuneSeveral(*options, &interrupt.flag(), line, listener);
   }
   Result<tune::TuneOutcome> outcome = tune::RunTune(*options, &interrupt.flag(), listener);
   line.Clear();

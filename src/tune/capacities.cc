@@ -11,6 +11,8 @@ constexpr double kPrecision = 0.03;
 constexpr double kAnswered = 1.02;  // the rate by the answers in a short time, give or take
 // With fewer probes than these there is no bracket.
 constexpr Nanos kProbesMin = 4;
+// Requests of a probe that are expected above the percentile.
+constexpr double kBeyondPercentile = 2;
 
 // False when it could not be measured.
 bool Measure(SearchState& state, Finding& finding, double rate_start, Nanos time) {
@@ -48,7 +50,9 @@ void FindCapacities(SearchState& state) {
     ++finalists;
   }
   // What one of them needs at least; so many as there is time for.
-  const Nanos worth_it = kProbesMin * (state.probe_min() + state.probe_min() / 2);
+  const Nanos shortest =
+      state.probe_min(finalists > 0 ? findings.front().rate() : 0, kBeyondPercentile);
+  const Nanos worth_it = kProbesMin * (shortest + shortest / 2);
   finalists = std::min(finalists, static_cast<std::size_t>(std::max<Nanos>(
                                       1, state.Left(StepEnds::kCapacity) / worth_it)));
   const std::size_t as_found = state.options.measure_as_found ? 1 : 0;

@@ -1,5 +1,6 @@
 // Step 7 of a search: winner, runner-up and what was found, interleaved.
 #include <algorithm>
+#include <limits>
 
 #include "tune/bootstrap.h"
 #include "tune/search_state.h"
@@ -10,6 +11,8 @@ namespace {
 constexpr int kRounds = 3;  // of A B C C B A: six visits each
 constexpr std::size_t kVisitsForCertainty = 5;
 constexpr Nanos kVisitMax = 10 * kSecond;
+// Requests of a visit that are expected above the percentile.
+constexpr double kBeyondPercentile = 2;
 // A rate that misses the SLA on a visit is lowered, by what was late and within these bounds: the
 // search found it on the edge.
 constexpr double kStepDownMost = 0.8, kStepDownLeast = 0.97;
@@ -65,8 +68,9 @@ class Confirmation {
 
   void Visit(Contender& contender, Nanos visits_left) {
     const Nanos left = state_.Left(StepEnds::kConfirm);
-    const Nanos duration = std::min(left / visits_left - state_.change_cost(),
-                                    std::max(kVisitMax, state_.probe_min()));
+    const Nanos duration =
+        std::min(left / visits_left - state_.change_cost(),
+                 std::max(kVisitMax, state_.probe_min(contender.rate, kBeyondPercentile)));
     if (duration < state_.probe_min()) {
       skipped_ = true;
       return;
@@ -79,6 +83,7 @@ class Confirmation {
       return;
     }
     const bool met = sample->latency <= state_.options.target.sla;
+    requests_least_ = std::min(requests_least_, sample->requests);
     contender.goodputs.push_back(sample->goodput);
     contender.latencies.push_back(static_cast<double>(sample->latency) /
                                   static_cast<double>(kSecond));
@@ -116,8 +121,19 @@ class Confirmation {
       state_.report.notes.push_back(
           "the budget ended during the confirmation: fewer visits, wider intervals");
     }
+    NoteFewRequests();
     Compare(contenders);
     Rank(state_);
+  }
+
+  void NoteFewRequests() {
+    const double percentile = state_.options.target.percentile;
+    if (static_cast<double>(requests_least_) * (1 - percentile / 100) < 1) {
+      state_.report.notes.push_back(fmt::format(
+          "visits of the confirmation had {} requests and more, and their p{:g} is the slowest of "
+          "them: a longer --budget, or a lower percentile, says more",
+          requests_least_, percentile));
+    }
   }
 
   // The best of the others against what was found.
@@ -147,6 +163,7 @@ class Confirmation {
 
   SearchState& state_;
   bool skipped_ = false;
+  std::uint64_t requests_least_ = std::numeric_limits<std::uint64_t>::max();
 };
 
 }  // namespace

@@ -13,6 +13,8 @@ constexpr std::array<double, 3> kRungWeights = {2, 8, 30};  // seconds, where th
 // Where probes go: a little below what is expected, so that most of them tell a latency and not
 // only that it was too much.
 constexpr double kProbeAt = 0.93;
+// Requests of a probe that are expected above the percentile.
+constexpr double kBeyondPercentile = 1;
 
 class Halving {
  public:
@@ -53,8 +55,10 @@ class Halving {
     }
     Sort(candidates);
     const Nanos left = state_.Left(StepEnds::kHalving);
-    const auto fit =
-        static_cast<std::size_t>(left / 2 / (state_.probe_min() + state_.change_cost()));
+    if (!candidates.empty()) {
+      shortest_ = state_.probe_min(candidates.front()->rate(), kBeyondPercentile);
+    }
+    const auto fit = static_cast<std::size_t>(left / 2 / (shortest_ + state_.change_cost()));
     const std::size_t most = std::max<std::size_t>(3, std::min(kRungSizes[0], fit));
     if (candidates.size() > most) {
       if (most < kRungSizes[0]) {
@@ -75,11 +79,10 @@ class Halving {
       return a->configuration < b->configuration;
     });
     for (Finding* finding : order) {
-      if (state_.Left(StepEnds::kHalving) < state_.probe_min() && finding->rungs + probed_ > 0) {
+      if (state_.Left(StepEnds::kHalving) < shortest_ && finding->rungs + probed_ > 0) {
         return;
       }
-      ProbeOne(*finding,
-               std::min(duration, std::max(state_.probe_min(), state_.Left(StepEnds::kHalving))));
+      ProbeOne(*finding, std::min(duration, std::max(shortest_, state_.Left(StepEnds::kHalving))));
       ++probed_;
     }
   }
@@ -95,8 +98,7 @@ class Halving {
                         later * static_cast<double>(state_.change_cost());
     const double share = time * kRungWeights[rung] / weight;
     const auto most = static_cast<Nanos>(kRungWeights[rung] * static_cast<double>(kSecond));
-    return std::clamp(static_cast<Nanos>(share), state_.probe_min(),
-                      std::max(most, state_.probe_min()));
+    return std::clamp(static_cast<Nanos>(share), shortest_, std::max(most, shortest_));
   }
 
   void ProbeOne(Finding& finding, Nanos duration) {
@@ -172,6 +174,7 @@ class Halving {
 
   SearchState& state_;
   const Simulator& simulator_;
+  Nanos shortest_ = state_.probe_min();
   double bias_ = 1;  // predicted by measured, of those so far
   int probed_ = 0;
 };

@@ -124,6 +124,21 @@ TEST(ParseTuneOptions, ReadsItsOwnFlags_AndLeavesTheRestToBench) {
   EXPECT_TRUE(options->apply);
 }
 
+TEST(ParseTuneOptions, ReadsTheGoalsOfSeveralModels) {
+  const auto options =
+      ParseTuneOptions({"a", "b", "--sla", "p99=50ms", "--sla", "b:p95=2s", "--share=a=3",
+                        "--input-data", "b:zero", "--input-data", "random", "-u", "localhost:1"});
+  ASSERT_TRUE(options.ok()) << options.status().message();
+  ASSERT_EQ(options->models.size(), 2u);
+  EXPECT_EQ(options->models[0].target.sla, 50 * kMillisecond);
+  EXPECT_EQ(options->models[0].share, 3);
+  EXPECT_EQ(options->models[1].target.sla, 2 * kSecond);
+  EXPECT_EQ(options->models[1].target.percentile, 95);
+  EXPECT_EQ(options->models[1].share, 1);
+  EXPECT_THAT(options->models[1].data, testing::ElementsAre("zero"));
+  EXPECT_THAT(options->bench.workload.item.data, testing::ElementsAre("random"));
+}
+
 TEST(ParseTuneOptions, SaysWhatIsMissingOrWrong) {
   const auto message = [](const std::vector<std::string>& arguments) {
     const auto options = ParseTuneOptions(arguments);
@@ -134,7 +149,14 @@ TEST(ParseTuneOptions, SaysWhatIsMissingOrWrong) {
   EXPECT_THAT(message({"m", "--sla", "p99=1ms"}), HasSubstr("where is the model"));
   EXPECT_THAT(message({"m", "--sla", "fast"}), HasSubstr("--sla"));
   EXPECT_THAT(message({"m", "--sla"}), HasSubstr("needs a value"));
-  EXPECT_THAT(message({"m", "n", "--sla", "p99=1ms"}), HasSubstr("one model"));
+  EXPECT_THAT(message({"m", "n", "--sla", "m:p99=1ms"}), HasSubstr("--sla n:p99=100ms"));
+  EXPECT_THAT(message({"m", "n", "--sla", "x:p99=1ms"}), HasSubstr("'x' is none of the models"));
+  EXPECT_THAT(message({"m", "n", "--sla", "p99=1ms", "--share", "m=0"}), HasSubstr("above 0"));
+  EXPECT_THAT(message({"m", "n", "--sla", "p99=1ms", "--share", "x=1"}), HasSubstr("'x' is none"));
+  EXPECT_THAT(message({"m", "m", "--sla", "p99=1ms"}), HasSubstr("twice"));
+  EXPECT_THAT(message({"m", "n", "--sla", "p99=1ms", "--resume", "f"}), HasSubstr("one model"));
+  EXPECT_THAT(message({"m", "n.mar", "--sla", "p99=1ms"}), HasSubstr("model repository"));
+  EXPECT_THAT(message({"m", "--sla", "p99=1ms", "--delays", "1ms"}), HasSubstr("0 must be among"));
   EXPECT_THAT(message({"m", "--sla", "p99=1ms", "-u", "x:1", "--objective", "fun"}),
               HasSubstr("throughput, cost, pareto"));
   EXPECT_THAT(message({"m", "--sla", "p99=1ms", "-u", "x:1", "--budget", "1ms"}),

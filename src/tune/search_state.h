@@ -54,6 +54,16 @@ class SearchState {
 
   // The shortest probe that says anything: in less than two SLAs a queue hides that it only grows.
   Nanos probe_min() const { return std::max<Nanos>(300 * kMillisecond, 2 * options.target.sla); }
+  // At `rate`, so that `beyond` requests are expected above the percentile: a p99 of 50 requests is
+  // their maximum, and whoever is lucky with it wins. Within a part of the budget, so that slow
+  // models get an answer, too.
+  Nanos probe_min(double rate, double beyond) const {
+    constexpr Nanos kPartsOfBudget = 24;
+    const double seconds = beyond / (1 - options.target.percentile / 100) / std::max(rate, 1e-6);
+    const double most = static_cast<double>(options.budget) / kPartsOfBudget;
+    return std::max(probe_min(),
+                    static_cast<Nanos>(std::min(most, seconds * static_cast<double>(kSecond))));
+  }
 
   void SawLatency(Nanos latency, const std::string& what) {
     if (latency < report.closest_latency) {

@@ -96,6 +96,17 @@ TEST(Search, SaysHowClose_WhenNothingMeetsTheSla) {
   EXPECT_EQ(machine.load_count(), 0);
 }
 
+TEST(Search, RulesNoVariantOut_ByOneDisturbedLook) {
+  // While the first look at each shape lasts, single requests take longer than the SLA.
+  const MachineSpec spec{.tau_ms = 20, .alpha_ms = 2, .disturbed_seconds = 5};
+  const Target target{.sla = 100 * kMillisecond};
+  SyntheticMachine machine(spec, target);
+  const SearchReport report =
+      Search(SpaceFor(spec, target.sla, 8),
+             {.target = target, .budget = 60 * kSecond, .simulated_requests = kSimulated}, machine);
+  EXPECT_TRUE(report.winner);
+}
+
 TEST(Search, PrefersTheFasterVariant_UnlessItsAccuracyIsTooLow) {
   const MachineSpec spec{.tau_ms = 8, .alpha_ms = 1, .variant_factors = {{"int8", 0.4}}};
   const Target target{.sla = 100 * kMillisecond};

@@ -43,6 +43,11 @@ std::optional<double> ComputeMean(const bench::LevelResult& level, const std::st
   return server.compute_input_mean + server.compute_infer_mean + server.compute_output_mean;
 }
 
+// So many requests at a time fill every instance's batch.
+int ConcurrencyOf(const Configuration& configuration) {
+  return configuration.shape.instances * static_cast<int>(configuration.batch_max);
+}
+
 std::uint64_t MemoryOf(const bench::LevelResult& level) {
   const auto gauge = level.gauges.find("process_resident_memory_bytes");
   return gauge == level.gauges.end() ? 0 : static_cast<std::uint64_t>(gauge->second.max);
@@ -95,6 +100,7 @@ Status SessionProber::Change(const Configuration& configuration) {
   }
   HEADRACE_ASSIGN_OR_RETURN(const std::string json, ConfigJson(configuration));
   current_.reset();
+  warm_.clear();
   changed_ = true;
   const std::string& model = options_.workload.item.model;
   if (Status status = control_.Load(model, json); !status.ok()) {
@@ -127,6 +133,19 @@ Result<bench::Session*> SessionProber::SessionFor(std::int64_t batch) {
   return opened->session.get();
 }
 
+Status SessionProber::WarmUp(bench::Session& session, std::int64_t batch, int concurrency) {
+  constexpr int kRuns = 3;  // TorchScript profiles two executions and optimises the third
+  constexpr int kConcurrencyMax = 64;
+  if (!warm_.insert(batch).second) {
+    return OkStatus();
+  }
+  bench::LevelSpec level = LevelFor(50 * kMillisecond);
+  level.arrivals.kind = load::ArrivalSpec::Kind::kClosed;
+  level.arrivals.concurrency = std::min(concurrency, kConcurrencyMax);
+  level.warmup_request_count = static_cast<std::uint64_t>(kRuns * level.arrivals.concurrency);
+  return session.Run(level).status();
+}
+
 bench::LevelSpec SessionProber::LevelFor(Nanos duration) {
   bench::LevelSpec level;
   level.stop.duration = duration;
@@ -153,6 +172,8 @@ Result<ServiceSample> SessionProber::Service(const Configuration& asked, std::in
   level.arrivals.kind = load::ArrivalSpec::Kind::kClosed;
   level.arrivals.concurrency =
       options_.rows_in_one_request ? concurrent : concurrent * static_cast<int>(batch);
+  HEADRACE_RETURN_IF_ERROR(WarmUp(*session, options_.rows_in_one_request ? batch : 1,
+                                  static_cast<int>(level.arrivals.concurrency)));
   HEADRACE_ASSIGN_OR_RETURN(bench::LevelResult result, session->Run(level));
   // Nothing began and ended within so short a time: a slow model. It gets what it needs.
   while (result.service_time.histogram.count() < kExecutionsMin && result.failure_count() == 0 &&
@@ -225,6 +246,7 @@ Result<LoadSample> SessionProber::Load(const Configuration& configuration, doubl
                                        Nanos duration) {
   HEADRACE_RETURN_IF_ERROR(Change(configuration));
   HEADRACE_ASSIGN_OR_RETURN(bench::Session * session, SessionFor(1));
+  HEADRACE_RETURN_IF_ERROR(WarmUp(*session, 1, ConcurrencyOf(configuration)));
   bench::LevelSpec level = LevelFor(duration);
   level.arrivals.rate = rate;
   if (!options_.intervals.empty()) {
@@ -245,6 +267,7 @@ Result<CapacitySample> SessionProber::Capacity(const Configuration& configuratio
                                                double rate_start, double precision, Nanos time) {
   HEADRACE_RETURN_IF_ERROR(Change(configuration));
   HEADRACE_ASSIGN_OR_RETURN(bench::Session * session, SessionFor(1));
+  HEADRACE_RETURN_IF_ERROR(WarmUp(*session, 1, ConcurrencyOf(configuration)));
   bench::CapacitySpec spec;
   spec.sla = options_.sla.sla;
   spec.percentile = options_.sla.percentile;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,9 @@ class SessionProber final : public Prober {
                                   double precision, Nanos time) override;
   Status Restart() override;
 
+  // Makes the server have it, as the probes do.
+  Status Change(const Configuration& configuration);
+  const SessionProberOptions& options() const { return options_; }
   // The configuration that the server would be given.
   Result<std::string> ConfigJson(const Configuration& configuration) const;
   Status PutBack();
@@ -75,9 +79,10 @@ class SessionProber final : public Prober {
     load::Workload workload;
     std::unique_ptr<bench::Session> session;
   };
-  // Makes the server have it.
-  Status Change(const Configuration& configuration);
   Result<bench::Session*> SessionFor(std::int64_t batch);
+  // Sends a few requests where the configuration is new: the first executions of a model are not
+  // like the later ones (runtimes compile, memory is touched), and would be what is measured.
+  Status WarmUp(bench::Session& session, std::int64_t batch, int concurrency);
   bench::LevelSpec LevelFor(Nanos duration);
   LoadSample Read(const bench::LevelResult& level, double rate) const;
 
@@ -87,6 +92,7 @@ class SessionProber final : public Prober {
   std::string found_config_;
   std::optional<Configuration> current_;
   bool changed_ = false;
+  std::set<std::int64_t> warm_;  // batches of a request that were sent since the change
   std::map<std::int64_t, std::unique_ptr<Opened>> sessions_;  // by the batch of a request
   std::vector<bench::LevelResult> levels_;
   std::uint64_t level_count_ = 0;

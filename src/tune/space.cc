@@ -33,10 +33,15 @@ std::vector<Shape> SearchSpace::Shapes(const Variant& variant) const {
       shapes.push_back(shape);
     }
   };
+  // Few cores are counted one by one: three of four are a quarter more than two.
+  constexpr int kFewCores = 4;
+  const auto next = [&](int k) {
+    return limits.cores <= kFewCores && !variant.on_gpu ? k + 1 : 2 * k;
+  };
   if (variant.on_gpu || variant.thread_parameter.empty()) {
     const int most =
         variant.on_gpu ? limits.instances_max : std::min(limits.instances_max, limits.cores);
-    for (int k = 1; k <= std::max(1, most); k *= 2) {
+    for (int k = 1; k <= std::max(1, most); k = next(k)) {
       add({.instances = k, .threads = 0});
     }
     return shapes;
@@ -46,7 +51,7 @@ std::vector<Shape> SearchSpace::Shapes(const Variant& variant) const {
       continue;
     }
     const int fit = std::min(limits.instances_max, limits.cores / threads);
-    for (int k = 1; k < fit; k *= 2) {
+    for (int k = 1; k < fit; k = next(k)) {
       add({.instances = k, .threads = threads});
     }
     add({.instances = fit, .threads = threads});

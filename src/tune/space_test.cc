@@ -42,7 +42,11 @@ TEST(Shapes, NeverExceedTheCores) {
 
 TEST(Shapes, LeaveThreadsAlone_WhereTheBackendCannotBeTold) {
   const SearchSpace space = Space({.instances_max = 8, .cores = 4}, {});
-  EXPECT_THAT(space.Shapes(space.variants[0]), ElementsAre(Shape{1, 0}, Shape{2, 0}, Shape{4, 0}));
+  EXPECT_THAT(space.Shapes(space.variants[0]),
+              ElementsAre(Shape{1, 0}, Shape{2, 0}, Shape{3, 0}, Shape{4, 0}));
+  const SearchSpace large = Space({.instances_max = 8, .cores = 8}, {});
+  EXPECT_THAT(large.Shapes(large.variants[0]),
+              ElementsAre(Shape{1, 0}, Shape{2, 0}, Shape{4, 0}, Shape{8, 0}));
 }
 
 TEST(All, HasDelaysForBatchesOnly) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <functional>
@@ -16,11 +17,14 @@ namespace headrace::tune {
 namespace {
 
 constexpr char kHelp[] = R"(usage: headrace tune MODEL --sla p99=100ms [options]
+       headrace tune A B --sla A:p99=50ms --sla B:p99=200ms [--share A=3,B=1] [options]
 
 Finds the configuration that serves the most within the SLA: max batch, queue delay, instances,
-threads, variant. MODEL is a name, or an archive (.mar, .tgz, .tar.gz, .zip).
+threads, variant. MODEL is a name, or an archive (.mar, .tgz, .tar.gz, .zip). Several models
+divide the machine so that the most requests of all, by their shares, are within every SLA.
 
-  --sla pNN=TIME            the percentile of the latency that must hold; needed
+  --sla [MODEL:]pNN=TIME    the percentile of the latency that must hold; needed for each model
+  --share MODEL=N,...       of several models' requests; default: 1 each
   --model-repository DIR    a server of our own serves it; may be given several times
   -u URL                    a server that runs; it must allow loads (--model-control-mode=explicit)
   --budget TIME             default: 5m
@@ -31,6 +35,7 @@ threads, variant. MODEL is a name, or an archive (.mar, .tgz, .tar.gz, .zip).
   --batch-max N             default: the model's max_batch_size
   --instances-max N         default: as many as cores, at most 8
   --cores N                 that the model may use; default: all of this process
+  --delays TIME,...         queue delays; default: 0 and the SLA's 32nd, 10th and 4th part
   --device WHAT             cpu (default), gpu or both
   --memory-max BYTES        that the server may use with the model
   --no-variants             leaves out what `headrace optimize` made
@@ -42,7 +47,7 @@ threads, variant. MODEL is a name, or an archive (.mar, .tgz, .tar.gz, .zip).
   --quiet                   no progress
   --seed N                  of arrivals and random data
 
-Target and data as for `headrace bench`: -i, --input-data, --shape, --string-data, --senders,
+Target and data as for `headrace bench`: -i, --input-data (of several models: MODEL:DATA), --shape, --string-data, --senders,
 --timeout, --metrics-url, ... (headrace bench --help).
 
 Exit codes: 0 ok, 1 usage, 2 failed, 3 nothing meets the SLA, 130 interrupted (what is known is kept).
@@ -130,9 +135,13 @@ class Parser {
   }
 
   void Bare(std::string argument) {
+    constexpr std::size_t kModelsMax = 16;
+    if (names_.size() == kModelsMax) {
+      return Fail(InvalidArgument("'{}': at most {} models at a time", argument, kModelsMax));
+    }
     if (!options_.model.empty()) {
-      return Fail(InvalidArgument("'{}': the model is '{}' already; one model at a time", argument,
-                                  options_.model));
+      names_.push_back(std::move(argument));
+      return;
     }
     if (IsArchive(argument)) {
       options_.archive = argument;
@@ -140,6 +149,7 @@ class Parser {
     } else {
       options_.model = std::move(argument);
     }
+    names_.push_back(options_.model);
   }
 
   bool Switch(const std::string& name) {
@@ -163,6 +173,8 @@ class Parser {
   const std::map<std::string, Setter>& Texts() {
     if (texts_.empty()) {
       texts_["--sla"] = [this](const std::string& text) { return SetSla(text); };
+      texts_["--share"] = [this](const std::string& text) { return SetShare(text); };
+      texts_["--input-data"] = [this](const std::string& text) { return SetData(text); };
       texts_["--budget"] = [this](const std::string& text) {
         HEADRACE_ASSIGN_OR_RETURN(options_.search.budget, bench::ParseDuration(text));
         return options_.search.budget >= kSecond && options_.search.budget != kNever
@@ -196,6 +208,7 @@ class Parser {
                    ? OkStatus()
                    : InvalidArgument("'{}' is none of cpu, gpu, both", text);
       };
+      texts_["--delays"] = [this](const std::string& text) { return SetDelays(text); };
       Counts();
       Plain();
     }
@@ -234,14 +247,38 @@ class Parser {
     };
   }
 
-  Status SetSla(const std::string& text) {
+  // "p99=100ms", or for one model "NAME:p99=100ms".
+  Status SetSla(std::string_view text) {
+    const std::size_t colon = text.substr(0, text.find('=')).rfind(':');
+    const std::string name(colon == std::string_view::npos ? "" : text.substr(0, colon));
+    text.remove_prefix(colon == std::string_view::npos ? 0 : colon + 1);
     HEADRACE_ASSIGN_OR_RETURN(const bench::Sla sla, bench::ParseSla(text));
     if (sla.limit <= 0 || sla.limit == kNever || sla.percentile <= 0 || sla.percentile >= 100) {
       return InvalidArgument("'{}': write it as p99=100ms", text);
     }
-    options_.search.target.sla = sla.limit;
-    options_.search.target.percentile = sla.percentile;
-    has_sla_ = true;
+    targets_[name] = {.sla = sla.limit, .percentile = sla.percentile};
+    return OkStatus();
+  }
+
+  // "A=3,B=1".
+  Status SetShare(std::string_view text) {
+    while (!text.empty()) {
+      const std::string_view one = text.substr(0, text.find(','));
+      const std::size_t equals = one.rfind('=');
+      const Result<double> share =
+          bench::ParseNumber(equals == std::string_view::npos ? "" : one.substr(equals + 1));
+      if (!share.ok() || !(*share > 0) || *share > 1e6) {
+        return InvalidArgument("'{}': write it as MODEL=3, with a number above 0", one);
+      }
+      shares_[std::string(one.substr(0, equals))] = *share;
+      text.remove_prefix(std::min(one.size() + 1, text.size()));
+    }
+    return OkStatus();
+  }
+
+  // "MODEL:DATA" is that model's, all else everybody's.
+  Status SetData(const std::string& text) {
+    data_.push_back(text);
     return OkStatus();
   }
 
@@ -256,6 +293,23 @@ class Parser {
       return InvalidArgument("'{}' is none of throughput, cost, pareto", text);
     }
     return OkStatus();
+  }
+
+  Status SetDelays(std::string_view text) {
+    constexpr std::size_t kMost = 16;
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find(','), text.size());
+      HEADRACE_ASSIGN_OR_RETURN(const Nanos delay, bench::ParseDuration(text.substr(0, end)));
+      if (delay == kNever || options_.delays.size() == kMost) {
+        return InvalidArgument("write at most {} times, as 0,2ms,10ms", kMost);
+      }
+      options_.delays.push_back(delay);
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    std::sort(options_.delays.begin(), options_.delays.end());
+    return options_.delays.empty() || options_.delays.front() != 0
+               ? InvalidArgument("0 must be among them: what cannot wait is tried without delay")
+               : OkStatus();
   }
 
   // "poisson", or "replay" with the file behind it.
@@ -274,9 +328,7 @@ class Parser {
     if (options_.model.empty()) {
       return InvalidArgument("which model? headrace tune MODEL --sla p99=100ms");
     }
-    if (!has_sla_) {
-      return InvalidArgument("--sla: needed, as in --sla p99=100ms");
-    }
+    HEADRACE_RETURN_IF_ERROR(SetGoals());
     if (options_.url.empty() && options_.repositories.empty() && options_.archive.empty()) {
       return InvalidArgument(
           "where is the model? --model-repository DIR for a server of our own, -u URL for one that "
@@ -289,6 +341,84 @@ class Parser {
       }
       if (!std::filesystem::is_regular_file(options_.archive)) {
         return InvalidArgument("'{}' is no file", options_.archive);
+      }
+    }
+    return OkStatus();
+  }
+
+  bool Known(const std::string& name) const {
+    return std::find(names_.begin(), names_.end(), name) != names_.end();
+  }
+
+  Result<Target> TargetOf(const std::string& name) const {
+    for (const std::string& key : {name, std::string()}) {
+      if (const auto found = targets_.find(key); found != targets_.end()) {
+        return found->second;
+      }
+    }
+    return names_.size() > 1
+               ? InvalidArgument("--sla: needed for each model, as in --sla {}:p99=100ms", name)
+               : InvalidArgument("--sla: needed, as in --sla p99=100ms");
+  }
+
+  Status SetGoals() {
+    for (const auto& [name, _] : targets_) {
+      if (!name.empty() && !Known(name)) {
+        return InvalidArgument("--sla: '{}' is none of the models", name);
+      }
+    }
+    for (const auto& [name, _] : shares_) {
+      if (!Known(name)) {
+        return InvalidArgument("--share: '{}' is none of the models", name);
+      }
+    }
+    for (const std::string& name : names_) {
+      HEADRACE_ASSIGN_OR_RETURN(const Target target, TargetOf(name));
+      const auto share = shares_.find(name);
+      options_.models.push_back(
+          {.model = name, .target = target, .share = share == shares_.end() ? 1 : share->second});
+      if (std::count(names_.begin(), names_.end(), name) > 1) {
+        return InvalidArgument("'{}': the model is there twice", name);
+      }
+    }
+    for (const std::string& text : data_) {
+      const std::size_t colon = text.find(':');
+      const auto goal =
+          std::find_if(options_.models.begin(), options_.models.end(), [&](const ModelGoal& one) {
+            return colon != std::string::npos && one.model == text.substr(0, colon);
+          });
+      if (goal != options_.models.end()) {
+        goal->data.push_back(text.substr(colon + 1));
+      } else {
+        rest_.insert(rest_.end(), {"--input-data", text});
+      }
+    }
+    options_.search.target = options_.models.front().target;
+    return names_.size() > 1 ? CheckSeveral() : TakeOne();
+  }
+
+  Status TakeOne() {
+    for (const std::string& data : options_.models.front().data) {
+      rest_.insert(rest_.end(), {"--input-data", data});
+    }
+    options_.models.clear();
+    return OkStatus();
+  }
+
+  Status CheckSeveral() const {
+    if (!options_.archive.empty() || std::any_of(names_.begin(), names_.end(), IsArchive)) {
+      return InvalidArgument(
+          "several archives: put them into a model repository (NAME/1/NAME.mar), and name that by "
+          "--model-repository");
+    }
+    const std::pair<std::string_view, bool> alone[] = {
+        {"--resume", !options_.resume.empty()},
+        {"--html", !options_.html.empty()},
+        {"--objective", options_.search.objective != Objective::kThroughput},
+        {"--rate-shape replay", !options_.search.intervals.empty()}};
+    for (const auto& [flag, given] : alone) {
+      if (given) {
+        return InvalidArgument("{}: goes with one model at a time", flag);
       }
     }
     return OkStatus();
@@ -309,7 +439,9 @@ class Parser {
   TuneOptions options_;
   std::vector<std::string> rest_;  // bench's
   std::map<std::string, Setter> texts_;
-  bool has_sla_ = false;
+  std::vector<std::string> names_, data_;
+  std::map<std::string, Target> targets_;  // by model; "" = of those without one
+  std::map<std::string, double> shares_;
   Status error_;
 };
 

@@ -13,8 +13,17 @@
 
 namespace headrace::tune {
 
+// One of several models that share a machine.
+struct ModelGoal {
+  std::string model;
+  Target target{};
+  double share = 1;                 // of the requests, relative to the others'
+  std::vector<std::string> data{};  // its own --input-data; empty = as for all
+};
+
 struct TuneOptions {
-  std::string model;                      // its name
+  std::string model;                      // its name; of several the first
+  std::vector<ModelGoal> models;          // two and more; empty with one
   std::string archive;                    // the file that the model is in; "" = none
   std::vector<std::string> repositories;  // a server of our own serves them; empty with `url` alone
   std::string url;                        // a server that runs; "" = one of our own
@@ -23,6 +32,7 @@ struct TuneOptions {
   std::int64_t batch_max = 0;  // 0 = the model's
   int instances_max = 0;       // 0 = the cores, at most 8
   int cores = 0;               // 0 = those of this process
+  std::vector<Nanos> delays;   // of the queue; empty = parts of the SLA
   std::string device = "cpu";  // "cpu", "gpu" or "both"
   bool variants = true;        // of `headrace optimize`
   bool apply = false;

@@ -67,9 +67,12 @@ Result<ServiceSample> SyntheticMachine::Service(const Configuration& asked, std:
   if (Status status = Change(configuration); !status.ok()) {
     return status;
   }
+  const bool disturbed =
+      now_ - kSecond < static_cast<Nanos>(spec_.disturbed_seconds * static_cast<double>(kSecond));
   now_ += duration;
   simulator::Random random(++seed_);
-  const double base = Execution(configuration, batch, concurrent);
+  const double base =
+      Execution(configuration, batch, concurrent) * (disturbed ? spec_.disturbed_factor : 1);
   const int count = std::clamp(static_cast<int>(static_cast<double>(duration) / base), 3, 200);
   ServiceSample sample;
   sample.count = static_cast<std::uint64_t>(count);

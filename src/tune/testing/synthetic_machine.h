@@ -21,9 +21,11 @@ struct MachineSpec {
   double oversubscribed = 1.0;      // a factor where instances x threads exceed the cores
   std::int64_t cliff_batch = 1000;  // from it on executions take `cliff_factor` times as long
   double cliff_factor = 1.5;
-  double jitter = 0.05;                                // of each execution, up and down
-  double open_loop_factor = 1.0;                       // what the closed loop does not see
-  std::map<std::string, double> variant_factors{};     // of time; others 1
+  double jitter = 0.05;                             // of each execution, up and down
+  double open_loop_factor = 1.0;                    // what the closed loop does not see
+  std::map<std::string, double> variant_factors{};  // of time; others 1
+  // Others use the machine so long from the start, and closed loops take so many times as long.
+  double disturbed_seconds = 0, disturbed_factor = 10;
   double change_seconds = 0.5;                         // of a changed configuration
   std::function<bool(const Configuration&)> broken{};  // does not load
   std::uint64_t memory_each = std::uint64_t{100} << 20;
