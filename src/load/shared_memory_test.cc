@@ -119,7 +119,7 @@ TEST(SharedMemoryTest, Create_RefusesExpectedOutputsThere) {
   workload.items[0].contents[1].golden.emplace();
   Regions regions;
   EXPECT_THAT(Make(workload, regions).status().ToString(),
-              HasSubstr("item 'm': expected outputs cannot be compared"));
+              HasSubstr("item 'm': outputs are compared, and those in shared memory cannot be"));
   EXPECT_TRUE(regions.keys.empty());
 }
 
