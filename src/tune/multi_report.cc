@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "protocol/json_writer.h"
+#include "tune/report_parts.h"
 
 namespace headrace::tune {
 namespace {
@@ -98,14 +99,7 @@ void Write(JsonWriter& json, const MultiReport& report, const MeasuredDivision& 
   for (std::size_t i = 0; i < report.models.size(); ++i) {
     const Configuration& configuration = measured.division.configurations[i];
     json.BeginObject().Key("model").String(report.models[i].name);
-    json.Key("as_found").Bool(configuration.as_found);
-    if (!configuration.as_found) {
-      json.Key("variant").String(configuration.variant);
-      json.Key("instances").Int(configuration.shape.instances);
-      json.Key("threads").Int(configuration.shape.threads);
-      json.Key("max_batch_size").Int(configuration.batch_max);
-      json.Key("queue_delay_ns").Int(configuration.delay);
-    }
+    WriteFields(json, configuration);
     if (i < measured.at_rate.size() && measured.at_rate[i].latency != kNever) {
       json.Key("rate").Double(measured.at_rate[i].rate);
       json.Key("goodput").Double(measured.at_rate[i].goodput);
@@ -149,12 +143,7 @@ std::string MultiReportText(const MultiReport& report) {
       text += fmt::format("  {}: {}: {}\n", model.name, cut.what, cut.reason);
     }
   }
-  for (const std::string& note : report.notes) {
-    text += fmt::format("note: {}\n", note);
-  }
-  if (report.interrupted) {
-    text += "note: interrupted; this is what was known\n";
-  }
+  AddNotes(report.notes, report.interrupted, text);
   return text;
 }
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/thread.h"
-#include "bench/describe.h"
 #include "tune/multi_report.h"
 #include "tune/multi_session_prober.h"
 #include "tune/tune_server.h"
@@ -147,16 +146,11 @@ class TuningSeveral {
 
   void Describe() {
     bench::ResultDocument& document = outcome_.document;
-    document.kind = "tune";
+    server_->Describe(options_, document);
     for (const ModelGoal& goal : options_.models) {
       document.name += (document.name.empty() ? "" : " and ") + goal.model;
     }
-    document.started_at = bench::TimeText();
-    document.command_line = options_.command_line;
-    document.seed = options_.search.seed;
     document.interrupted = outcome_.report.interrupted;
-    document.environment = bench::ReadEnvironment(options_.device != "cpu");
-    document.target = bench::DescribeTarget(server_->target());
     document.levels = prober_->levels();
     document.extension = MultiReportJson(outcome_.report);
   }

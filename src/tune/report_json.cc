@@ -1,5 +1,6 @@
 #include "protocol/json_writer.h"
 #include "tune/journal.h"
+#include "tune/report_parts.h"
 #include "tune/report_text.h"
 
 namespace headrace::tune {
@@ -8,14 +9,8 @@ namespace {
 using protocol::JsonWriter;
 
 void Write(JsonWriter& json, const Configuration& configuration) {
-  json.BeginObject().Key("as_found").Bool(configuration.as_found);
-  if (!configuration.as_found) {
-    json.Key("variant").String(configuration.variant);
-    json.Key("instances").Int(configuration.shape.instances);
-    json.Key("threads").Int(configuration.shape.threads);
-    json.Key("max_batch_size").Int(configuration.batch_max);
-    json.Key("queue_delay_ns").Int(configuration.delay);
-  }
+  json.BeginObject();
+  WriteFields(json, configuration);
   json.Key("text").String(Describe(configuration)).EndObject();
 }
 

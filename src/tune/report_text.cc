@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tune/report_parts.h"
+
 namespace headrace::tune {
 namespace {
 
@@ -87,12 +89,7 @@ std::string ReportText(const SearchReport& report) {
       text += fmt::format("  {}: {}\n", Describe(finding.configuration), finding.failure);
     }
   }
-  for (const std::string& note : report.notes) {
-    text += fmt::format("note: {}\n", note);
-  }
-  if (report.interrupted) {
-    text += "note: interrupted; this is what was known\n";
-  }
+  AddNotes(report.notes, report.interrupted, text);
   return text;
 }
 

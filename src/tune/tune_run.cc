@@ -3,7 +3,6 @@
 #include <memory>
 #include <utility>
 
-#include "bench/describe.h"
 #include "tune/journal.h"
 #include "tune/report_text.h"
 #include "tune/session_prober.h"
@@ -114,14 +113,9 @@ class Tuning {
 
   void Describe() {
     bench::ResultDocument& document = outcome_.document;
-    document.kind = "tune";
+    server_->Describe(options_, document);
     document.name = options_.model;
-    document.started_at = bench::TimeText();
-    document.command_line = options_.command_line;
-    document.seed = options_.search.seed;
     document.interrupted = outcome_.report.interrupted;
-    document.environment = bench::ReadEnvironment(options_.device != "cpu");
-    document.target = bench::DescribeTarget(server_->target());
     document.levels = prober_->levels();
     document.extension = ReportJson(outcome_.report);
   }

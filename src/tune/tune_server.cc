@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "bench/describe.h"
 #include "tune/configuration.h"
 
 namespace headrace::tune {
@@ -71,6 +72,15 @@ Status TuneServer::LookForOthers(std::string& note) {
         others, DurationText(kLookForOthers));
   }
   return OkStatus();
+}
+
+void TuneServer::Describe(const TuneOptions& options, bench::ResultDocument& document) const {
+  document.kind = "tune";
+  document.started_at = bench::TimeText();
+  document.command_line = options.command_line;
+  document.seed = options.search.seed;
+  document.environment = bench::ReadEnvironment(options.device != "cpu");
+  document.target = bench::DescribeTarget(target_);
 }
 
 }  // namespace headrace::tune

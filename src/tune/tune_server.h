@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "bench/local_server.h"
+#include "bench/result_json.h"
 #include "load/server_control.h"
 #include "load/target.h"
 #include "tune/archive_repository.h"
@@ -30,6 +31,8 @@ class TuneServer {
   // Where load goes.
   const load::TargetSpec& target() const { return target_; }
   bool own() const { return server_ != nullptr; }
+  // What a result document says of any run: its kind, time, command line, seed, machine and target.
+  void Describe(const TuneOptions& options, bench::ResultDocument& document) const;
 
   // FAILED_PRECONDITION where request counters move while we are idle: others use it. Takes a
   // second. `note` is set where the server does not tell.

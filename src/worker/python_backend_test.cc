@@ -81,13 +81,10 @@ INSTANTIATE_TEST_SUITE_P(Modes, RogueWorkerTest,
                          [](const auto& mode) { return std::string(mode.param); });
 
 // The worker is started by itself.
-class RogueTemplateTest : public PythonBackendTest,
-                          public ::testing::WithParamInterface<const char*> {
+class RogueTemplateTest : public RogueWorkerTest {
  protected:
   void SetUp() override {
-    directory_ = std::filesystem::path(::testing::TempDir()) /
-                 ("worker_" + std::to_string(getpid()) + "_" + GetParam());
-    std::filesystem::create_directories(directory_);
+    RogueWorkerTest::SetUp();
     parameters_ = R"("fork_workers":{"string_value":"true"})";
   }
 };
