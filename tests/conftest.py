@@ -10,6 +10,11 @@ def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="the long forms of tests that have one")
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Bytes are named by their argument: processes that share the tests must collect the same names (a gzip has a time)."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def full(request):
     """Whether the long form of a test is asked for."""
