@@ -3,17 +3,20 @@
 
 import dataclasses
 
-from harness import loadgen, program, requests, rounds, servers, wrk
+from harness import loadgen, program, repositories, requests, rounds, servers, wrk
 
 _DESCRIPTION = """\
 The load generator's own cost and truth, wrk and a blocking socket beside it
 Cost: one client at a time on the same server, small answers and large bodies; processor time of the
-client's whole process for each request. Punctuality: an open loop at fixed rates, the lag between the
+client's whole process for each request; as closed loops as fast as they can, and our open loop at the
+rate that wrk reaches on a server that takes a millisecond. Punctuality: an open loop at fixed rates, the lag between the
 intended and the real time of sending. Truth: the latency that is reported beside that of a blocking
 socket on the same server, and beside the times that a stub server keeps of itself.
 """
 _FIGURES = ("requests_per_s", "client_cpu_us", "p50_us", "p99_us")
 _LARGE_BYTES = 602_112  # one image of 3 x 224 x 224 FP32
+_SMALL_BYTES = 64
+_DELAYED, _DELAYED_MS, _DELAYED_INSTANCES = "delayed", 1, 8
 _COST_LIMIT = 1.5
 _TRUTH_LIMIT = 0.10
 
@@ -58,6 +61,35 @@ def _cost(options, results, title, server, scratch, connections, request=None):
     results.comparison(comparison, _FIGURES)
     ratio = comparison.ratio("client_cpu_us", "loadgen", "wrk")
     results.verdict("CPU/request over wrk", ratio, _COST_LIMIT, at_most=True)
+
+
+def _cost_at_one_rate(options, results, server, scratch, connections):
+    """wrk has no rate: the server's millisecond sets it, and our open loop is told what wrk has reached."""
+    request = requests.binary(_SMALL_BYTES, _DELAYED)
+    load = loadgen.Wrk(scratch / "delayed", request)
+    body = scratch / "delayed" / "body"
+    body.write_bytes(request.body)
+    target = server.url + request.path
+    reached = []
+
+    def closed():
+        sample = load.run(target, connections, options.seconds)
+        reached.append(sample.requests_per_s)
+        return sample
+
+    def opened():
+        if not reached:
+            closed()
+        return loadgen.sample(loadgen.run("open", target, int(reached[-1]), options.seconds, body, request.headers))
+
+    comparison = rounds.alternate(
+        f"An open loop at wrk's rate, a server that takes {_DELAYED_MS} ms, {connections} connections",
+        {"wrk": closed, "open loop": opened},
+        options.rounds,
+    )
+    results.comparison(comparison, _FIGURES)
+    ratio = comparison.ratio("client_cpu_us", "open loop", "wrk")
+    results.verdict("CPU/request over wrk, open loop", ratio, _COST_LIMIT, at_most=True)
 
 
 def _lag(result):
@@ -125,6 +157,13 @@ def _measure(options, results, scratch, stack):
     servers.wait_listening(echo)
     large = requests.binary(_LARGE_BYTES)
     _cost(options, results, f"{_LARGE_BYTES:,} bytes in and out", echo, scratch, 8, large)
+    repository = scratch / "repository"
+    repositories.add_identity(
+        repository, _DELAYED, instance_count=_DELAYED_INSTANCES, execute_delay_ms=_DELAYED_MS
+    )
+    delayed = stack.enter_context(servers.headrace(repository))
+    delayed.wait_ready()
+    _cost_at_one_rate(options, results, delayed, scratch, _DELAYED_INSTANCES)
     _punctuality(options, results, floor)
     _null_server(options, results, floor)
     _stub_server(options, results)

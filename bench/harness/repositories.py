@@ -9,7 +9,7 @@ backend: "identity"
 max_batch_size: {max_batch_size}
 input {{ name: "INPUT0" data_type: TYPE_FP32 dims: [ -1 ] }}
 output {{ name: "OUTPUT0" data_type: TYPE_FP32 dims: [ -1 ] }}
-instance_group {{ kind: KIND_CPU count: 1 }}
+instance_group {{ kind: KIND_CPU count: {instance_count} }}
 """
 
 
@@ -18,9 +18,9 @@ def parameter(key, value):
     return f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n'
 
 
-def add_identity(repository, name, max_batch_size=0, extra="", **parameters):
-    """Adds an identity model of one FP32 tensor of any length, with one instance."""
-    text = _CONFIG.format(max_batch_size=max_batch_size) + extra
+def add_identity(repository, name, max_batch_size=0, extra="", instance_count=1, **parameters):
+    """Adds an identity model of one FP32 tensor of any length."""
+    text = _CONFIG.format(max_batch_size=max_batch_size, instance_count=instance_count) + extra
     for key, value in parameters.items():
         text += parameter(key, value)
     folder = pathlib.Path(repository) / name
