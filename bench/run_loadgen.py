@@ -9,14 +9,14 @@ _DESCRIPTION = """\
 The load generator's own cost and truth, wrk and a blocking socket beside it
 Cost: one client at a time on the same server, small answers and large bodies; processor time of the
 client's whole process for each request; as closed loops as fast as they can, and our open loop at the
-rate that wrk reaches on a server that takes a millisecond. Punctuality: an open loop at fixed rates, the lag between the
+rate that wrk reaches with one connection. Punctuality: an open loop at fixed rates, the lag between the
 intended and the real time of sending. Truth: the latency that is reported beside that of a blocking
 socket on the same server, and beside the times that a stub server keeps of itself.
 """
 _FIGURES = ("requests_per_s", "client_cpu_us", "p50_us", "p99_us")
 _LARGE_BYTES = 602_112  # one image of 3 x 224 x 224 FP32
 _SMALL_BYTES = 64
-_DELAYED, _DELAYED_MS, _DELAYED_INSTANCES = "delayed", 1, 8
+_DELAYED, _DELAYED_MS, _IN_STEP = "delayed", 1, 8
 _COST_LIMIT = 1.5
 _TRUTH_LIMIT = 0.10
 
@@ -63,13 +63,10 @@ def _cost(options, results, title, server, scratch, connections, request=None):
     results.verdict("CPU/request over wrk", ratio, _COST_LIMIT, at_most=True)
 
 
-def _cost_at_one_rate(options, results, server, scratch, connections):
-    """wrk has no rate: the server's millisecond sets it, and our open loop is told what wrk has reached."""
-    request = requests.binary(_SMALL_BYTES, _DELAYED)
-    load = loadgen.Wrk(scratch / "delayed", request)
-    body = scratch / "delayed" / "body"
-    body.write_bytes(request.body)
-    target = server.url + request.path
+def _cost_at_one_rate(options, results, title, server, connections, load, body=None, request=None):
+    """wrk has no rate: what it reaches in a closed loop is the rate of our open loop in the same round."""
+    target = server.url + (request.path if request else "/")
+    headers = request.headers if request else {}
     reached = []
 
     def closed():
@@ -80,16 +77,30 @@ def _cost_at_one_rate(options, results, server, scratch, connections):
     def opened():
         if not reached:
             closed()
-        return loadgen.sample(loadgen.run("open", target, int(reached[-1]), options.seconds, body, request.headers))
+        return loadgen.sample(loadgen.run("open", target, int(reached[-1]), options.seconds, body, headers))
 
-    comparison = rounds.alternate(
-        f"An open loop at wrk's rate, a server that takes {_DELAYED_MS} ms, {connections} connections",
-        {"wrk": closed, "open loop": opened},
-        options.rounds,
-    )
+    comparison = rounds.alternate(title, {"wrk": closed, "open loop": opened}, options.rounds)
     results.comparison(comparison, _FIGURES)
-    ratio = comparison.ratio("client_cpu_us", "open loop", "wrk")
+    return comparison.ratio("client_cpu_us", "open loop", "wrk")
+
+
+def _cost_of_an_open_loop(options, results, floor, scratch, stack):
+    load = loadgen.Wrk(scratch / "open")
+    ratio = _cost_at_one_rate(options, results, "An open loop at the rate of wrk's one connection", floor, 1, load)
     results.verdict("CPU/request over wrk, open loop", ratio, _COST_LIMIT, at_most=True)
+    # Eight connections that a server holds for the same time answer in step: a closed loop is woken once for all of
+    # them, and an open one, whose requests are spread, for each.
+    repository = scratch / "repository"
+    repositories.add_identity(repository, _DELAYED, instance_count=_IN_STEP, execute_delay_ms=_DELAYED_MS)
+    server = stack.enter_context(servers.headrace(repository))
+    server.wait_ready()
+    request = requests.binary(_SMALL_BYTES, _DELAYED)
+    body = scratch / "open" / "body"
+    body.write_bytes(request.body)
+    load = loadgen.Wrk(scratch / "in-step", request)
+    title = f"The same, {_IN_STEP} connections in step, a server that takes {_DELAYED_MS} ms"
+    ratio = _cost_at_one_rate(options, results, title, server, _IN_STEP, load, body, request)
+    results.note(f"CPU/request over wrk, open loop beside one in step: {ratio.text(2)}")
 
 
 def _lag(result):
@@ -157,13 +168,7 @@ def _measure(options, results, scratch, stack):
     servers.wait_listening(echo)
     large = requests.binary(_LARGE_BYTES)
     _cost(options, results, f"{_LARGE_BYTES:,} bytes in and out", echo, scratch, 8, large)
-    repository = scratch / "repository"
-    repositories.add_identity(
-        repository, _DELAYED, instance_count=_DELAYED_INSTANCES, execute_delay_ms=_DELAYED_MS
-    )
-    delayed = stack.enter_context(servers.headrace(repository))
-    delayed.wait_ready()
-    _cost_at_one_rate(options, results, delayed, scratch, _DELAYED_INSTANCES)
+    _cost_of_an_open_loop(options, results, floor, scratch, stack)
     _punctuality(options, results, floor)
     _null_server(options, results, floor)
     _stub_server(options, results)
