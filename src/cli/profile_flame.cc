@@ -30,6 +30,14 @@ std::string Milliseconds(double nanos) {
   return FigureText(nanos / static_cast<double>(kMillisecond)) + " ms";
 }
 
+// Of a path in a model's archive the file is enough: bars are short.
+std::string NameOf(const FlameFrame& frame) {
+  const std::size_t slash = frame.name.rfind('/');
+  return frame.kind == FlameFrame::Kind::kSource && slash != std::string::npos
+             ? frame.name.substr(slash + 1)
+             : frame.name;
+}
+
 bench::FlameBar BarOf(const FlameFrame& frame, Nanos all) {
   const auto total = static_cast<double>(frame.total);
   const double share = all > 0 ? total / static_cast<double>(all) : 0;
@@ -38,7 +46,7 @@ bench::FlameBar BarOf(const FlameFrame& frame, Nanos all) {
                                                           Milliseconds(total / count))
                                             : "";
   bench::FlameBar bar{
-      .name = frame.name,
+      .name = NameOf(frame),
       .title = fmt::format("{}: {}, {:.1f} %, {} in itself{}", frame.name, Milliseconds(total),
                            100 * share, Milliseconds(static_cast<double>(frame.self())), calls),
       .value = total,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,15 @@ constexpr std::size_t kThreadsMax = 20;
 constexpr double kMebibyte = 1 << 20;
 
 std::string Milliseconds(double microseconds) { return FigureText(microseconds / 1e3) + " ms"; }
+
+std::string ByteText(double byte_size) {
+  if (byte_size <= 0) {
+    return "";
+  }
+  return byte_size < 1024        ? FigureText(byte_size) + " B"
+         : byte_size < kMebibyte ? FigureText(byte_size / 1024) + " KiB"
+                                 : FigureText(byte_size / kMebibyte) + " MiB";
+}
 
 class Page {
  public:
@@ -152,7 +162,7 @@ class Page {
           fmt::format("{:.1f} %", all > 0 ? 100 * self / all : 0), Milliseconds(self),
           FigureText(JsonNumber(line, "count")), FigureText(self / count) + " \u00b5s"};
       if (memory) {
-        row.push_back(FigureText(JsonNumber(line, "bytes") / count / (1 << 10)) + " KiB");
+        row.push_back(ByteText(JsonNumber(line, "bytes") / count));
       }
       if (work) {
         const double total_us = JsonNumber(line, "total_us");
@@ -190,47 +200,61 @@ class Page {
     }
   }
 
-  // The counters of the trace, one line each.
+  // The counters of the trace, one line each: of the machine, and of what operators hold, which is
+  // less by far.
   void Memory() {
-    bench::LinePlotSpec plot;
-    plot.title = "Memory over the time of the profile";
-    plot.x_name = "seconds";
-    plot.width = 1120;
-    plot.height = 240;
-    double most = 0;
-    std::vector<std::string> names;
+    std::vector<bench::PlotSeries> machine, operators;
     for (const JsonElement& event : JsonList(document_, "/traceEvents")) {
       JsonElement arguments;
       if (JsonText(event, "ph") != "C" || event["args"].get(arguments) != simdjson::SUCCESS) {
         continue;
       }
       const std::string name = JsonText(event, "name");
-      const auto known = std::find(names.begin(), names.end(), name);
-      const auto index = static_cast<std::size_t>(known - names.begin());
-      if (known == names.end()) {
-        names.push_back(name);
-        bench::PlotSeries& series = plot.series.emplace_back();
-        series.name = name;
-        series.color = static_cast<int>(index);
-        series.markers = false;
-        series.steps = true;
+      std::vector<bench::PlotSeries>& all =
+          name.ends_with("memory of operators") ? operators : machine;
+      auto series = std::find_if(all.begin(), all.end(),
+                                 [&](const auto& known) { return known.name == name; });
+      if (series == all.end()) {
+        all.push_back({.name = name,
+                       .color = static_cast<int>(all.size()),
+                       .markers = false,
+                       .steps = true,
+                       .points = {}});
+        series = std::prev(all.end());
       }
-      const double mebibytes = JsonNumber(arguments, "MiB");
-      most = std::max(most, mebibytes);
-      bench::PlotPoint& point = plot.series[index].points.emplace_back();
+      bench::PlotPoint& point = series->points.emplace_back();
       point.x = JsonNumber(event, "ts") / 1e6;
-      point.y = mebibytes;
+      point.y = JsonNumber(arguments, "MiB");
     }
-    if (names.empty()) {
+    if (!machine.empty() || !operators.empty()) {
+      page_.Section("Memory");
+      MemoryFigure("Memory of the server", std::move(machine));
+      MemoryFigure("Held by operators", std::move(operators));
+    }
+  }
+
+  void MemoryFigure(const char* caption, std::vector<bench::PlotSeries> all) {
+    if (all.empty()) {
       return;
     }
-    for (bench::PlotSeries& series : plot.series) {
+    bench::LinePlotSpec plot;
+    plot.title = fmt::format("{} over the time of the profile", caption);
+    plot.x_name = "seconds";
+    plot.width = 1120;
+    plot.height = 200;
+    double most = 0;
+    std::vector<std::string> names;
+    for (bench::PlotSeries& series : all) {
       Thin(series.points);
+      names.push_back(series.name);
+      for (const bench::PlotPoint& point : series.points) {
+        most = std::max(most, point.y);
+      }
     }
+    plot.series = std::move(all);
     plot.x = bench::LinearAxis(JsonNumber(profile_, "seconds"));
     plot.y = bench::LinearAxis(most);
-    page_.Section("Memory");
-    page_.Figures({{"Memory over time", "MiB", bench::LinePlot(plot), true}});
+    page_.Figures({{caption, "MiB", bench::LinePlot(plot), true}});
     page_.Legend(names, false);
   }
 

@@ -16,6 +16,9 @@ constexpr double kCopyShare = 0.15;
 constexpr double kCoreWaitShare = 0.2;
 constexpr double kBusyShare = 0.9;
 constexpr double kFillShare = 0.5;
+// Requests that wait at a time, in batches: those that share batches are about one, since all of
+// them are in the next.
+constexpr double kWaitingBatches = 2;
 constexpr double kMigrationRate = 100;  // a second, of one thread that executes
 
 double Share(Nanos part, Nanos whole) {
@@ -117,14 +120,16 @@ void AdviseOnBatches(const Profile& profile, const Sums& sums, std::vector<Advic
   const double execution_mean = static_cast<double>(sums.executed) / batches;
   const double busy = Share(sums.executed, duration) / std::max(1, profile.instance_count);
   const bool waits = queue_mean > execution_mean;
-  if (profile.batch_size_max > 1 && waits &&
+  const double waiting = Share(sums.queued, duration);
+  if (profile.batch_size_max > 1 && waits && waiting > kWaitingBatches * fill &&
       fill < kFillShare * static_cast<double>(profile.batch_size_max)) {
     advice.push_back(
         {"batches",
-         fmt::format("batches had {:.1f} of {} inferences, while requests waited {:.2f} ms on "
-                     "average: requests of different shape do not share a batch; without "
-                     "dynamic_batching in the configuration none do",
-                     fill, profile.batch_size_max, Milliseconds(queue_mean))});
+         fmt::format(
+             "batches had {:.1f} of {} inferences, while {:.1f} requests waited at a time, "
+             "each {:.2f} ms on average: requests of different shape do not share a batch; without "
+             "dynamic_batching in the configuration none do",
+             fill, profile.batch_size_max, waiting, Milliseconds(queue_mean))});
   }
   if (busy > kBusyShare) {
     advice.push_back(

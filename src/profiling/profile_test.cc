@@ -170,10 +170,15 @@ TEST(AdviceTest, NamesInstancesThatChangeCores) {
 TEST(AdviceTest, NamesQueueBatchesAndInstances_UnderLoad) {
   Profile profile = Quiet();
   profile.batch_size_max = 8;
-  profile.batches.batches = {BatchOf(1, 0, 500 * kMillisecond, 980 * kMillisecond),
-                             BatchOf(1, 0, kSecond, 1500 * kMillisecond)};
+  profile.batches.batches = {BatchOf(1, -kSecond, 500 * kMillisecond, 980 * kMillisecond),
+                             BatchOf(1, -kSecond, kSecond, 1500 * kMillisecond)};
   profile.batches.request_count = 2;
   EXPECT_THAT(Topics(profile), ElementsAre("batches", "instances", "queue"));
+  // Of two clients, one waits: nothing could be put into its batch.
+  for (RecordedBatch& batch : profile.batches.batches) {
+    batch.requests[0].queued = batch.started - 500 * kMillisecond;
+  }
+  EXPECT_THAT(Topics(profile), ElementsAre("instances", "queue"));
 }
 
 TEST(AdviceTest, NamesLaunchesAndCopies) {

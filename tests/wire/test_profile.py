@@ -1,6 +1,7 @@
 """Profiles of models that serve: the endpoint for each runtime, and the subcommand."""
 
 import json
+import re
 import subprocess
 import threading
 
@@ -198,7 +199,7 @@ def run(*arguments):
 def test_the_subcommand_profiles_an_idle_server_with_load_of_its_own(server, tmp_path):
     file = tmp_path / "trace.json"
     load = ("--concurrency=3", "--input=zero", "--shape=INPUT0:4")
-    flames = [tmp_path / f"flame.{suffix}" for suffix in ("html", "svg", "txt")]
+    flames = [tmp_path / "flame.html", tmp_path / "flame.svg"]
     common = ("-u", server.url, "--requests=10", "--seconds=60", "--out", str(file), *load)
     result = run("identity", *common, "--flame", str(flames[0]))
     assert result.returncode == 0, result.stderr
@@ -208,10 +209,20 @@ def test_the_subcommand_profiles_an_idle_server_with_load_of_its_own(server, tmp
     assert json.loads(file.read_text())["headrace"]["requests"] >= 10
     for flame in flames[1:]:
         assert run("identity", *common, "--flame", str(flame)).returncode == 0
-    page, picture, stacks = (flame.read_text() for flame in flames)
+    page, picture = (flame.read_text() for flame in flames)
     assert "<h1>Profile of identity</h1>" in page and "batch of 1" in page and "src=" not in page
     assert picture.startswith("<svg") and "batch of 1" in picture
-    assert all(line.startswith("server;identity;instance ") for line in stacks.splitlines()) and "batch of 1 " in stacks
+
+
+def test_a_flame_graph_has_operators_and_the_lines_that_called_them(server, tmp_path):
+    if not backends.built("pytorch"):
+        pytest.skip("the build has no backend pytorch")
+    file = tmp_path / "flame.txt"
+    load = ("--concurrency=1", "--input=zero", "--requests=10", "--seconds=60")
+    result = run("pytorch", "-u", server.url, "--out", str(tmp_path / "t.json"), "--flame", str(file), "--stack", *load)
+    assert result.returncode == 0 and f"flame graph: {file}" in result.stdout, result.stderr
+    stack = re.compile(r"server;pytorch;instance \S+;batch of 1;.*\.py\(\d+\): forward;.*aten::addmm\S* \d+")
+    assert any(stack.fullmatch(line) for line in file.read_text().splitlines()), file.read_text()
 
 
 def test_the_subcommand_says_when_no_traffic_came(server, tmp_path):
