@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
 
 #include "bench/html_page.h"
 #include "bench/svg_axis.h"
@@ -26,16 +27,23 @@ constexpr KindOfBar kKinds[] = {{7, "server"},
                                 {1, "copies and conversions"},
                                 {3, "GPU"}};
 
+constexpr std::string_view kMadeUp = "___torch_mangle_";
+
 std::string Milliseconds(double nanos) {
   return FigureText(nanos / static_cast<double>(kMillisecond)) + " ms";
 }
 
-// Of a path in a model's archive the file is enough: bars are short.
+// Of a path in a model's archive the file is enough: bars are short. Where TorchScript made up the
+// file's name, because several classes have one, the folder has the class's.
 std::string NameOf(const FlameFrame& frame) {
-  const std::size_t slash = frame.name.rfind('/');
-  return frame.kind == FlameFrame::Kind::kSource && slash != std::string::npos
-             ? frame.name.substr(slash + 1)
-             : frame.name;
+  if (frame.kind != FlameFrame::Kind::kSource) {
+    return frame.name;
+  }
+  std::size_t begin = frame.name.rfind('/') + 1;
+  if (begin > 1 && frame.name.compare(begin, kMadeUp.size(), kMadeUp) == 0) {
+    begin = frame.name.rfind('/', begin - 2) + 1;
+  }
+  return frame.name.substr(begin);
 }
 
 bench::FlameBar BarOf(const FlameFrame& frame, Nanos all) {
