@@ -16,17 +16,22 @@ extern "C" {
 #define HEADRACE_MODEL_PROFILE_STOP "HEADRACE_ModelProfileStop"
 
 /* Begins to record the operators that the model's instances run. `options` is a JSON object
- * {"shapes": bool}. UNAVAILABLE if the runtime can record one profile at a time, and does. Any
- * thread; does not wait for instances. */
+ * {"shapes": bool, "memory": bool, "stack": bool}: what is to be known of operators beside their
+ * times; a runtime that cannot tell leaves it out. UNAVAILABLE if the runtime can record one
+ * profile at a time, and does. Any thread; does not wait for instances. */
 typedef TRITONSERVER_Error* HEADRACE_ModelProfileStartFunction(TRITONBACKEND_Model* model,
                                                                const char* options);
 
 /* Ends it and hands the record to `take`, once, before it returns: one JSON object
- *   {"runtime": "libtorch 2.15", "truncated": false, "note": "",
+ *   {"runtime": "libtorch 2.15", "truncated": false, "note": "", "memory_note": "",
  *    "events": [{"name", "kind", "start_ns", "duration_ns", "thread", "shapes"?, "flops"?,
- * "device"?}, ...], "totals": [{"name", "kind", "count", "duration_ns", "detail"?}, ...]} Events
- * are on CLOCK_MONOTONIC and nest by time within a thread; totals are of runtimes that only sum up.
- * Any thread; may block while batches that are under way end. */
+ * "bytes"?, "stack"?, "device"?}, ...], "totals": [{"name", "kind", "count", "duration_ns",
+ * "detail"?}, ...], "memory": [{"time_ns", "thread", "bytes", "device"?}, ...], "stacks":
+ * ["outer;inner", ...]} Events are on CLOCK_MONOTONIC and nest by time within a thread; totals are
+ * of runtimes that only sum up. An event's "bytes" are those of its outputs, its "stack" the number
+ * of the lines of the model's source that called it; "memory" is what was allocated (above 0) and
+ * freed. What the bytes are, "memory_note" says in words. Any thread; may block while batches that
+ * are under way end. */
 typedef void HEADRACE_TakeText(void* user, const char* text, size_t byte_size);
 typedef TRITONSERVER_Error* HEADRACE_ModelProfileStopFunction(TRITONBACKEND_Model* model,
                                                               HEADRACE_TakeText* take, void* user);

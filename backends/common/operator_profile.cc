@@ -26,6 +26,12 @@ Json JsonOf(const OperatorEvent& event) {
   if (event.flops > 0) {
     json["flops"] = event.flops;
   }
+  if (event.byte_size > 0) {
+    json["bytes"] = event.byte_size;
+  }
+  if (event.stack >= 0) {
+    json["stack"] = event.stack;
+  }
   if (event.on_device) {
     json["device"] = true;
   }
@@ -43,6 +49,27 @@ Json JsonOf(const OperatorTotal& total) {
   return json;
 }
 
+Json JsonOf(const MemoryEvent& event) {
+  Json json = {{"time_ns", event.time_ns}, {"thread", event.thread}, {"bytes", event.byte_size}};
+  if (event.on_device) {
+    json["device"] = true;
+  }
+  return json;
+}
+
+// Leaves `flag` as it is where the key is missing.
+Error ReadFlag(const Json& object, const char* key, bool* flag) {
+  const auto found = object.find(key);
+  if (found == object.end()) {
+    return {};
+  }
+  if (!found->is_boolean()) {
+    return InvalidArgument("'{}' is true or false", key);
+  }
+  *flag = found->get<bool>();
+  return {};
+}
+
 }  // namespace
 
 bool OperatorProfile::Add(OperatorEvent event) {
@@ -54,8 +81,26 @@ bool OperatorProfile::Add(OperatorEvent event) {
   return true;
 }
 
+std::int64_t OperatorProfile::StackIndex(const std::string& stack) {
+  const auto [at, added] =
+      stack_indices_.try_emplace(stack, static_cast<std::int64_t>(stacks.size()));
+  if (added) {
+    stacks.push_back(stack);
+  }
+  return at->second;
+}
+
+void OperatorProfile::Add(const MemoryEvent& event) {
+  if (memory.size() >= kEventCountMax) {
+    truncated = true;
+    return;
+  }
+  memory.push_back(event);
+}
+
 std::string OperatorProfile::ToJson() const {
-  Json json = {{"runtime", runtime}, {"truncated", truncated}, {"note", note}};
+  Json json = {
+      {"runtime", runtime}, {"truncated", truncated}, {"note", note}, {"memory_note", memory_note}};
   Json& all = json["events"] = Json::array();
   for (const OperatorEvent& event : events) {
     all.push_back(JsonOf(event));
@@ -64,6 +109,11 @@ std::string OperatorProfile::ToJson() const {
   for (const OperatorTotal& total : totals) {
     sums.push_back(JsonOf(total));
   }
+  Json& allocations = json["memory"] = Json::array();
+  for (const MemoryEvent& event : memory) {
+    allocations.push_back(JsonOf(event));
+  }
+  json["stacks"] = stacks;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -74,14 +124,9 @@ Error ProfileOptions::Read(const char* json, ProfileOptions* options) {
   if (!parsed.is_object()) {
     return InvalidArgument("the options of a profile are a JSON object");
   }
-  const auto shapes = parsed.find("shapes");
-  if (shapes != parsed.end()) {
-    if (!shapes->is_boolean()) {
-      return InvalidArgument("'shapes' is true or false");
-    }
-    options->shapes = shapes->get<bool>();
-  }
-  return {};
+  HEADRACE_BACKEND_RETURN_IF_ERROR(ReadFlag(parsed, "shapes", &options->shapes));
+  HEADRACE_BACKEND_RETURN_IF_ERROR(ReadFlag(parsed, "memory", &options->memory));
+  return ReadFlag(parsed, "stack", &options->stack);
 }
 
 }  // namespace headrace::backend

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,13 +20,23 @@ namespace headrace::backend {
 
 // One call of an operator.
 struct OperatorEvent {
-  std::string name;
-  std::string kind;           // the operator's type, where a node has a name of its own
+  std::string name{};
+  std::string kind{};         // the operator's type, where a node has a name of its own
   std::int64_t start_ns = 0;  // CLOCK_MONOTONIC
   std::int64_t duration_ns = 0;
   std::int64_t thread = 0;
-  std::string shapes;  // empty: not asked for
+  std::string shapes{};  // empty: not asked for
   std::uint64_t flops = 0;
+  std::uint64_t byte_size = 0;  // of its outputs, where the runtime says that of each call
+  std::int64_t stack = -1;      // index of `stacks`; -1: none
+  bool on_device = false;
+};
+
+// Memory that was allocated (above 0) or freed.
+struct MemoryEvent {
+  std::int64_t time_ns = 0;  // CLOCK_MONOTONIC
+  std::int64_t thread = 0;
+  std::int64_t byte_size = 0;
   bool on_device = false;
 };
 
@@ -40,15 +51,24 @@ struct OperatorTotal {
 struct OperatorProfile {
   static constexpr std::size_t kEventCountMax = 200'000;
 
-  std::string runtime;  // with its version
-  std::string note;     // what a reader has to know; empty: nothing
+  std::string runtime;      // with its version
+  std::string note;         // what a reader has to know; empty: nothing
+  std::string memory_note;  // what its byte sizes are
   bool truncated = false;
   std::vector<OperatorEvent> events;
   std::vector<OperatorTotal> totals;
+  std::vector<MemoryEvent> memory;
+  std::vector<std::string> stacks;  // "outer;inner"
 
+  // The index of a stack, which is added if it is new.
+  std::int64_t StackIndex(const std::string& stack);
   // False, and marks the profile, when there are too many.
   bool Add(OperatorEvent event);
+  void Add(const MemoryEvent& event);  // left out, and marked, beyond the same number
   std::string ToJson() const;
+
+ private:
+  std::map<std::string, std::int64_t> stack_indices_;
 };
 
 // What to take off CLOCK_REALTIME for CLOCK_MONOTONIC, now.
@@ -56,6 +76,8 @@ std::int64_t WallMinusMonotonic();
 
 struct ProfileOptions {
   bool shapes = false;
+  bool memory = false;  // what operators allocate
+  bool stack = false;   // which lines of the model's source called them
   static Error Read(const char* json, ProfileOptions* options);
 };
 

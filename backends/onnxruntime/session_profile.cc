@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <array>
+#include <charconv>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -38,6 +39,14 @@ std::int64_t Number(const Json& object, const char* key) {
   return found != object.end() && found->is_number() ? found->get<std::int64_t>() : 0;
 }
 
+// The runtime writes sizes as text.
+std::uint64_t ByteSize(const Json& object, const char* key) {
+  const std::string text = Text(object, key);
+  std::uint64_t size = 0;
+  std::from_chars(text.data(), text.data() + text.size(), size);
+  return size;
+}
+
 bool AddNode(const Json& event, std::int64_t start_ns, bool shapes, OperatorProfile* profile) {
   std::string name = Text(event, "name");
   const auto arguments = event.find("args");
@@ -53,6 +62,7 @@ bool AddNode(const Json& event, std::int64_t start_ns, bool shapes, OperatorProf
                        .thread = Number(event, "tid"),
                        .shapes = shapes && types != arguments->end() ? types->dump() : "",
                        .flops = 0,
+                       .byte_size = ByteSize(*arguments, "output_size"),
                        .on_device = Text(*arguments, "provider").starts_with("CUDA")});
 }
 
@@ -119,6 +129,7 @@ Error SessionProfile::Finish(OperatorProfile* profile) {
     const std::string text(std::istreambuf_iterator<char>(file), {});
     AddTraceEvents(text, start - offset, shapes_, profile);
   }
+  profile->memory_note = "sizes of the operators' outputs, which share the session's memory";
   if (sessions_.empty()) {
     profile->note = "no batch was executed while the model was profiled";
   }

@@ -38,6 +38,7 @@ void NodeProfile::Finish(OperatorProfile* profile) {
   profile->runtime = std::string("OpenVINO ") + ov::get_openvino_version().buildNumber;
   profile->note =
       "OpenVINO sums up its nodes and gives no times of day: they are not in the timeline";
+  profile->memory_note = "OpenVINO does not tell what its nodes allocate";
   for (auto& [name, total] : nodes_) {
     profile->totals.push_back(std::move(total));
   }

@@ -1,12 +1,16 @@
 #include "pytorch/kineto_profile.h"
 
 #include <ATen/Context.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 #include <sys/syscall.h>
 #include <torch/csrc/autograd/profiler_kineto.h>
+#include <torch/csrc/profiler/orchestration/observer.h>
 #include <torch/version.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -30,19 +34,49 @@ std::string ShapesText(c10::ArrayRef<std::vector<std::int64_t>> shapes) {
   return text.str();
 }
 
+// The lines of the source that called an operator, outermost first, as "file.py(12): forward;...".
+std::string StackText(c10::ArrayRef<std::string> frames) {
+  std::string text;
+  for (std::size_t i = frames.size(); i-- > 0;) {
+    std::string frame = frames[i];
+    std::replace_if(
+        frame.begin(), frame.end(), [](char c) { return c == ';' || c == '\n'; }, ' ');
+    text += (text.empty() ? "" : ";") + frame;
+  }
+  return text;
+}
+
+constexpr std::string_view kMemoryEvent = "[memory]";  // Kineto's name of them
+
 }  // namespace
+
+class KinetoProfile::Execution {
+ public:
+  explicit Execution(KinetoProfile& profile) : lock_(profile.executions_) {
+    // Operators are recorded on all threads, allocations only where the profiler is the thread's.
+    if (profile.running_ && profile.options_.memory) {
+      memory_.emplace(c10::DebugInfoKind::PROFILER_STATE,
+                      torch::profiler::impl::ProfilerStateBase::getGlobal());
+    }
+  }
+
+ private:
+  const std::shared_lock<std::shared_mutex> lock_;
+  std::optional<c10::DebugInfoGuard> memory_;
+};
 
 Error KinetoProfile::Start(const ProfileOptions& options, std::shared_ptr<KinetoProfile>* profile) {
   if (recording.exchange(true)) {
     return Unavailable("another model of this process is being profiled");
   }
   // From here on its destructor ends what has begun.
-  std::shared_ptr<KinetoProfile> started(new KinetoProfile);
+  std::shared_ptr<KinetoProfile> started(new KinetoProfile(options));
   torch::profiler::impl::ExperimentalConfig experimental;
   experimental.profile_all_threads = true;
   const torch::profiler::impl::ProfilerConfig config(
-      torch::profiler::impl::ProfilerState::KINETO, options.shapes, /*profile_memory=*/false,
-      /*with_stack=*/false, /*with_flops=*/options.shapes, /*with_modules=*/false, experimental);
+      torch::profiler::impl::ProfilerState::KINETO, options.shapes,
+      /*profile_memory=*/options.memory, /*with_stack=*/options.stack,
+      /*with_flops=*/options.shapes, /*with_modules=*/false, experimental);
   std::set<torch::profiler::impl::ActivityType> activities = {
       torch::profiler::impl::ActivityType::CPU};
   if (at::hasCUDA()) {
@@ -65,14 +99,17 @@ KinetoProfile::~KinetoProfile() {
   }
 }
 
-void KinetoProfile::AddThisThread() {
+std::shared_ptr<KinetoProfile::Execution> KinetoProfile::Enter() {
   thread_local const std::int64_t self = syscall(SYS_gettid);
-  const std::lock_guard lock(mutex_);
-  threads_.insert(self);
+  {
+    const std::lock_guard lock(threads_mutex_);
+    threads_.insert(self);
+  }
+  return std::make_shared<Execution>(*this);
 }
 
 void KinetoProfile::Finish(OperatorProfile* profile) {
-  const std::lock_guard lock(mutex_);
+  const std::unique_lock executions(executions_);
   if (!running_) {
     return;
   }
@@ -81,12 +118,26 @@ void KinetoProfile::Finish(OperatorProfile* profile) {
   recording.store(false);
   const std::int64_t offset = WallMinusMonotonic();
   profile->runtime = std::string("libtorch ") + TORCH_VERSION;
+  profile->memory_note = options_.memory ? "allocated by the operators" : "";
+  const std::lock_guard lock(threads_mutex_);
   for (const kineto::KinetoEvent& event : result->events()) {
     const bool on_device = event.deviceType() != c10::DeviceType::CPU;
+    const bool is_memory = event.name() == kMemoryEvent;
     const auto thread = static_cast<std::int64_t>(event.deviceResourceId());
-    if (!on_device && threads_.count(thread) == 0) {
+    // Memory of a device, too, has the thread that allocated it.
+    if ((is_memory || !on_device) && threads_.count(thread) == 0) {
       continue;
     }
+    if (is_memory) {
+      profile->Add(MemoryEvent{.time_ns = static_cast<std::int64_t>(event.startNs()) - offset,
+                               .thread = thread,
+                               .byte_size = event.nBytes(),
+                               .on_device = on_device});
+      continue;
+    }
+    const std::int64_t stack = event.hasStack() && !event.stack().empty()
+                                   ? profile->StackIndex(StackText(event.stack()))
+                                   : -1;
     OperatorEvent taken{.name = event.name(),
                         .kind = {},
                         .start_ns = static_cast<std::int64_t>(event.startNs()) - offset,
@@ -94,10 +145,10 @@ void KinetoProfile::Finish(OperatorProfile* profile) {
                         .thread = thread,
                         .shapes = event.hasShapes() ? ShapesText(event.shapes()) : std::string(),
                         .flops = event.flops(),
+                        .byte_size = 0,
+                        .stack = stack,
                         .on_device = on_device};
-    if (!profile->Add(std::move(taken))) {
-      break;
-    }
+    profile->Add(std::move(taken));  // or marks the profile, which is full
   }
 }
 

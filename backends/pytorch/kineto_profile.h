@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <shared_mutex>
 
 #include "common/error.h"
 #include "common/operator_profile.h"
@@ -22,17 +23,22 @@ class KinetoProfile {
   // Ends it, if Finish has not.
   ~KinetoProfile();
 
-  // The calling thread executes the model.
-  void AddThisThread();
-  // Ends it. May block for as long as Kineto takes to gather what it has.
+  // While it lives, the calling thread executes a batch of the model. Kineto is not asked for what
+  // it has while one lives: threads write to it without a lock.
+  class Execution;
+  std::shared_ptr<Execution> Enter();
+  // Ends it. Blocks until executions have ended, and for as long as Kineto takes to gather what it
+  // has.
   void Finish(OperatorProfile* profile);
 
  private:
-  KinetoProfile() = default;
+  explicit KinetoProfile(const ProfileOptions& options) : options_(options) {}
 
-  std::mutex mutex_;                // guards what follows
-  std::set<std::int64_t> threads_;  // the system's numbers
+  const ProfileOptions options_;
+  std::shared_mutex executions_;  // shared by executions; guards running_
   bool running_ = true;
+  std::mutex threads_mutex_;        // guards threads_
+  std::set<std::int64_t> threads_;  // the system's numbers
 };
 
 }  // namespace headrace::backend

@@ -114,7 +114,8 @@ class PyTorchInstance {
 
   Error Execute(RequestBatch& batch) {
     if (const auto profile = model_.profile().Get()) {
-      profile->AddThisThread();
+      const auto execution = profile->Enter();
+      return driver_.Execute(batch, *run_);
     }
     return driver_.Execute(batch, *run_);
   }

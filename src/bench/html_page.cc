@@ -8,7 +8,7 @@
 namespace headrace::bench {
 namespace {
 
-constexpr char kStyle[] = R"css(
+constexpr char kColors[] = R"css(
 :root{color-scheme:light dark;--paper:#f6f7f9;--card:#fff;--ink:#16202c;--soft:#566273;--line:#e1e5ea;
 --grid:#e9ecf0;--head:#f0f2f5;--good:#137a4b;--good-bg:#e3f4ea;--warn:#8a5300;--warn-bg:#fdf0d9;
 --bad:#b3261e;--bad-bg:#fce6e4;--info-bg:#e8eef8;--c0:#2563c9;--c1:#d9730d;--c2:#0f8a63;--c3:#c2306b;
@@ -17,6 +17,9 @@ constexpr char kStyle[] = R"css(
 --line:#2c3643;--grid:#28313d;--head:#212a35;--good:#5fd39b;--good-bg:#16352a;--warn:#f0b95c;
 --warn-bg:#3a2c12;--bad:#ff8f86;--bad-bg:#431f1d;--info-bg:#1d2b40;--c0:#6ea3ff;--c1:#ff9f4a;--c2:#4fd1a1;
 --c3:#ff7fae;--c4:#b195ff;--c5:#4fc6da;--c6:#e0b040;--c7:#9aa7b8}}
+)css";
+
+constexpr char kStyle[] = R"css(
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",
 Roboto,"Helvetica Neue",Arial,"DejaVu Sans",sans-serif}
@@ -86,8 +89,16 @@ std::string Pill(std::string_view kind, std::string_view text) {
   return fmt::format("<span class=\"pill {}\">{}</span>", kind, Escaped(text));
 }
 
+std::string PageColors() { return kColors; }
+
 HtmlPage::HtmlPage(std::string_view title_text, std::string_view subtitle_text)
-    : title_(Escaped(title_text)), subtitle_(Escaped(subtitle_text)) {}
+    : title_(Escaped(title_text)),
+      subtitle_(Escaped(subtitle_text)),
+      footer_(
+          "Made by headrace bench. Response time is counted from the intended send; a request that "
+          "was never answered counts as infinitely late.") {}
+
+void HtmlPage::Footer(std::string_view text) { footer_ = Escaped(text); }
 
 void HtmlPage::Section(std::string_view title_text, std::string_view lead_text) {
   body_ += in_section_ ? "</section>\n" : "";
@@ -190,15 +201,13 @@ std::string HtmlPage::Text() const {
              "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
              "'unsafe-inline'\">\n<title>{}</title>\n<style>",
              title_) +
-         kStyle + ColorStyle() + kStyleOfParts +
+         kColors + kStyle + ColorStyle() + kStyleOfParts +
          fmt::format(
              "</style></head>\n<body><main>\n<header><h1>{}</h1><p "
              "class=\"subtitle\">{}</p></header>\n",
              title_, subtitle_) +
-         body_ + (in_section_ ? "</section>\n" : "") +
-         "<footer>Made by headrace bench. Response time is counted from the intended send; a "
-         "request "
-         "that was never answered counts as infinitely late.</footer>\n</main></body></html>\n";
+         body_ + (in_section_ ? "</section>\n" : "") + "<footer>" + footer_ +
+         "</footer>\n</main></body></html>\n";
 }
 
 }  // namespace headrace::bench

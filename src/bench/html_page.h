@@ -36,13 +36,18 @@ class HtmlPage {
   void OpenDetails(std::string_view summary_html);
   void CloseDetails();
   void Raw(std::string_view html) { body_ += html; }
+  // In place of what pages of `headrace bench` end with.
+  void Footer(std::string_view text);
 
   std::string Text() const;
 
  private:
-  std::string title_, subtitle_, body_;
+  std::string title_, subtitle_, body_, footer_;
   bool in_section_ = false;
 };
+
+// The custom properties that the page's and the plots' classes take their colours from, as CSS.
+std::string PageColors();
 
 // `<span class="pill KIND">TEXT</span>`
 std::string Pill(std::string_view kind, std::string_view text);

@@ -13,8 +13,11 @@
 #include "base/result.h"
 #include "bench/background_load.h"
 #include "bench/file_writer.h"
+#include "cli/profile_flame.h"
+#include "cli/profile_page.h"
 #include "cli/profile_text.h"
 #include "load/http_client.h"
+#include "profiling/flame_graph.h"
 #include "protocol/json_writer.h"
 
 namespace headrace::cli {
@@ -33,6 +36,7 @@ struct Flags {
   std::string version;
   std::string url = "127.0.0.1:8000";
   std::string out;
+  std::string flame;
   double seconds = 5;
   std::optional<std::uint64_t> requests;
   // Load of its own; without a concurrency the traffic that is there is watched.
@@ -42,6 +46,8 @@ struct Flags {
   std::vector<std::string> shapes_of_inputs;
   bool no_operators = false;
   bool shapes = false;
+  bool memory = false;
+  bool stack = false;
   bool json = false;
   std::size_t operators_max = 20;
 };
@@ -70,8 +76,14 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("-b,--batch-size", flags.batch_size, "Own load: inferences in one request");
   app.add_option("--out", flags.out,
                  "File for the trace, which Perfetto opens; default MODEL.trace.json");
+  app.add_option("--flame", flags.flame,
+                 "Flame graph of operators, by the file's name: .html (a page with the tables), "
+                 ".svg, or .txt (collapsed stacks, for flame graph programs)");
   app.add_flag("--no-operators", flags.no_operators, "Batches and threads only");
   app.add_flag("--shapes", flags.shapes, "With the shapes of operators' inputs");
+  app.add_flag("--memory", flags.memory, "With what operators allocate");
+  app.add_flag("--stack", flags.stack,
+               "With the lines of the model's source that called operators (TorchScript)");
   app.add_option("--top", flags.operators_max, "Lines of the table of operators")
       ->capture_default_str();
   app.add_flag("--json", flags.json, "Prints the document in place of the tables");
@@ -84,7 +96,8 @@ std::string BodyOf(const Flags& flags) {
   if (flags.requests) {
     json.Key("requests").Uint(*flags.requests);
   }
-  json.Key("operators").Bool(!flags.no_operators).Key("shapes").Bool(flags.shapes).EndObject();
+  json.Key("operators").Bool(!flags.no_operators).Key("shapes").Bool(flags.shapes);
+  json.Key("memory").Bool(flags.memory).Key("stack").Bool(flags.stack).EndObject();
   return body;
 }
 
@@ -155,8 +168,27 @@ Status Check(const Flags& flags) {
   if (!(flags.seconds > 0) || flags.seconds > kSecondsMax) {
     return InvalidArgument("--seconds: must be above 0, and at most {}", kSecondsMax);
   }
+  if (!flags.flame.empty()) {
+    if (!flags.flame.ends_with(".html") && !flags.flame.ends_with(".svg") &&
+        !flags.flame.ends_with(".txt")) {
+      return InvalidArgument("--flame: {} ends in none of .html, .svg, .txt", flags.flame);
+    }
+    HEADRACE_RETURN_IF_ERROR(bench::CheckWritable(flags.flame).WithPrefix("--flame: "));
+  }
   const std::string path = TracePath(flags);
   return path.empty() ? OkStatus() : bench::CheckWritable(path).WithPrefix("--out: ");
+}
+
+Status WriteFlame(const std::string& path, std::string_view document, std::string_view load_line) {
+  HEADRACE_ASSIGN_OR_RETURN(const profiling::FlameFrame flame, profiling::FlameGraphOf(document));
+  if (path.ends_with(".txt")) {
+    return bench::WriteFile(path, profiling::CollapsedStacks(flame));
+  }
+  if (path.ends_with(".svg")) {
+    return bench::WriteFile(path, FlameSvg(flame));
+  }
+  HEADRACE_ASSIGN_OR_RETURN(const std::string page, ProfilePage(document, flame, load_line));
+  return bench::WriteFile(path, page);
 }
 
 // `load`: null, or what is sent meanwhile.
@@ -165,12 +197,16 @@ Status Run(const Flags& flags, bench::BackgroundLoad* load) {
   std::string load_line;
   if (load != nullptr) {
     HEADRACE_ASSIGN_OR_RETURN(const bench::LevelResult level, load->Stop());
-    load_line = fmt::format("load: {}\n", bench::LoadLine(level));
+    load_line = bench::LoadLine(level);
   }
   const std::string path = TracePath(flags);
   if (!path.empty()) {
     HEADRACE_RETURN_IF_ERROR(bench::WriteFile(path, document));
   }
+  if (!flags.flame.empty()) {
+    HEADRACE_RETURN_IF_ERROR(WriteFlame(flags.flame, document, load_line));
+  }
+  load_line = load_line.empty() ? "" : fmt::format("load: {}\n", load_line);
   if (flags.json) {
     fmt::print(stderr, "{}", load_line);
     fmt::print("{}\n", document);
@@ -178,6 +214,9 @@ Status Run(const Flags& flags, bench::BackgroundLoad* load) {
   }
   HEADRACE_ASSIGN_OR_RETURN(const std::string text, ProfileText(document, flags.operators_max));
   fmt::print("{}{}\ntrace: {} (open it at https://ui.perfetto.dev)\n", load_line, text, path);
+  if (!flags.flame.empty()) {
+    fmt::print("flame graph: {}\n", flags.flame);
+  }
   return OkStatus();
 }
 

@@ -6,32 +6,15 @@
 #include <algorithm>
 #include <vector>
 
+#include "cli/profile_json.h"
+
 namespace headrace::cli {
 namespace {
 
 namespace dom = simdjson::dom;
 
-double Number(const dom::element& object, std::string_view key) {
-  double number = 0;
-  return object[key].get(number) == simdjson::SUCCESS ? number : 0;
-}
-
-std::string Text(const dom::element& object, std::string_view key) {
-  std::string_view text;
-  return object[key].get(text) == simdjson::SUCCESS ? std::string(text) : std::string();
-}
-
-// Empty where there is no such array.
-std::vector<dom::element> List(const dom::element& object, std::string_view pointer) {
-  dom::array list;
-  if (object.at_pointer(pointer).get(list) != simdjson::SUCCESS) {
-    return {};
-  }
-  return {list.begin(), list.end()};
-}
-
 double Milliseconds(const dom::element& object, std::string_view key) {
-  return Number(object, key) / 1e3;
+  return JsonNumber(object, key) / 1e3;
 }
 
 void AddBatches(const std::vector<dom::element>& batches, std::string& text) {
@@ -41,10 +24,11 @@ void AddBatches(const std::vector<dom::element>& batches, std::string& text) {
   text += fmt::format("\n{:>10}  {:>10}  {:>14}  {:>14}  {:>14}\n", "batch size", "executions",
                       "mean", "longest", "queue mean");
   for (const dom::element& line : batches) {
-    text += fmt::format(
-        "{:>10.0f}  {:>10.0f}  {:>11.3f} ms  {:>11.3f} ms  {:>11.3f} ms\n",
-        Number(line, "batch_size"), Number(line, "count"), Milliseconds(line, "execution_mean_us"),
-        Milliseconds(line, "execution_max_us"), Milliseconds(line, "queue_mean_us"));
+    text +=
+        fmt::format("{:>10.0f}  {:>10.0f}  {:>11.3f} ms  {:>11.3f} ms  {:>11.3f} ms\n",
+                    JsonNumber(line, "batch_size"), JsonNumber(line, "count"),
+                    Milliseconds(line, "execution_mean_us"), Milliseconds(line, "execution_max_us"),
+                    Milliseconds(line, "queue_mean_us"));
   }
 }
 
@@ -53,33 +37,60 @@ void AddOperators(const dom::element& profile, std::size_t operators_max, std::s
   if (profile["operators"].get(operators) != simdjson::SUCCESS) {
     return;
   }
-  const std::vector<dom::element> table = List(operators, "/table");
-  const std::string note = Text(operators, "note");
+  const std::vector<dom::element> table = JsonList(operators, "/table");
+  const std::string note = JsonText(operators, "note");
   if (!note.empty()) {
     text += fmt::format("\noperators: {}\n", note);
+  }
+  if (JsonFlag(operators, "truncated")) {
+    text += fmt::format("\noperators: {}\n", kOperatorsLeftOut);
   }
   if (table.size() == 0) {
     return;
   }
   double all = 0;
   for (const dom::element& line : table) {
-    all += Number(line, "self_us");
+    all += JsonNumber(line, "self_us");
   }
-  text += fmt::format("\n{:>6}  {:>12}  {:>8}  {:>12}  operator ({})\n", "self", "self time",
-                      "calls", "each", Text(operators, "runtime"));
+  const bool memory = std::any_of(table.begin(), table.end(), [](const dom::element& line) {
+    return JsonNumber(line, "bytes") > 0;
+  });
+  text += fmt::format("\n{:>6}  {:>12}  {:>8}  {:>12}  {}operator ({})\n", "self", "self time",
+                      "calls", "each", memory ? fmt::format("{:>12}  ", "memory each") : "",
+                      JsonText(operators, "runtime"));
   std::size_t shown = 0;
   for (const dom::element& line : table) {
     if (shown++ == operators_max) {
       text += fmt::format("  ... and {} more in the file\n", table.size() - operators_max);
       break;
     }
-    const double self = Number(line, "self_us");
-    const std::string kind = Text(line, "kind");
-    text += fmt::format("{:>4.1f} %  {:>9.3f} ms  {:>8.0f}  {:>9.1f} us  {}{}\n",
-                        all > 0 ? 100 * self / all : 0, self / 1e3, Number(line, "count"),
-                        self / std::max(1.0, Number(line, "count")), Text(line, "name"),
+    const double self = JsonNumber(line, "self_us");
+    const std::string kind = JsonText(line, "kind");
+    const double count = std::max(1.0, JsonNumber(line, "count"));
+    const std::string bytes =
+        memory ? fmt::format("{:>8.1f} KiB  ", JsonNumber(line, "bytes") / count / (1 << 10)) : "";
+    text += fmt::format("{:>4.1f} %  {:>9.3f} ms  {:>8.0f}  {:>9.1f} us  {}{}{}\n",
+                        all > 0 ? 100 * self / all : 0, self / 1e3, JsonNumber(line, "count"),
+                        self / count, bytes, JsonText(line, "name"),
                         kind.empty() ? "" : " (" + kind + ")");
   }
+  if (memory) {
+    text += fmt::format("memory: {}\n", JsonText(operators, "memory_note"));
+  }
+}
+
+void AddMemory(const dom::element& profile, std::string& text) {
+  dom::element memory;
+  if (profile["memory"].get(memory) != simdjson::SUCCESS) {
+    return;
+  }
+  text += fmt::format("\nmemory: at most {:.1f} MiB resident",
+                      JsonNumber(memory, "resident_peak_bytes") / (1 << 20));
+  for (const dom::element& device : JsonList(memory, "/device_peaks")) {
+    text += fmt::format(", {:.1f} MiB of GPU {:.0f} in use",
+                        JsonNumber(device, "bytes") / (1 << 20), JsonNumber(device, "device"));
+  }
+  text += '\n';
 }
 
 void AddThreads(const std::vector<dom::element>& threads, double seconds, std::string& text) {
@@ -93,8 +104,9 @@ void AddThreads(const std::vector<dom::element>& threads, double seconds, std::s
     if (shown++ == kThreadsMax) {
       break;
     }
-    text += fmt::format("{:>4.1f} %  {:>12.1f} %  {}\n", Number(line, "ran_us") / seconds / 1e4,
-                        Number(line, "waited_for_core_us") / seconds / 1e4, Text(line, "name"));
+    text +=
+        fmt::format("{:>4.1f} %  {:>12.1f} %  {}\n", JsonNumber(line, "ran_us") / seconds / 1e4,
+                    JsonNumber(line, "waited_for_core_us") / seconds / 1e4, JsonText(line, "name"));
   }
 }
 
@@ -107,19 +119,24 @@ Result<std::string> ProfileText(std::string_view document, std::size_t operators
   if (parser.parse(padded)["headrace"].get(profile) != simdjson::SUCCESS) {
     return Internal("the server's answer is no profile");
   }
-  const double seconds = Number(profile, "seconds");
-  const double requests = Number(profile, "requests");
+  const double seconds = JsonNumber(profile, "seconds");
+  const double requests = JsonNumber(profile, "requests");
   std::string text = fmt::format(
       "model {} version {:.0f}: {:.0f} requests in {:.2f} s ({:.1f} /s), {:.0f} instance(s), "
       "{:.0f} "
       "core(s)\n",
-      Text(profile, "model"), Number(profile, "version"), requests, seconds,
-      seconds > 0 ? requests / seconds : 0, Number(profile, "instances"), Number(profile, "cores"));
-  AddBatches(List(profile, "/batches"), text);
+      JsonText(profile, "model"), JsonNumber(profile, "version"), requests, seconds,
+      seconds > 0 ? requests / seconds : 0, JsonNumber(profile, "instances"),
+      JsonNumber(profile, "cores"));
+  AddBatches(JsonList(profile, "/batches"), text);
   AddOperators(profile, operators_max, text);
-  AddThreads(List(profile, "/threads"), seconds, text);
-  for (const dom::element& advice : List(profile, "/advice")) {
-    text += fmt::format("\n{}: {}\n", Text(advice, "topic"), Text(advice, "text"));
+  AddMemory(profile, text);
+  AddThreads(JsonList(profile, "/threads"), seconds, text);
+  if (JsonFlag(profile, "truncated")) {
+    text += fmt::format("\n{}\n", kBatchesLeftOut);
+  }
+  for (const dom::element& advice : JsonList(profile, "/advice")) {
+    text += fmt::format("\n{}: {}\n", JsonText(advice, "topic"), JsonText(advice, "text"));
   }
   return text;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "profiling/profile.h"
@@ -15,6 +16,10 @@ constexpr double kCopyShare = 0.15;
 constexpr double kCoreWaitShare = 0.2;
 constexpr double kBusyShare = 0.9;
 constexpr double kFillShare = 0.5;
+// Requests that wait at a time, in batches: those that share batches are about one, since all of
+// them are in the next.
+constexpr double kWaitingBatches = 2;
+constexpr double kMigrationRate = 100;  // a second, of one thread that executes
 
 double Share(Nanos part, Nanos whole) {
   return whole <= 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
@@ -85,6 +90,28 @@ void AdviseOnThreads(const Profile& profile, std::vector<Advice>& advice) {
   }
 }
 
+// An instance's thread that is moved from core to core finds the caches of none of them filled.
+void AdviseOnMigrations(const Profile& profile, std::vector<Advice>& advice) {
+  std::set<std::int64_t> instances;
+  for (const RecordedBatch& batch : profile.batches.batches) {
+    instances.insert(batch.thread_id);
+  }
+  std::uint64_t most = 0;
+  for (const ThreadUse& use : profile.threads) {
+    most = instances.contains(use.id) ? std::max(most, use.time.migrations) : most;
+  }
+  const double seconds =
+      static_cast<double>(profile.ended - profile.began) / static_cast<double>(kSecond);
+  const double rate = seconds > 0 ? static_cast<double>(most) / seconds : 0;
+  if (rate > kMigrationRate) {
+    advice.push_back(
+        {"migrations",
+         fmt::format("a thread that executes the model changed its core {:.0f} times a second: "
+                     "give each instance cores of its own (--pin-instances, or host policies)",
+                     rate)});
+  }
+}
+
 void AdviseOnBatches(const Profile& profile, const Sums& sums, std::vector<Advice>& advice) {
   const Nanos duration = profile.ended - profile.began;
   const auto batches = static_cast<double>(profile.batches.batches.size());
@@ -93,14 +120,16 @@ void AdviseOnBatches(const Profile& profile, const Sums& sums, std::vector<Advic
   const double execution_mean = static_cast<double>(sums.executed) / batches;
   const double busy = Share(sums.executed, duration) / std::max(1, profile.instance_count);
   const bool waits = queue_mean > execution_mean;
-  if (profile.batch_size_max > 1 && waits &&
+  const double waiting = Share(sums.queued, duration);
+  if (profile.batch_size_max > 1 && waits && waiting > kWaitingBatches * fill &&
       fill < kFillShare * static_cast<double>(profile.batch_size_max)) {
     advice.push_back(
         {"batches",
-         fmt::format("batches had {:.1f} of {} inferences, while requests waited {:.2f} ms on "
-                     "average: requests of different shape do not share a batch; without "
-                     "dynamic_batching in the configuration none do",
-                     fill, profile.batch_size_max, Milliseconds(queue_mean))});
+         fmt::format(
+             "batches had {:.1f} of {} inferences, while {:.1f} requests waited at a time, "
+             "each {:.2f} ms on average: requests of different shape do not share a batch; without "
+             "dynamic_batching in the configuration none do",
+             fill, profile.batch_size_max, waiting, Milliseconds(queue_mean))});
   }
   if (busy > kBusyShare) {
     advice.push_back(
@@ -131,6 +160,7 @@ std::vector<Advice> AdviceOn(const Profile& profile) {
   }
   AdviseOnOperators(profile, advice);
   AdviseOnThreads(profile, advice);
+  AdviseOnMigrations(profile, advice);
   AdviseOnBatches(profile, sums, advice);
   return advice;
 }

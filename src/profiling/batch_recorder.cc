@@ -43,6 +43,11 @@ void BatchRecorder::Stop() {
   changed_.notify_all();
 }
 
+bool BatchRecorder::stopped() {
+  const std::lock_guard lock(mutex_);
+  return stopped_;
+}
+
 BatchRecorder::Taken BatchRecorder::Take() {
   const std::lock_guard lock(mutex_);
   return std::exchange(taken_, {});

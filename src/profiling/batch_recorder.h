@@ -33,6 +33,7 @@ class BatchRecorder final : public engine::BatchObserver {
   bool WaitFor(std::uint64_t request_count, Nanos until);
   // Ends every WaitFor.
   void Stop();
+  bool stopped();
 
   struct Taken {
     std::vector<RecordedBatch> batches;  // in the order of their ends

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "profiling/operator_nesting.h"
 
 namespace headrace::profiling {
 namespace {
@@ -43,26 +44,6 @@ Result<dom::array> ArrayOf(const dom::element& object, std::string_view key) {
   return array;
 }
 
-// What each event took itself, in the order of the events.
-std::vector<Nanos> SelfTimes(const std::vector<OperatorEvent>& events) {
-  std::vector<Nanos> self(events.size());
-  std::vector<std::size_t> open;  // events that contain the next one, if they have not ended
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    const OperatorEvent& event = events[i];
-    self[i] = event.duration;
-    while (!open.empty() &&
-           (events[open.back()].thread != event.thread ||
-            events[open.back()].start + events[open.back()].duration <= event.start)) {
-      open.pop_back();
-    }
-    if (!open.empty()) {
-      self[open.back()] = std::max<Nanos>(0, self[open.back()] - event.duration);
-    }
-    open.push_back(i);
-  }
-  return self;
-}
-
 }  // namespace
 
 Result<OperatorRecord> ReadOperatorRecord(std::string_view json) {
@@ -76,15 +57,30 @@ Result<OperatorRecord> ReadOperatorRecord(std::string_view json) {
   HEADRACE_ASSIGN_OR_RETURN(const dom::array totals, ArrayOf(document, "totals"));
   OperatorRecord record{.runtime = Text(document, "runtime"),
                         .note = Text(document, "note"),
+                        .memory_note = Text(document, "memory_note"),
                         .truncated = Flag(document, "truncated")};
+  std::vector<std::string_view> stacks;
+  if (dom::array list; document["stacks"].get(list) == simdjson::SUCCESS) {
+    for (const dom::element stack : list) {
+      std::string_view text;
+      stacks.push_back(stack.get(text) == simdjson::SUCCESS ? text : std::string_view());
+    }
+  }
+  const auto stack_of = [&stacks](const dom::element& event) {
+    std::uint64_t number = 0;
+    const bool known = event["stack"].get(number) == simdjson::SUCCESS && number < stacks.size();
+    return known ? std::string(stacks[number]) : std::string();
+  };
   for (const dom::element event : events) {
     record.events.push_back({.name = Text(event, "name"),
                              .kind = Text(event, "kind"),
                              .shapes = Text(event, "shapes"),
+                             .stack = stack_of(event),
                              .start = Number(event, "start_ns"),
                              .duration = std::max<Nanos>(0, Number(event, "duration_ns")),
                              .thread = Number(event, "thread"),
                              .flops = Count(event, "flops"),
+                             .byte_size = Count(event, "bytes"),
                              .on_device = Flag(event, "device")});
   }
   for (const dom::element total : totals) {
@@ -96,12 +92,17 @@ Result<OperatorRecord> ReadOperatorRecord(std::string_view json) {
                              .total = duration,
                              .self = duration});
   }
-  // Where two begin together, the longer one contains the other.
-  std::sort(record.events.begin(), record.events.end(),
-            [](const OperatorEvent& a, const OperatorEvent& b) {
-              return std::tie(a.thread, a.start, b.duration) <
-                     std::tie(b.thread, b.start, a.duration);
-            });
+  if (dom::array memory; document["memory"].get(memory) == simdjson::SUCCESS) {
+    for (const dom::element event : memory) {
+      record.memory.push_back({.at = Number(event, "time_ns"),
+                               .thread = Number(event, "thread"),
+                               .byte_size = Number(event, "bytes"),
+                               .on_device = Flag(event, "device")});
+    }
+  }
+  std::stable_sort(record.memory.begin(), record.memory.end(),
+                   [](const MemoryEvent& a, const MemoryEvent& b) { return a.at < b.at; });
+  std::sort(record.events.begin(), record.events.end(), OuterFirst);
   return record;
 }
 
@@ -115,7 +116,9 @@ std::vector<OperatorLine> OperatorTable(const OperatorRecord& record) {
     }
     return line;
   };
-  const std::vector<Nanos> self = SelfTimes(record.events);
+  const std::vector<std::size_t> parents = ParentsOf(record.events);
+  const std::vector<Nanos> self = SelfTimesOf(record.events, parents);
+  const std::vector<std::uint64_t> byte_sizes = AllocatedBytesOf(record, parents);
   for (std::size_t i = 0; i < record.events.size(); ++i) {
     const OperatorEvent& event = record.events[i];
     OperatorLine& line = line_of(event.name, event.kind);
@@ -123,6 +126,7 @@ std::vector<OperatorLine> OperatorTable(const OperatorRecord& record) {
     line.total += event.duration;
     line.self += self[i];
     line.flops += event.flops;
+    line.byte_size += byte_sizes[i];
   }
   for (const OperatorLine& total : record.totals) {
     OperatorLine& line = line_of(total.name, total.kind);
@@ -153,7 +157,7 @@ OperatorShares SharesOf(const OperatorRecord& record) {
   Nanos all = 0;
   Nanos copies = 0;
   Nanos shorts = 0;
-  const std::vector<Nanos> self = SelfTimes(record.events);
+  const std::vector<Nanos> self = SelfTimesOf(record.events, ParentsOf(record.events));
   const auto add = [&](Nanos time, Nanos each, std::string_view name, std::string_view kind) {
     all += time;
     copies += IsCopy(name, kind) ? time : 0;

@@ -14,10 +14,20 @@ namespace headrace::profiling {
 
 struct OperatorEvent {
   std::string name{}, kind{}, shapes{};
+  std::string stack{};  // "outer;inner": lines of the model's source that called it
   Nanos start = 0;
   Nanos duration = 0;
   std::int64_t thread = 0;
   std::uint64_t flops = 0;
+  std::uint64_t byte_size = 0;  // of its outputs, where the runtime says that of each call
+  bool on_device = false;
+};
+
+// Memory that was allocated (above 0) or freed.
+struct MemoryEvent {
+  Nanos at = 0;
+  std::int64_t thread = 0;
+  std::int64_t byte_size = 0;
   bool on_device = false;
 };
 
@@ -28,13 +38,16 @@ struct OperatorLine {
   Nanos total = 0;  // with what it called
   Nanos self = 0;   // without
   std::uint64_t flops = 0;
+  std::uint64_t byte_size = 0;  // allocated by itself, all calls together
 };
 
 struct OperatorRecord {
   std::string runtime, note;
+  std::string memory_note{};  // what its byte sizes are
   bool truncated = false;
-  std::vector<OperatorEvent> events{};  // by thread, then by start
+  std::vector<OperatorEvent> events{};  // as OuterFirst has them (operator_nesting.h)
   std::vector<OperatorLine> totals{};   // of runtimes that only sum up
+  std::vector<MemoryEvent> memory{};    // by time
 };
 
 // Reads what a backend handed over (abi/headrace_extensions.h). INTERNAL names what does not read.

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "profiling/batch_recorder.h"
+#include "profiling/memory_use.h"
 #include "profiling/operator_record.h"
 #include "profiling/thread_times.h"
 
@@ -24,6 +25,8 @@ struct ProfileOptions {
   std::uint64_t request_count = 0;  // ends earlier after so many; 0: no number
   bool operators = true;
   bool shapes = false;
+  bool memory = false;  // what operators allocate
+  bool stack = false;   // which lines of the model's source called them
 
   // From the body of the request; an empty one is all defaults. INVALID_ARGUMENT names the field.
   static Result<ProfileOptions> Parse(std::string_view json);
@@ -41,11 +44,12 @@ struct Profile {
   std::optional<OperatorRecord> operators{};  // nothing: not asked for, or not to be had
   std::string operators_missing{};            // why, where they were asked for
   std::vector<ThreadUse> threads{};
+  MemoryUse memory{};
 };
 
 struct Advice {
-  std::string
-      topic;  // "launch-bound", "copies", "threads", "batches", "queue", "instances", "traffic"
+  // "launch-bound", "copies", "threads", "migrations", "batches", "queue", "instances", "traffic"
+  std::string topic;
   std::string text;  // what was seen, and what to try
 };
 // Pure. Empty where nothing stands out.
@@ -60,6 +64,10 @@ struct BatchLine {
 };
 // By size, ascending.
 std::vector<BatchLine> BatchTable(const std::vector<RecordedBatch>& batches);
+
+// Tracks of the trace that are no threads: beyond the system's thread numbers, which end at 2^22.
+inline constexpr std::int64_t kQueueTrack = 10'000'001;   // requests that wait
+inline constexpr std::int64_t kDeviceTrack = 10'000'002;  // operators of a GPU
 
 // The answer: one JSON object that viewers of Chrome traces open ("traceEvents"), with what people
 // and programs read under "headrace" (docs/profile.md).

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 
+#include "profiling/operator_nesting.h"
 #include "profiling/profile.h"
 #include "protocol/json_writer.h"
 
@@ -11,9 +13,6 @@ namespace headrace::profiling {
 namespace {
 
 using protocol::JsonWriter;
-
-constexpr int kQueueTrack = 1;   // requests that wait
-constexpr int kDeviceTrack = 2;  // operators of a GPU
 
 // Viewers count in microseconds from any zero.
 double Micros(Nanos time) { return static_cast<double>(time) / static_cast<double>(kMicrosecond); }
@@ -37,6 +36,13 @@ class TraceWriter {
     json_.Key("cat").String(category);
     json_.Key("dur").Double(Micros(duration));
     return json_;
+  }
+  // A point of the line `name`.
+  void Counter(std::string_view name, Nanos time, double mebibytes) {
+    Begin("C", name, 0);
+    At(time);
+    json_.Key("args").BeginObject().Key("MiB").Double(mebibytes).EndObject();
+    json_.EndObject();
   }
   // One end of the arrow or of the overlapping span number `id`.
   void End(std::string_view phase, std::string_view name, std::int64_t track, Nanos time,
@@ -81,16 +87,59 @@ void WriteBatches(const Profile& profile, TraceWriter& trace) {
 }
 
 void WriteOperators(const OperatorRecord& record, TraceWriter& trace) {
-  for (const OperatorEvent& event : record.events) {
+  const std::vector<std::size_t> parents = ParentsOf(record.events);
+  std::vector<std::string_view> told(record.events.size());  // stacks, by event
+  for (std::size_t i = 0; i < record.events.size(); ++i) {
+    const OperatorEvent& event = record.events[i];
     JsonWriter& json =
         trace.Span(event.name, "operator", event.on_device ? kDeviceTrack : event.thread,
                    event.start, event.duration);
-    if (!event.kind.empty() || !event.shapes.empty()) {
+    // What an operator calls has its stack: once is enough.
+    const std::string_view outer =
+        parents[i] == kNoOperator ? std::string_view() : told[parents[i]];
+    told[i] = event.stack.empty() ? outer : std::string_view(event.stack);
+    const std::string_view stack = told[i] == outer ? std::string_view() : told[i];
+    if (!event.kind.empty() || !event.shapes.empty() || !stack.empty()) {
       json.Key("args").BeginObject();
       json.Key("kind").String(event.kind).Key("shapes").String(event.shapes);
+      if (!stack.empty()) {
+        json.Key("stack").String(stack);
+      }
       json.EndObject();
     }
     json.EndObject();
+  }
+}
+
+double Mebibytes(double byte_size) { return byte_size / (1 << 20); }
+
+void WriteMemory(const MemoryUse& memory, TraceWriter& trace) {
+  for (const MemorySample& sample : memory.resident) {
+    trace.Counter("resident memory of the server", sample.at,
+                  Mebibytes(static_cast<double>(sample.resident_byte_size)));
+  }
+  for (const DeviceMemorySample& sample : memory.devices) {
+    trace.Counter(fmt::format("memory in use of GPU {}", sample.use.device_id), sample.at,
+                  Mebibytes(static_cast<double>(sample.use.used_byte_size)));
+  }
+}
+
+// What the operators hold, counted from the least that they held: what was there before the profile
+// began is not known.
+void WriteAllocations(const std::vector<MemoryEvent>& events, bool on_device, TraceWriter& trace) {
+  std::int64_t held = 0;
+  std::int64_t least = 0;
+  for (const MemoryEvent& event : events) {
+    held += event.on_device == on_device ? event.byte_size : 0;
+    least = std::min(least, held);
+  }
+  held = -least;
+  for (const MemoryEvent& event : events) {
+    if (event.on_device == on_device) {
+      held += event.byte_size;
+      trace.Counter(on_device ? "device memory of operators" : "memory of operators", event.at,
+                    Mebibytes(static_cast<double>(held)));
+    }
   }
 }
 
@@ -112,7 +161,10 @@ void WriteTrace(const Profile& profile, JsonWriter& json) {
   WriteBatches(profile, trace);
   if (profile.operators) {
     WriteOperators(*profile.operators, trace);
+    WriteAllocations(profile.operators->memory, false, trace);
+    WriteAllocations(profile.operators->memory, true, trace);
   }
+  WriteMemory(profile.memory, trace);
   json.EndArray();
 }
 
@@ -121,13 +173,14 @@ void WriteOperatorTable(const Profile& profile, JsonWriter& json) {
   if (profile.operators) {
     json.Key("runtime").String(profile.operators->runtime);
     json.Key("note").String(profile.operators->note);
+    json.Key("memory_note").String(profile.operators->memory_note);
     json.Key("truncated").Bool(profile.operators->truncated);
     json.Key("table").BeginArray();
     for (const OperatorLine& line : OperatorTable(*profile.operators)) {
       json.BeginObject().Key("name").String(line.name).Key("kind").String(line.kind);
       json.Key("detail").String(line.detail).Key("count").Uint(line.count);
       json.Key("self_us").Double(Micros(line.self)).Key("total_us").Double(Micros(line.total));
-      json.Key("flops").Uint(line.flops).EndObject();
+      json.Key("flops").Uint(line.flops).Key("bytes").Uint(line.byte_size).EndObject();
     }
     json.EndArray();
   } else {
@@ -154,6 +207,14 @@ void WriteTables(const Profile& profile, JsonWriter& json) {
     json.Key("migrations").Uint(use.time.migrations).EndObject();
   }
   json.EndArray();
+  json.Key("memory").BeginObject();
+  json.Key("resident_peak_bytes").Uint(profile.memory.ResidentPeak());
+  json.Key("device_peaks").BeginArray();
+  for (const DeviceMemoryUse& use : profile.memory.DevicePeaks()) {
+    json.BeginObject().Key("device").Int(use.device_id);
+    json.Key("bytes").Uint(use.used_byte_size).EndObject();
+  }
+  json.EndArray().EndObject();
   json.Key("advice").BeginArray();
   for (const Advice& advice : AdviceOn(profile)) {
     json.BeginObject().Key("topic").String(advice.topic);

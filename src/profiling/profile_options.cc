@@ -42,7 +42,14 @@ Status ReadField(std::string_view key, const dom::element& value, ProfileOptions
   if (key == "shapes") {
     return ReadFlag(key, value, options.shapes);
   }
-  return InvalidArgument("unknown field '{}': there are seconds, requests, operators, shapes", key);
+  if (key == "memory") {
+    return ReadFlag(key, value, options.memory);
+  }
+  if (key == "stack") {
+    return ReadFlag(key, value, options.stack);
+  }
+  return InvalidArgument(
+      "unknown field '{}': there are seconds, requests, operators, shapes, memory, stack", key);
 }
 
 }  // namespace

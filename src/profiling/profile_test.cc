@@ -54,12 +54,15 @@ TEST(ProfileOptionsTest, Parse_TakesDefaults_FromAnEmptyBody) {
 
 TEST(ProfileOptionsTest, Parse_ReadsEachField) {
   const auto options = ProfileOptions::Parse(
-      R"({"seconds": 0.25, "requests": 10, "operators": false, "shapes": true})");
+      R"({"seconds": 0.25, "requests": 10, "operators": false, "shapes": true,
+          "memory": true, "stack": true})");
   ASSERT_TRUE(options.ok());
   EXPECT_EQ(options->duration, 250 * kMillisecond);
   EXPECT_EQ(options->request_count, 10u);
   EXPECT_FALSE(options->operators);
   EXPECT_TRUE(options->shapes);
+  EXPECT_TRUE(options->memory);
+  EXPECT_TRUE(options->stack);
 }
 
 TEST(ProfileOptionsTest, Parse_NamesTheField_ThatDoesNotRead) {
@@ -73,7 +76,8 @@ TEST(ProfileOptionsTest, Parse_NamesTheField_ThatDoesNotRead) {
   EXPECT_THAT(refusal(R"({"seconds": "5"})"), HasSubstr("'seconds'"));
   EXPECT_THAT(refusal(R"({"requests": -1})"), HasSubstr("'requests'"));
   EXPECT_THAT(refusal(R"({"shapes": 1})"), HasSubstr("'shapes'"));
-  EXPECT_THAT(refusal(R"({"stack": true})"), HasSubstr("unknown field 'stack'"));
+  EXPECT_THAT(refusal(R"({"memory": "all"})"), HasSubstr("'memory'"));
+  EXPECT_THAT(refusal(R"({"stacks": true})"), HasSubstr("unknown field 'stacks'"));
 }
 
 TEST(OperatorRecordTest, Read_RefusesWhatIsNoRecord) {
@@ -110,6 +114,23 @@ TEST(OperatorRecordTest, Table_HasSumsOfRuntimesWithoutATimeline) {
   EXPECT_EQ(table[0].self, 400);
 }
 
+TEST(OperatorRecordTest, Read_TakesMemoryAndStacks) {
+  const auto record = ReadOperatorRecord(R"({"memory_note": "allocated", "events": [
+      {"name": "a", "start_ns": 10, "duration_ns": 30, "thread": 1, "bytes": 4, "stack": 1},
+      {"name": "b", "start_ns": 50, "duration_ns": 30, "thread": 1, "stack": 9}],
+      "totals": [], "stacks": ["x", "m.py(1): f;m.py(2): g"],
+      "memory": [{"time_ns": 60, "thread": 1, "bytes": -8, "device": true},
+                 {"time_ns": 20, "thread": 1, "bytes": 8}]})");
+  ASSERT_TRUE(record.ok());
+  EXPECT_EQ(record->memory_note, "allocated");
+  EXPECT_EQ(record->events[0].stack, "m.py(1): f;m.py(2): g");
+  EXPECT_EQ(record->events[1].stack, "");
+  ASSERT_EQ(record->memory.size(), 2u);
+  EXPECT_EQ(record->memory[0].byte_size, 8);
+  EXPECT_TRUE(record->memory[1].on_device);
+  EXPECT_EQ(OperatorTable(*record)[0].byte_size, 12u);
+}
+
 TEST(OperatorRecordTest, Shares_TellShortOperatorsAndCopies) {
   OperatorRecord record;
   record.events = {{.name = "aten::copy_", .start = 0, .duration = 5 * kMicrosecond, .thread = 1},
@@ -137,13 +158,27 @@ TEST(AdviceTest, NamesThreadsThatWaitForCores) {
   EXPECT_THAT(Topics(profile), ElementsAre("threads"));
 }
 
+TEST(AdviceTest, NamesInstancesThatChangeCores) {
+  Profile profile = Quiet();
+  profile.threads = {{.id = 7, .time = {.name = "m_0", .ran = 60, .migrations = 500}},
+                     {.id = 8, .time = {.name = "other", .ran = 60, .migrations = 9000}}};
+  EXPECT_THAT(Topics(profile), ElementsAre("migrations"));
+  profile.threads[0].time.migrations = 50;
+  EXPECT_THAT(Topics(profile), IsEmpty());
+}
+
 TEST(AdviceTest, NamesQueueBatchesAndInstances_UnderLoad) {
   Profile profile = Quiet();
   profile.batch_size_max = 8;
-  profile.batches.batches = {BatchOf(1, 0, 500 * kMillisecond, 980 * kMillisecond),
-                             BatchOf(1, 0, kSecond, 1500 * kMillisecond)};
+  profile.batches.batches = {BatchOf(1, -kSecond, 500 * kMillisecond, 980 * kMillisecond),
+                             BatchOf(1, -kSecond, kSecond, 1500 * kMillisecond)};
   profile.batches.request_count = 2;
   EXPECT_THAT(Topics(profile), ElementsAre("batches", "instances", "queue"));
+  // Of two clients, one waits: nothing could be put into its batch.
+  for (RecordedBatch& batch : profile.batches.batches) {
+    batch.requests[0].queued = batch.started - 500 * kMillisecond;
+  }
+  EXPECT_THAT(Topics(profile), ElementsAre("instances", "queue"));
 }
 
 TEST(AdviceTest, NamesLaunchesAndCopies) {
@@ -174,16 +209,30 @@ TEST(ProfileDocumentTest, IsAChromeTrace_WithTablesBesideIt) {
                                 .start = 2 * kMillisecond,
                                 .duration = kMillisecond,
                                 .thread = 7}};
+  profile.operators->memory = {{.at = 2 * kMillisecond, .thread = 7, .byte_size = -(1 << 20)},
+                               {.at = 3 * kMillisecond, .thread = 7, .byte_size = 3 << 20}};
+  profile.memory.resident = {{.at = 0, .resident_byte_size = 5 << 20}};
+  profile.memory.devices = {{.at = 0, .use = {.device_id = 1, .used_byte_size = 9}}};
   simdjson::dom::parser parser;
   const simdjson::padded_string text(ProfileDocument(profile));
   simdjson::dom::element document;
   ASSERT_EQ(parser.parse(text).get(document), simdjson::SUCCESS);
   std::vector<std::string> phases;
+  std::vector<double> counted;
   const simdjson::dom::array events = document["traceEvents"].get_array().value();
   for (const simdjson::dom::element event : events) {
     phases.emplace_back(event["ph"].get_string().value());
+    double mebibytes = 0;
+    if (event.at_pointer("/args/MiB").get(mebibytes) == simdjson::SUCCESS) {
+      counted.push_back(mebibytes);
+    }
   }
-  EXPECT_THAT(phases, ElementsAre("M", "M", "M", "M", "X", "b", "e", "s", "f", "X"));
+  EXPECT_THAT(phases,
+              ElementsAre("M", "M", "M", "M", "X", "b", "e", "s", "f", "X", "C", "C", "C", "C"));
+  EXPECT_THAT(counted, ElementsAre(0, 3, 5, ::testing::_));  // never below nothing
+  EXPECT_EQ(document.at_pointer("/headrace/memory/resident_peak_bytes").get_int64().value(),
+            5 << 20);
+  EXPECT_EQ(document.at_pointer("/headrace/memory/device_peaks/0/device").get_int64().value(), 1);
   EXPECT_EQ(document.at_pointer("/headrace/operators/table/0/name").get_string().value(),
             "conv \"1\"");
   EXPECT_EQ(document.at_pointer("/headrace/batches/0/batch_size").get_int64().value(), 1);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/clock.h"
@@ -23,7 +24,7 @@ class Profiler::Task final : public TaskThreads::Task {
         done_(std::move(done)) {}
 
   void Run() override {
-    Profile profile = Watch(*model_, options_, recorder_);
+    Profile profile = Watch(*model_, options_, recorder_, profiler_.devices_);
     {
       const std::lock_guard lock(profiler_.mutex_);
       profiler_.watched_.clear();
@@ -81,7 +82,8 @@ void Profiler::Start(engine::ModelHandle model, ProfileOptions options, Done don
 }
 
 Profile Profiler::Watch(engine::Model& model, const ProfileOptions& options,
-                        const std::shared_ptr<BatchRecorder>& recorder) {
+                        const std::shared_ptr<BatchRecorder>& recorder,
+                        const DeviceMemoryReader& devices) {
   const Clock& clock = Clock::Real();
   Profile profile{.model = model.name(), .version = model.version(), .options = options};
   profile.core_count = Topology::Read().core_count();
@@ -89,17 +91,29 @@ Profile Profiler::Watch(engine::Model& model, const ProfileOptions& options,
   profile.batch_size_max = model.options().batching.batch_size_max;
   Status operators = OkStatus();
   if (options.operators) {
-    operators = model.StartOperatorProfile(
-        fmt::format("{{\"shapes\":{}}}", options.shapes ? "true" : "false"));
+    operators =
+        model.StartOperatorProfile(fmt::format(R"({{"shapes":{},"memory":{},"stack":{}}})",
+                                               options.shapes, options.memory, options.stack));
   }
   HEADRACE_LOG_INFO("model '{}' is profiled for {:.1f} s at most", model.name(),
                     static_cast<double>(options.duration) / static_cast<double>(kSecond));
   const auto threads_before = ReadThreadTimes();
   profile.began = clock.Now();
   model.SetBatchObserver(recorder);
-  recorder->WaitFor(options.request_count, profile.began + options.duration);
+  const Nanos until = profile.began + options.duration;
+  MemorySampler memory(options.duration, devices);
+  Nanos now = profile.began;
+  do {
+    memory.Sample(now);
+    if (recorder->WaitFor(options.request_count, std::min(until, now + memory.interval()))) {
+      break;
+    }
+    now = clock.Now();
+  } while (now < until && !recorder->stopped());
   model.SetBatchObserver(nullptr);
   profile.ended = clock.Now();
+  memory.Sample(profile.ended);
+  profile.memory = memory.Take();
   profile.threads = ThreadUseBetween(threads_before, ReadThreadTimes());
   profile.batches = recorder->Take();
   if (!options.operators) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
 #include "engine/registry.h"
@@ -26,6 +27,9 @@ class Profiler {
   // Ends the profile that is under way, whose document is handed over early, and refuses others.
   void End();
 
+  // Where the memory of devices is read; null: nowhere. Before the first Start.
+  void SetDeviceMemoryReader(DeviceMemoryReader reader) { devices_ = std::move(reader); }
+
   // Watches the model as the options say, on a thread of its own, then calls `done` there with the
   // document, or with the reason why there is none: UNAVAILABLE while another model is watched,
   // FAILED_PRECONDITION for an ensemble, which names its steps. Does not block.
@@ -35,8 +39,10 @@ class Profiler {
  private:
   class Task;
   static Profile Watch(engine::Model& model, const ProfileOptions& options,
-                       const std::shared_ptr<BatchRecorder>& recorder);
+                       const std::shared_ptr<BatchRecorder>& recorder,
+                       const DeviceMemoryReader& devices);
 
+  DeviceMemoryReader devices_;
   std::mutex mutex_;  // guards what follows
   bool ends_ = false;
   std::string watched_;                      // "" = none

@@ -24,4 +24,22 @@ std::function<std::vector<torchserve::GpuFigures>()> GpuFiguresOf(
   };
 }
 
+profiling::DeviceMemoryReader DeviceMemoryReaderOf(
+    std::shared_ptr<const device::DeviceMemory> memory) {
+  auto figures_of = GpuFiguresOf(std::move(memory));
+  if (figures_of == nullptr) {
+    return nullptr;
+  }
+  return [figures_of = std::move(figures_of)] {
+    std::vector<profiling::DeviceMemoryUse> uses;
+    for (const torchserve::GpuFigures& figures : figures_of()) {
+      if (figures.reading.memory_used_byte_size) {
+        uses.push_back(
+            {.device_id = figures.id, .used_byte_size = *figures.reading.memory_used_byte_size});
+      }
+    }
+    return uses;
+  };
+}
+
 }  // namespace headrace::server

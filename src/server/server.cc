@@ -217,6 +217,7 @@ class Server::Impl {
         models_(ManagerOptions(config, device_memory_, pool_, services_), backends_, registry_,
                 clock_),
         front_end_(FrontOptions(config), registry_, models_, *tracer_, pool_, clock_) {
+    front_end_.services().profiler.SetDeviceMemoryReader(DeviceMemoryReaderOf(device_memory_));
     plugins_.SetServer(control_);
     worker_services_.SetServer(control_);
     front_end_.AddMetricSource(plugins_.metrics());

@@ -1,6 +1,7 @@
 """Profiles of models that serve: the endpoint for each runtime, and the subcommand."""
 
 import json
+import re
 import subprocess
 import threading
 
@@ -109,7 +110,7 @@ def test_a_profile_shows_the_operators_of_each_runtime(server, runtime):
     client = tritonclient.http.InferenceServerClient(server.url)
     output = small_network.OUTPUT
     before = client.infer(runtime, image()).as_numpy(output)
-    document = profiled(server, runtime, image(), shapes=True)
+    document = profiled(server, runtime, image(), shapes=True, memory=True, stack=True)
     profile = document["headrace"]
     assert profile["model"] == runtime
     assert profile["requests"] >= 20
@@ -118,6 +119,12 @@ def test_a_profile_shows_the_operators_of_each_runtime(server, runtime):
     assert OPERATORS[runtime] in names, names
     assert sum(line["count"] for line in table) >= 20
     assert profile["batches"][0]["execution_mean_us"] > 0
+    tells_memory = runtime != "openvino"
+    assert any(line["bytes"] > 0 for line in table) == tells_memory, profile["operators"]["memory_note"]
+    assert profile["operators"]["memory_note"]
+    assert any(".py(" in event.get("args", {}).get("stack", "") for event in document["traceEvents"]) == (
+        runtime == "pytorch"
+    ), "the lines of TorchScript's source"
     batches = [event for event in document["traceEvents"] if event.get("cat") == "batch"]
     assert sum(event["args"]["requests"] for event in batches) == profile["requests"]
     numpy.testing.assert_allclose(client.infer(runtime, image()).as_numpy(output), before, rtol=1e-4, atol=1e-5)
@@ -146,9 +153,13 @@ def test_backends_that_report_no_operators_give_spans_only(server):
     assert len(queued) == document["headrace"]["requests"] >= 20
 
 
-def test_a_profile_without_traffic_says_so(server):
-    profile = ask(server, "identity", {"seconds": 0.05}).json()["headrace"]
+def test_a_profile_without_traffic_says_so_and_shows_the_servers_memory(server):
+    document = ask(server, "identity", {"seconds": 0.05}).json()
+    profile = document["headrace"]
     assert [line["topic"] for line in profile["advice"]] == ["traffic"]
+    peak = profile["memory"]["resident_peak_bytes"]
+    counted = [event["args"]["MiB"] for event in document["traceEvents"] if event["ph"] == "C"]
+    assert len(counted) >= 2 and max(counted) * 2**20 == pytest.approx(peak) and peak > 2**20
 
 
 def test_one_profile_runs_at_a_time(server):
@@ -171,6 +182,7 @@ def test_one_profile_runs_at_a_time(server):
         ("identity", "{", 400, "JSON object"),
         ("identity", '{"seconds": -1}', 400, "'seconds'"),
         ("identity", '{"requests": "many"}', 400, "'requests'"),
+        ("identity", '{"memory": 1}', 400, "'memory'"),
         ("identity", '{"stacks": true}', 400, "'stacks'"),
     ],
 )
@@ -187,12 +199,30 @@ def run(*arguments):
 def test_the_subcommand_profiles_an_idle_server_with_load_of_its_own(server, tmp_path):
     file = tmp_path / "trace.json"
     load = ("--concurrency=3", "--input=zero", "--shape=INPUT0:4")
-    result = run("identity", "-u", server.url, "--requests=10", "--seconds=60", "--out", str(file), *load)
+    flames = [tmp_path / "flame.html", tmp_path / "flame.svg"]
+    common = ("-u", server.url, "--requests=10", "--seconds=60", "--out", str(file), *load)
+    result = run("identity", *common, "--flame", str(flames[0]))
     assert result.returncode == 0, result.stderr
     assert "load: closed, 3 at a time: " in result.stdout and "failed" not in result.stdout
     assert "model identity version 1" in result.stdout and "batch size" in result.stdout
     assert str(file) in result.stdout
     assert json.loads(file.read_text())["headrace"]["requests"] >= 10
+    for flame in flames[1:]:
+        assert run("identity", *common, "--flame", str(flame)).returncode == 0
+    page, picture = (flame.read_text() for flame in flames)
+    assert "<h1>Profile of identity</h1>" in page and "batch of 1" in page and "src=" not in page
+    assert picture.startswith("<svg") and "batch of 1" in picture
+
+
+def test_a_flame_graph_has_operators_and_the_lines_that_called_them(server, tmp_path):
+    if not backends.built("pytorch"):
+        pytest.skip("the build has no backend pytorch")
+    file = tmp_path / "flame.txt"
+    load = ("--concurrency=1", "--input=zero", "--requests=10", "--seconds=60")
+    result = run("pytorch", "-u", server.url, "--out", str(tmp_path / "t.json"), "--flame", str(file), "--stack", *load)
+    assert result.returncode == 0 and f"flame graph: {file}" in result.stdout, result.stderr
+    stack = re.compile(r"server;pytorch;instance \S+;batch of 1;.*\.py\(\d+\): forward;.*aten::addmm\S* \d+")
+    assert any(stack.fullmatch(line) for line in file.read_text().splitlines()), file.read_text()
 
 
 def test_the_subcommand_says_when_no_traffic_came(server, tmp_path):
@@ -218,6 +248,8 @@ def test_the_subcommand_says_what_failed_in_one_line(server, tmp_path):
     [
         ((), "model"),
         (("identity", "--out=/no/such/folder/t.json"), "/no/such/folder/t.json"),
+        (("identity", "--flame=flame.png"), ".html, .svg, .txt"),
+        (("identity", "--flame=/no/such/folder/f.svg"), "/no/such/folder/f.svg"),
         (("identity", "--seconds=0"), "--seconds"),
         (("identity", "--seconds=601"), "600"),
         (("identity", "--requests=0"), "--requests"),
