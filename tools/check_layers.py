@@ -27,6 +27,7 @@ _LAYERS = (
     "worker",
     "tracing",
     "profiling",
+    "scaling",
     "engine",
     "protocol",
     "net",

@@ -129,6 +129,7 @@ Model::Model(Private, ModelOptions options, std::unique_ptr<LoadedModel> loaded,
     : options_(std::move(options)),
       clock_(clock),
       queue_(MakeScheduler(options_, clock)),
+      queue_delay_(options_.batching.queue_delay_max),
       health_(std::make_shared<HealthBoard>(
           fmt::format("model '{}' version {}", options_.name, options_.version), *queue_,
           !options_.sequences)),
@@ -246,6 +247,12 @@ Status Model::SetPlacements(const std::vector<InstancePlacement>& wanted) {
 void Model::SetWaitsForInstances(bool waits) {
   if (waits_for_instances_.exchange(waits) != waits) {
     health_->Expect(waits ? 1 : -1);
+  }
+}
+
+void Model::SetQueueDelay(Nanos delay) {
+  if (queue_delay_.exchange(delay) != delay) {
+    queue_->SetQueueDelay(delay);
   }
 }
 

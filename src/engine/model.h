@@ -18,6 +18,7 @@
 #include "engine/batch_policy.h"
 #include "engine/instance_facts.h"
 #include "engine/instance_placer.h"
+#include "engine/online_options.h"
 #include "engine/ordering.h"
 #include "engine/queue_core.h"
 #include "engine/queue_policy.h"
@@ -68,6 +69,7 @@ struct ModelOptions {
   std::shared_ptr<RateLimiter> limiter{};   // of executions; null: none
   std::shared_ptr<const Warmup> warmup{};   // run on every instance before it serves; null: none
   std::shared_ptr<RequestStages> stages{};  // null: requests are executed as they come
+  std::optional<OnlineOptions> online{};    // scaling/autoscaler.h acts on them; nothing: nobody
 };
 
 // Thread-safe. Created by Start; ends by Drain and destruction (the last ModelHandle). Owns one
@@ -116,6 +118,10 @@ class Model : public std::enable_shared_from_this<Model> {
   // While it is on, requests wait in the queue although there is no instance, as they do while
   // instances start: whoever sets it sees to it that one comes, or takes it back. Off at first.
   void SetWaitsForInstances(bool waits);
+  // How long the oldest queued request may wait for company, in place of `batching`'s delay;
+  // requests that wait already count it from when they came. Of a dynamic batcher.
+  void SetQueueDelay(Nanos delay);
+  Nanos queue_delay() const { return queue_delay_.load(std::memory_order_relaxed); }
   std::size_t instance_count() const;
   // Those that the model has now, in the order in which they were made. Never blocks on them.
   std::vector<InstanceFacts> Instances() const;
@@ -190,6 +196,7 @@ class Model : public std::enable_shared_from_this<Model> {
   ModelStatistics statistics_;
   std::atomic<std::size_t> tickets_taken_{0};
   std::unique_ptr<Scheduler> queue_;
+  std::atomic<Nanos> queue_delay_;
   std::shared_ptr<HealthBoard> health_;
   BatchObserverSlot observer_;
   std::atomic<bool> waits_for_instances_{false};

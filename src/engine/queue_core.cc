@@ -125,6 +125,20 @@ QueueCore::PushResult QueueCore::Push(std::unique_ptr<InferRequest>& request, Na
   return PushResult::kAccepted;
 }
 
+void QueueCore::SetQueueDelay(Nanos delay) {
+  policy_.queue_delay_max = delay;
+  const bool tracked = std::exchange(tracks_ready_, policy_.dynamic && delay > 0);
+  if (tracked == tracks_ready_) {
+    return;
+  }
+  // In the order in which they would have become ready, or nearly so.
+  for (InferRequest* request = arrivals_.First(); policy_.dynamic && request != nullptr;
+       request = arrivals_.Next(*request)) {
+    Group& group = GroupFor(request->shape_key);
+    SetReady(group, tracks_ready_ && SizeMayBeDue(policy_, group.total));
+  }
+}
+
 QueueCore::PushResult QueueCore::RoomFor(const InferRequest& request, std::uint32_t level) const {
   const std::size_t level_max = policies_.Of(level).request_count_max;
   if (depth() >= limits_.request_count_max ||

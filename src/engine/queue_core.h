@@ -102,6 +102,8 @@ class QueueCore {
   Nanos next_expiry() const { return expiries_.empty() ? kNever : expiries_.begin()->first.first; }
   // Moves everything into `out`.
   void TakeAll(RequestList& out);
+  // The policy's delay from now on, for what waits, too: whoever waits for a time looks again.
+  void SetQueueDelay(Nanos delay);
   // Refuses later pushes, and lets TryPop give out what is left without waiting for company.
   void Close() { closed_ = true; }
 
@@ -176,13 +178,13 @@ class QueueCore {
   void ForgetIfIdle(Group& group);
   bool WaitedOut(const InferRequest& request, Nanos now) const;
 
-  const BatchPolicyOptions policy_;
+  BatchPolicyOptions policy_;
   const BatchPolicyOptions closing_policy_;  // the same without a delay
   const QueueLimits limits_;
   const QueuePolicies policies_;
   const DecideFunction decide_;
-  const bool tracks_ready_;  // batches may wait for company, so full groups must be found
-  const bool reorders_;      // by priority or timeout
+  bool tracks_ready_;    // batches may wait for company, so full groups must be found
+  const bool reorders_;  // by priority or timeout
 
   IntrusiveList<InferRequest, ArrivalTag> arrivals_;
   LaneList<LaneTag> lanes_;

@@ -73,6 +73,38 @@ class QueueCoreTest : public ::testing::Test {
   Nanos next_deadline_ = kNever;
 };
 
+TEST_F(QueueCoreTest, SetQueueDelay_IsForWhatWaits) {
+  Make(Dynamic());
+  Push("a", 1, {.shape = 1});
+  EXPECT_EQ(Pop(2), "@101");
+  core_->SetQueueDelay(50);
+  EXPECT_EQ(Pop(50), "@51");
+  EXPECT_TRUE(core_->Due(51));
+  core_->SetQueueDelay(200);
+  EXPECT_EQ(Pop(51), "@201");
+  core_->SetQueueDelay(0);
+  EXPECT_TRUE(core_->Due(51));
+  EXPECT_EQ(Pop(51), "a");
+}
+
+TEST_F(QueueCoreTest, SetQueueDelay_FindsTheFullGroups_ThatCameWithoutADelay) {
+  Make(Dynamic(2, 0));
+  Push("a", 1, {.shape = 1});
+  Push("b", 2, {.shape = 2});
+  Push("c", 3, {.shape = 2});
+  core_->SetQueueDelay(100);
+  EXPECT_TRUE(core_->Due(4));
+  EXPECT_EQ(Pop(4), "b,c");
+  EXPECT_EQ(Pop(4), "@101");
+  Push("d", 5, {.shape = 1});
+  EXPECT_EQ(Pop(5), "a,d");
+  Push("e", 6, {.shape = 2});
+  Push("f", 7, {.shape = 2});
+  core_->SetQueueDelay(0);  // they leave the list of full groups
+  EXPECT_EQ(Pop(7), "e,f");
+  EXPECT_EQ(Pop(7), "");
+}
+
 TEST_F(QueueCoreTest, GivesOneRequestAtATimeInOrder_WithoutDynamicBatching) {
   Make({.dynamic = false, .batch_size_max = 8});
   Push("a", 1, {.shape = 1});

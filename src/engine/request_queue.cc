@@ -211,6 +211,14 @@ class RequestQueue::Impl {
     }
   }
 
+  void SetQueueDelay(Nanos delay) {
+    {
+      std::lock_guard lock(mutex_);
+      core_.SetQueueDelay(delay);
+    }
+    RouseAll();  // those that sleep until the end of another delay
+  }
+
   std::size_t depth() const {
     std::lock_guard lock(mutex_);
     return core_.depth();
@@ -278,6 +286,7 @@ void RequestQueue::RouseAll() { impl_->RouseAll(); }
 void RequestQueue::Close() { impl_->Close(); }
 void RequestQueue::Abandon(const std::string& reason) { impl_->Abandon(reason); }
 void RequestQueue::SetRefusal(const std::string& reason) { impl_->SetRefusal(reason); }
+void RequestQueue::SetQueueDelay(Nanos delay) { impl_->SetQueueDelay(delay); }
 std::size_t RequestQueue::depth() const { return impl_->depth(); }
 std::size_t RequestQueue::byte_size() const { return impl_->byte_size(); }
 

@@ -59,6 +59,7 @@ class RequestQueue final : public Scheduler {
   void Stop() override { Close(); }
   void Abandon(const std::string& reason) override;
   void SetRefusal(const std::string& reason) override;
+  void SetQueueDelay(Nanos delay) override;
 
   std::size_t depth() const override;
   std::size_t byte_size() const override;

@@ -39,6 +39,16 @@ TEST(RequestQueueTest, PopBatch_ReturnsShorterBatch_WhenDelayElapses) {
   testing::AnswerAll(*std::move(batch));
 }
 
+TEST(RequestQueueTest, SetQueueDelay_WakesWhoSleepsUntilTheEndOfAnother) {
+  RequestQueue queue(Dynamic(8, kNever / 2), {}, Clock::Real());
+  auto popped = std::async(std::launch::async, [&queue] { return queue.PopBatch(); });
+  queue.Push(Request(std::make_shared<Answer>()));
+  queue.SetQueueDelay(0);
+  std::optional<Batch> batch = popped.get();
+  ASSERT_TRUE(batch);
+  testing::AnswerAll(*std::move(batch));
+}
+
 TEST(RequestQueueTest, PopBatch_ReturnsAFullBatch_LongBeforeTheDelay) {
   RequestQueue queue(Dynamic(2, kNever / 2), {}, Clock::Real());
   auto popped = std::async(std::launch::async, [&queue] { return queue.PopBatch(); });

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "engine/backend.h"
 #include "engine/request.h"
 
@@ -52,6 +53,10 @@ class Scheduler {
   // From now on refuses everything that is pushed with UNAVAILABLE `reason`, after it has finished
   // everything still queued so; an empty reason: takes requests again.
   virtual void SetRefusal(const std::string& reason) = 0;
+
+  // How long the oldest request may wait for company from now on, those that wait already among
+  // them. Nothing where requests are not batched so.
+  virtual void SetQueueDelay(Nanos /*delay*/) {}
 
   virtual std::size_t depth() const = 0;      // requests queued
   virtual std::size_t byte_size() const = 0;  // of their inputs

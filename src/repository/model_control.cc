@@ -7,7 +7,10 @@
 
 #include "base/log.h"
 #include "engine/model_key.h"
+#include "repository/config_json.h"
 #include "repository/layout.h"
+#include "repository/model_options.h"
+#include "repository/protobuf_messages.h"
 #include "repository/when_all.h"
 
 namespace headrace::repository {
@@ -265,6 +268,44 @@ void ModelControl::Unload(const std::string& name, bool unload_dependents, Done 
   });
   if (!taken) {
     done(Unavailable("{}", kStopping));
+  }
+}
+
+void ModelControl::Resize(const std::string& name, std::int64_t version,
+                          const std::weak_ptr<engine::Model>& model, std::int64_t instance_count,
+                          Done done) {
+  const bool taken = executor_.Submit(name, [this, name, version, model, instance_count,
+                                             done](const SerialExecutor::Finish& finish) {
+    const Status status = ResizeNow(name, version, model, instance_count);
+    if (!status.ok()) {
+      HEADRACE_LOG_ERROR("'{}' version {} keeps its instances: {}", name, version,
+                         IndexReason(status));
+    }
+    finish();
+    done(status);
+  });
+  if (!taken) {
+    done(Unavailable("{}", kStopping));
+  }
+}
+
+// The instances are those of the configuration in force, but for their number.
+Status ModelControl::ResizeNow(const std::string& name, std::int64_t version,
+                               const std::weak_ptr<engine::Model>& model,
+                               std::int64_t instance_count) {
+  const engine::ModelHandle resized = model.lock();
+  if (resized == nullptr || board_.Find(name, version) != resized) {
+    return Unavailable("it serves no more");
+  }
+  HEADRACE_ASSIGN_OR_RETURN(inference::ModelConfig config, ConfigFromJson(resized->config_json()));
+  if (config.instance_group_size() != 1) {
+    return FailedPrecondition("it has no single instance_group any more");
+  }
+  config.mutable_instance_group(0)->set_count(static_cast<std::int32_t>(instance_count));
+  try {
+    return resized->SetPlacements(BuildPlacements(config));
+  } catch (const std::exception& error) {
+    return Internal("{}", error.what());
   }
 }
 

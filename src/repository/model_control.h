@@ -62,6 +62,10 @@ class ModelControl {
   // See ModelManager::UnloadAsync.
   void Unload(const std::string& name, bool unload_dependents, Done done);
 
+  // Gives `model`, if that is what serves as this version, so many instances.
+  void Resize(const std::string& name, std::int64_t version,
+              const std::weak_ptr<engine::Model>& model, std::int64_t instance_count, Done done);
+
   // No more operations; those that wait for others end, too. What runs goes on.
   void Close() { executor_.Close(); }
   bool WaitUntilIdle(Nanos timeout) { return executor_.WaitUntilIdle(timeout); }
@@ -93,6 +97,8 @@ class ModelControl {
   void UpdateEnsemble(const std::string& ensemble, std::function<void()> done);
 
   void Withdraw(const std::string& name);
+  Status ResizeNow(const std::string& name, std::int64_t version,
+                   const std::weak_ptr<engine::Model>& model, std::int64_t instance_count);
 
   LayoutOptions layout_options() const {
     return {options_.links_may_leave, options_.namespaces != nullptr};

@@ -87,6 +87,8 @@ class ModelManager::Impl {
   bool AllLoaded() const;
   void LoadAsync(std::string name, LoadOverride override, Done done);
   void UnloadAsync(std::string name, bool unload_dependents, Done done);
+  std::vector<scaling::ScalableVersion> OnlineVersions() const;
+  void ResizeAsync(const scaling::ScalableVersion& version, std::int64_t instance_count, Done done);
   Status PollOnce(bool settled);
   Status RegisterRepository(const std::string& path, const std::vector<NameMapping>& mapping);
   Status UnregisterRepository(const std::string& path);
@@ -339,6 +341,38 @@ void ModelManager::Impl::UnloadAsync(std::string name, bool unload_dependents, D
   });
 }
 
+std::vector<scaling::ScalableVersion> ModelManager::Impl::OnlineVersions() const {
+  std::vector<scaling::ScalableVersion> versions;
+  for (const auto& [key, entry] : registry_.Load()->models()) {
+    for (const auto& [number, state] : entry->versions) {
+      const engine::ModelHandle& model = state.model;
+      // Others than this manager write to the registry, too.
+      if (state.state != engine::ModelState::kReady || model == nullptr ||
+          !model->options().online || board_.Find(key, number) != model) {
+        continue;
+      }
+      const engine::OnlineOptions& online = *model->options().online;
+      versions.push_back({.name = key,
+                          .version = std::to_string(number),
+                          .worker_count = static_cast<std::int64_t>(model->instance_count()),
+                          .worker_count_min = online.instance_count_min,
+                          .worker_count_max = online.instance_count_max,
+                          .batch_size = model->options().batching.batch_size_max,
+                          .model = model});
+    }
+  }
+  return versions;
+}
+
+void ModelManager::Impl::ResizeAsync(const scaling::ScalableVersion& version,
+                                     std::int64_t instance_count, Done done) {
+  done = Counted(std::move(done));
+  if (done != nullptr) {
+    control_.Resize(version.name, version.model->version(), version.model, instance_count,
+                    std::move(done));
+  }
+}
+
 void ModelManager::Impl::Poll(bool settled, std::function<void()> when_done) {
   const Done counted = Counted([when_done = std::move(when_done)](const Status&) { when_done(); });
   if (counted == nullptr) {
@@ -462,6 +496,13 @@ void ModelManager::LoadAsync(std::string name, LoadOverride override,
 void ModelManager::UnloadAsync(std::string name, bool unload_dependents,
                                std::function<void(Status)> done) {
   impl_->UnloadAsync(std::move(name), unload_dependents, std::move(done));
+}
+std::vector<scaling::ScalableVersion> ModelManager::OnlineVersions() const {
+  return impl_->OnlineVersions();
+}
+void ModelManager::ResizeAsync(const scaling::ScalableVersion& version, std::int64_t instance_count,
+                               std::function<void(Status)> done) {
+  impl_->ResizeAsync(version, instance_count, std::move(done));
 }
 Status ModelManager::PollOnce(bool settled) { return impl_->PollOnce(settled); }
 Status ModelManager::RegisterRepository(const std::string& path,

@@ -27,6 +27,7 @@
 #include "repository/load_override.h"
 #include "repository/repositories.h"
 #include "repository/variants.h"
+#include "scaling/scalable_version.h"
 #include "tensor/block_pool.h"
 
 namespace headrace::repository {
@@ -107,6 +108,14 @@ class ModelManager {
   // Withdraws the model; `done` is called when it takes no requests any more. With
   // `unload_dependents`, also the models that only this ensemble is made of.
   void UnloadAsync(std::string name, bool unload_dependents, std::function<void(Status)> done);
+
+  // Versions that are online (engine/online_options.h), by name (the key of the model) and version.
+  // Does not block.
+  std::vector<scaling::ScalableVersion> OnlineVersions() const;
+  // Gives one of them so many instances, while it serves; what it is configured to have stays, and
+  // is in force again after a load that changes it. `done` is called on a load thread.
+  void ResizeAsync(const scaling::ScalableVersion& version, std::int64_t instance_count,
+                   std::function<void(Status)> done);
 
   // Poll mode: looks at the repositories once and makes the models true to what is there; returns
   // when that is done. Without `settled` a change counts when two looks in a row have seen the

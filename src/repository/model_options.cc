@@ -4,6 +4,7 @@
 
 #include "base/checked_math.h"
 #include "repository/config_json.h"
+#include "repository/online_parameters.h"
 #include "repository/protobuf_messages.h"
 #include "repository/repository_files.h"
 #include "repository/scheduling_parameters.h"
@@ -186,6 +187,7 @@ Result<engine::ModelOptions> BuildModelOptions(const inference::ModelConfig& con
   options.queue_policies.passed_over_batches_max = limits.passed_over_batches_max;
   HEADRACE_ASSIGN_OR_RETURN(options.sequences, BuildSequenceOptions(config));
   HEADRACE_RETURN_IF_ERROR(ApplySchedulingParameters(config, options));
+  HEADRACE_ASSIGN_OR_RETURN(options.online, BuildOnlineOptions(config));
   options.preserve_ordering = config.dynamic_batching().preserve_ordering() ||
                               config.sequence_batching().oldest().preserve_ordering();
   options.placements = BuildPlacements(config);

@@ -22,7 +22,9 @@
 #include "plugin/plugin_host.h"
 #include "plugin/worker_services.h"
 #include "repository/model_manager.h"
+#include "repository/online_scaling.h"
 #include "repository/variant_machine.h"
+#include "scaling/autoscaler.h"
 #include "server/backends.h"
 #include "server/gpu_figures.h"
 #include "server/grpc_compression_level.h"
@@ -222,6 +224,7 @@ class Server::Impl {
     worker_services_.SetServer(control_);
     front_end_.AddMetricSource(plugins_.metrics());
     front_end_.AddMetricSource(failures_);
+    front_end_.AddMetricSource(online_);
     if (services_.cache != nullptr) {
       front_end_.AddMetricSource(*services_.cache_metrics);
     }
@@ -283,6 +286,7 @@ class Server::Impl {
     const Nanos end = clock_.Now() + static_cast<Nanos>(exit_timeout_s) * kSecond;
     const auto left = [&] { return std::max<Nanos>(0, end - clock_.Now()); };
     front_end_.SetDraining();
+    online_.Stop();
     if (torchserve_ != nullptr) {
       torchserve_->BeginStop();
     }
@@ -322,6 +326,8 @@ class Server::Impl {
   Backends backends_;
   repository::ModelManager models_;
   frontend::FrontEnd front_end_;
+  repository::OnlineScaling online_models_{models_};
+  scaling::Autoscaler online_{{.policy = {}, .idle_interval = kSecond}, online_models_, clock_};
   InProcessControl control_{FrontOptions(config_), registry_, models_, front_end_};
   telemetry::ProcessMetrics process_metrics_{clock_};
   const std::unique_ptr<telemetry::GpuMetrics> gpu_metrics_ =

@@ -9,11 +9,12 @@
 
 #include "base/log.h"
 #include "frontend/call.h"
+#include "scaling/autoscaler.h"
 #include "server/torchserve_part_options.h"
 #include "server/torchserve_start_models.h"
-#include "store/autoscaler.h"
 #include "store/model_store.h"
 #include "store/snapshot.h"
+#include "store/store_scaling.h"
 #include "store/url_fetcher.h"
 #include "store/worker_metrics.h"
 #include "store/workflows.h"
@@ -65,7 +66,7 @@ class TorchServeSide::Impl {
     parts.front_end.AddMetricSource(worker_metrics_);
     metrics_.SetWorkers([this] { return torchserve::LoadedWorkersOf(store_); });
     if (config_.autoscale) {
-      autoscaler_.emplace(store::AutoscalerOptions(), scaling_, clock_);
+      autoscaler_.emplace(scaling::AutoscalerOptions(), scaling_, clock_);
     }
     if (!config_.disable_system_metrics) {
       host_metrics_.emplace(
@@ -128,7 +129,7 @@ class TorchServeSide::Impl {
   const Clock& clock_;
   std::atomic<bool> loaded_{false};  // from here on changes are kept
   store::ModelStoreScaling scaling_{store_};
-  std::optional<store::Autoscaler> autoscaler_;
+  std::optional<scaling::Autoscaler> autoscaler_;
   const store::WorkerMetrics worker_metrics_{store_};
   std::optional<torchserve::HostMetrics> host_metrics_;
 };

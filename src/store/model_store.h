@@ -21,6 +21,7 @@
 #include "engine/queue_core.h"
 #include "engine/registry.h"
 #include "repository/archive_limits.h"
+#include "scaling/scalable_version.h"
 #include "store/store_error.h"
 #include "tensor/block_pool.h"
 
@@ -176,18 +177,12 @@ class ModelStore {
   };
   void Scale(Scaling scaling, StoreDone done);
   // The same, to exactly `worker_count`, which lies between the two: the two stay what they are.
-  // For store/autoscaler.h. kBadRequest if it lies elsewhere.
+  // For store/store_scaling.h. kBadRequest if it lies elsewhere.
   // `reason` is shown by `describe`.
   void Resize(std::string name, std::string version, std::int64_t worker_count, StoreDone done,
               std::string reason = {});
-  // What store/autoscaler.h has to know of all versions. Does not block.
-  struct ScalableVersion {
-    std::string name, version;
-    std::int64_t worker_count = 0;  // that it was given
-    std::int64_t worker_count_min = 0, worker_count_max = 0;
-    std::int64_t batch_size = 1;
-    engine::ModelHandle model;
-  };
+  // What scaling/autoscaler.h has to know of all versions. Does not block.
+  using ScalableVersion = scaling::ScalableVersion;
   std::vector<ScalableVersion> ScalableVersions() const;
   // Takes no more requests at once; done when those that it had are answered.
   void Unregister(std::string name, std::string version, StoreDone done);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/json_value.h"
+#include "tune/online.h"
 
 namespace headrace::tune {
 namespace {
@@ -161,6 +162,16 @@ bool SaysThreads(std::string_view field) {
   return false;
 }
 
+// One parameter of the online mode, whose bounds were those of another configuration.
+bool IsOnline(std::string_view field) {
+  const std::vector<std::string>& names = OnlineParameterNames();
+  const std::size_t value = field.find("string_value");
+  return value != std::string_view::npos && value == field.rfind("string_value") &&
+         std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+           return field.find(fmt::format("\"{}\"", name)) < value;
+         });
+}
+
 std::string InstanceGroup(const Configuration& configuration, const Variant& variant) {
   return fmt::format("instance_group [ {{ count: {}{} }} ]\n", configuration.shape.instances,
                      variant.on_gpu ? " kind: KIND_GPU" : "");
@@ -234,7 +245,14 @@ bench::ConfigChange ChangeFor(const Configuration& configuration, const Variant&
 
 Result<std::string> ConfigJsonFor(std::string_view base_json, const Configuration& configuration,
                                   const Variant& variant, bool model_batches) {
-  return bench::ChangedConfig(base_json, ChangeFor(configuration, variant, model_batches));
+  HEADRACE_ASSIGN_OR_RETURN(JsonValue base, JsonValue::Parse(base_json));
+  // A server that varies by itself what is measured would spoil it, and old bounds may be wrong.
+  for (const std::string& name : OnlineParameterNames()) {
+    if (base.At("parameters").Find(name) != nullptr) {
+      base["parameters"].Erase(name);
+    }
+  }
+  return bench::ChangedConfig(base.Text(), ChangeFor(configuration, variant, model_batches));
 }
 
 Result<std::string> TunedConfigText(std::string_view text, std::string_view model,
@@ -250,7 +268,7 @@ Result<std::string> TunedConfigText(std::string_view text, std::string_view mode
     const std::string_view whole = text.substr(field.begin, field.end - field.begin);
     const bool replaced =
         (model_batches && (field.name == "max_batch_size" || field.name == "dynamic_batching")) ||
-        field.name == "instance_group" ||
+        field.name == "instance_group" || (field.name == "parameters" && IsOnline(whole)) ||
         (field.name == "parameters" && configuration.shape.threads > 0 && SaysThreads(whole)) ||
         (field.name == "parameters" && !variant.choice.empty() &&
          whole.find(fmt::format("\"{}\"", kVariantsParameter)) != std::string_view::npos);

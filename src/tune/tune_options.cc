@@ -41,6 +41,8 @@ divide the machine so that the most requests of all, by their shares, are within
   --no-variants             leaves out what `headrace optimize` made
   --apply                   writes the answer: config.pbtxt (the old one is kept beside it), or for
                             an archive NAME.model-config.yaml; a server that runs keeps it loaded
+  --online                  with --apply: the server goes on to vary queue delay and instances,
+                            within what was measured to hold the SLA (docs/tune.md)
   --resume FILE             goes on with what FILE has, and writes what is measured to it
   --force                   tunes a server that others use
   --json FILE, --html FILE  the result for machines and as a page; "-" is the standard output
@@ -155,6 +157,8 @@ class Parser {
   bool Switch(const std::string& name) {
     if (name == "--apply") {
       options_.apply = true;
+    } else if (name == "--online") {
+      options_.online = true;
     } else if (name == "--force") {
       options_.force = true;
     } else if (name == "--quiet") {
@@ -343,7 +347,18 @@ class Parser {
         return InvalidArgument("'{}' is no file", options_.archive);
       }
     }
-    return OkStatus();
+    return options_.online ? CheckOnline() : OkStatus();
+  }
+
+  Status CheckOnline() const {
+    if (!options_.apply) {
+      return InvalidArgument("--online: goes with --apply, which writes its bounds");
+    }
+    return options_.archive.empty()
+               ? OkStatus()
+               : InvalidArgument(
+                     "--online: an archive has no such bounds; minWorkers and maxWorkers "
+                     "of its model-config.yaml scale its workers by load");
   }
 
   bool Known(const std::string& name) const {
@@ -414,6 +429,7 @@ class Parser {
     const std::pair<std::string_view, bool> alone[] = {
         {"--resume", !options_.resume.empty()},
         {"--html", !options_.html.empty()},
+        {"--online", options_.online},
         {"--objective", options_.search.objective != Objective::kThroughput},
         {"--rate-shape replay", !options_.search.intervals.empty()}};
     for (const auto& [flag, given] : alone) {

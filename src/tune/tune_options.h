@@ -36,6 +36,7 @@ struct TuneOptions {
   std::string device = "cpu";  // "cpu", "gpu" or "both"
   bool variants = true;        // of `headrace optimize`
   bool apply = false;
+  bool online = false;  // what is applied has the bounds of the online mode (tune/online.h)
   bool force = false;
   bool quiet = false;
   std::string resume, json, html;  // files; "" = none

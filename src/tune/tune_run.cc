@@ -1,9 +1,12 @@
 #include "tune/tune_run.h"
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "tune/journal.h"
+#include "tune/online.h"
 #include "tune/report_text.h"
 #include "tune/session_prober.h"
 #include "tune/tune_server.h"
@@ -84,8 +87,14 @@ class Tuning {
       return prober_->PutBack();
     }
     const Configuration& winner = outcome_.report.findings[*outcome_.report.winner].configuration;
-    HEADRACE_ASSIGN_OR_RETURN(const ConfigFile file, ConfigFileFor(model_, options_.archive, winner,
-                                                                   WinnerComment(outcome_.report)));
+    HEADRACE_ASSIGN_OR_RETURN(ConfigFile file, ConfigFileFor(model_, options_.archive, winner,
+                                                             WinnerComment(outcome_.report)));
+    if (options_.online) {
+      online_ = OnlineBoundsOf(outcome_.report, options_.search.target);
+      outcome_.report.notes.push_back(online_ ? BoundsText(*online_)
+                                              : "nothing to vary was found: no online mode");
+      file.text += online_ ? OnlineFields(*online_) : "";
+    }
     outcome_.config_name = file.name;
     outcome_.config_text = file.text;
     if (options_.apply && outcome_.report.found_is_better()) {
@@ -102,7 +111,10 @@ class Tuning {
     if (options_.url.empty()) {
       return prober_->PutBack();
     }
-    HEADRACE_ASSIGN_OR_RETURN(const std::string json, prober_->ConfigJson(winner));
+    HEADRACE_ASSIGN_OR_RETURN(std::string json, prober_->ConfigJson(winner));
+    if (online_) {
+      HEADRACE_ASSIGN_OR_RETURN(json, WithOnline(json, *online_));
+    }
     HEADRACE_RETURN_IF_ERROR(server_->control().Load(options_.model, json));
     prober_->Leave();
     outcome_.applied_to += outcome_.applied_to.empty() ? "" : " and ";
@@ -124,6 +136,7 @@ class Tuning {
   const std::atomic<bool>* const stop_;
   const TuneListener& listener_;
   TuneOutcome outcome_;
+  std::optional<OnlineBounds> online_;  // with --online
   std::unique_ptr<TuneServer> server_;
   TunedModel model_;
   std::unique_ptr<SessionProber> prober_;

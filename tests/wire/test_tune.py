@@ -50,7 +50,7 @@ def test_batches_win_and_are_written(repository, tmp_path):
     result_file, page = tmp_path / "result.json", tmp_path / "page.html"
     result = tune(
         "constant", "--sla", "p99=200ms", "--model-repository", str(repository), "--budget", "12s", "--cores", "2",
-        "--apply", "--json", str(result_file), "--html", str(page),
+        "--apply", "--online", "--json", str(result_file), "--html", str(page),
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     document = json.loads(result_file.read_text(encoding="utf-8"))
@@ -70,6 +70,8 @@ def test_batches_win_and_are_written(repository, tmp_path):
     assert f"max_batch_size: {winner['configuration']['max_batch_size']}\n" in written
     assert "dynamic_batching" in written and "execute_delay_ms" in written
     assert (repository / "constant" / "config.pbtxt.before-tune").read_text(encoding="utf-8") == before
+    # Bounds are written where something else than the winner held the SLA, too.
+    assert ("online_sla" in written) == any(note.startswith("online: p99") for note in report["notes"]), report
     with explicit(repository) as server:  # it loads
         shown = config_of(server)
         assert shown["max_batch_size"] == winner["configuration"]["max_batch_size"]

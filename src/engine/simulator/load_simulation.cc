@@ -22,6 +22,7 @@ class LatencySink final : public ResponseSink {
     Nanos added_latency;
     std::vector<Nanos> latencies;
     std::uint64_t refused = 0;
+    ModelStatistics* statistics = nullptr;  // null: nobody looks at them
   };
 
   LatencySink(Book& book, Nanos arrived, bool counted)
@@ -31,11 +32,17 @@ class LatencySink final : public ResponseSink {
   }
   void Send(InferResponse) override {}
   void Finish(Status status) override {
+    const Nanos latency = book_.agenda.now() - arrived_ + book_.added_latency;
+    if (book_.statistics != nullptr && status.ok()) {
+      book_.statistics->RecordSuccess(latency);
+    } else if (book_.statistics != nullptr) {
+      book_.statistics->RecordFailure(FailureReason::kRejected, latency);
+    }
     if (!counted_) {
       return;
     }
     if (status.ok()) {
-      book_.latencies.push_back(book_.agenda.now() - arrived_ + book_.added_latency);
+      book_.latencies.push_back(latency);
     } else {
       ++book_.refused;
     }
@@ -56,12 +63,20 @@ class LoadSimulation final : private VirtualRunners::Host {
         book_{.agenda = agenda_, .added_latency = scenario.added_latency, .latencies = {}},
         queue_(RealQueue()(
             {.policy = scenario.policy, .limits = scenario.limits, .policies = scenario.policies})),
-        runners_(*queue_, agenda_, static_cast<std::size_t>(scenario.instances), scenario.ahead,
-                 *this) {}
+        setting_{scenario.policy.queue_delay_max, scenario.instances},
+        runners_(*queue_, agenda_,
+                 static_cast<std::size_t>(std::max(scenario.instances, scenario.instances_max)),
+                 scenario.ahead, *this) {
+    runners_.SetCount(static_cast<std::size_t>(scenario.instances));
+    if (scenario_.control) {
+      book_.statistics = &statistics_;
+    }
+  }
 
   LoadFigures Run() {
     runners_.Start(kEpoch);
     ScheduleArrival();
+    ScheduleControl();
     while (!agenda_.empty() && !figures_.overrun) {
       agenda_.RunNext();
     }
@@ -80,7 +95,33 @@ class LoadSimulation final : private VirtualRunners::Host {
     const Nanos next = scenario_.next_arrival();
     if (next != kNever) {
       agenda_.At(kEpoch + next, [this] { Arrive(); });
+    } else {
+      arrivals_over_ = true;
     }
+  }
+
+  void ScheduleControl() {
+    if (scenario_.control && !arrivals_over_) {
+      agenda_.At(std::max(agenda_.now(), kEpoch) + scenario_.control_interval,
+                 [this] { Control(); });
+    }
+  }
+
+  void Control() {
+    const LoadSetting wanted = scenario_.control({.now = agenda_.now() - kEpoch,
+                                                  .setting = setting_,
+                                                  .queue_depth = queue_->depth(),
+                                                  .executing = executing_,
+                                                  .statistics = statistics_});
+    if (wanted.queue_delay != setting_.queue_delay) {
+      queue_->SetQueueDelay(wanted.queue_delay);
+      runners_.RouseAll();
+    }
+    if (wanted.instances != setting_.instances) {
+      runners_.SetCount(static_cast<std::size_t>(wanted.instances));
+    }
+    setting_ = wanted;
+    ScheduleControl();
   }
 
   void Arrive() {
@@ -90,6 +131,9 @@ class LoadSimulation final : private VirtualRunners::Host {
     auto request =
         std::make_unique<InferRequest>(nullptr, std::make_unique<LatencySink>(book_, now, counted));
     request->batch_size = scenario_.batch_size;
+    if (book_.statistics != nullptr) {
+      statistics_.RecordReceived();
+    }
     if (runners_.Push(request) != QueueCore::PushResult::kAccepted) {
       request->Finish(Unavailable("refused"), FailureReason::kRejected);
     } else if (queue_->depth() > scenario_.backlog_max) {
@@ -106,14 +150,31 @@ class LoadSimulation final : private VirtualRunners::Host {
     ++figures_.batches[size];
     const Nanos time = scenario_.service_time(size, random_);
     busy_ += time;
+    executing_ += batch.size();
     auto shared = std::make_shared<Requests>(std::move(batch));
-    agenda_.At(agenda_.now() + time, [this, runner, shared] {
+    agenda_.At(agenda_.now() + time, [this, runner, shared, size, time] {
+      executing_ -= shared->size();
+      Record(*shared, size, time);
       for (const auto& request : *shared) {
         request->Finish(OkStatus());
       }
       shared->clear();
       runners_.Done(runner);
     });
+  }
+
+  void Record(const Requests& batch, std::int64_t size, Nanos time) {
+    if (book_.statistics == nullptr) {
+      return;
+    }
+    const Nanos end = agenda_.now(), start = end - time;
+    const ExecutionTimes times{
+        .exec_start = start, .compute_start = start, .compute_end = end, .exec_end = end};
+    statistics_.RecordBatchExecution(static_cast<std::uint64_t>(size), times);
+    for (const auto& request : batch) {
+      statistics_.RecordRequestExecution(true, start - request->times.queued, times,
+                                         static_cast<std::uint64_t>(request->batch_size));
+    }
   }
 
   void Dropped(InferRequest& request) override {
@@ -125,9 +186,13 @@ class LoadSimulation final : private VirtualRunners::Host {
   // In this order: what holds requests goes before the book that their sinks borrow.
   LoadFigures figures_;
   Nanos busy_ = 0;
+  std::size_t executing_ = 0;  // requests
+  bool arrivals_over_ = false;
+  ModelStatistics statistics_;
   LatencySink::Book book_;
   std::unique_ptr<QueueUnderTest> queue_;
   Agenda agenda_;
+  LoadSetting setting_;
   VirtualRunners runners_;
 };
 

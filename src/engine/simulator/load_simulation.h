@@ -17,8 +17,23 @@
 #include "engine/queue_core.h"
 #include "engine/queue_policy.h"
 #include "engine/simulator/random.h"
+#include "engine/statistics.h"
 
 namespace headrace::engine::simulator {
+
+// What may change while a load is on its way.
+struct LoadSetting {
+  Nanos queue_delay = 0;
+  int instances = 1;
+};
+
+// What whoever changes it sees.
+struct LoadLook {
+  Nanos now = 0;  // since the start
+  LoadSetting setting;
+  std::size_t queue_depth = 0, executing = 0;  // requests
+  const ModelStatistics& statistics;           // as a model keeps them
+};
 
 struct LoadScenario {
   BatchPolicyOptions policy;
@@ -38,6 +53,11 @@ struct LoadScenario {
   // been answered counts as late.
   std::size_t backlog_max = 20'000;
   std::uint64_t seed = 1;
+  // Asked at such intervals until the last arrival; null: nothing changes. An instance that is
+  // added is there at once; one that is taken executes its batch.
+  std::function<LoadSetting(const LoadLook&)> control = nullptr;
+  Nanos control_interval = 250 * kMillisecond;
+  int instances_max = 0;  // that `control` may ask for, at least `instances`
 };
 
 struct LoadFigures {

@@ -15,6 +15,7 @@ class RealQueueUnderTest final : public QueueUnderTest {
   void Expire(Nanos now, QueueCore::Popped& popped) override { core_.Expire(now, popped); }
   void TakeAll(QueueCore::RequestList& out) override { core_.TakeAll(out); }
   void Close() override { core_.Close(); }
+  void SetQueueDelay(Nanos delay) override { core_.SetQueueDelay(delay); }
   bool Due(Nanos now) const override { return core_.Due(now); }
   bool HasWorkBeyond(std::size_t waking) const override { return core_.HasWorkBeyond(waking); }
   bool closed() const override { return core_.closed(); }

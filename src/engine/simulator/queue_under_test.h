@@ -20,6 +20,7 @@ class QueueUnderTest {
   virtual void Expire(Nanos now, QueueCore::Popped& popped) = 0;
   virtual void TakeAll(QueueCore::RequestList& out) = 0;
   virtual void Close() = 0;
+  virtual void SetQueueDelay(Nanos /*delay*/) {}
   virtual bool Due(Nanos now) const = 0;
   virtual bool HasWorkBeyond(std::size_t waking) const = 0;
   virtual bool closed() const = 0;

@@ -5,10 +5,44 @@
 
 namespace headrace::engine::simulator {
 
+void VirtualRunners::Come(Runner& runner, Nanos time) {
+  ++present_;
+  runner.present = true;
+  agenda_.At(time, [this, &runner] { AtQueue(runner, false); });
+}
+
+void VirtualRunners::Leave(Runner& runner) {
+  host_.Leaves(Number(runner));
+  runner.present = false;
+  --present_;
+}
+
 void VirtualRunners::Start(Nanos time) {
-  for (Runner& runner : runners_) {
-    ++present_;
-    agenda_.At(time, [this, &runner] { AtQueue(runner, false); });
+  for (std::size_t i = 0; i < wanted_; ++i) {
+    Come(runners_[i], time);
+  }
+}
+
+void VirtualRunners::SetCount(std::size_t count) {
+  const bool started = present_ > 0;
+  wanted_ = std::min(count, runners_.size());
+  for (std::size_t i = 0; started && i < wanted_; ++i) {
+    if (!runners_[i].present) {
+      Come(runners_[i], agenda_.now());
+    }
+  }
+  if (started) {
+    RouseAll();
+  }
+}
+
+void VirtualRunners::RouseAll() {
+  std::vector<RunnerLot::Parked*> parked;
+  while (RunnerLot::Parked* runner = dispatcher_.Rouse()) {
+    parked.push_back(runner);
+  }
+  for (RunnerLot::Parked* runner : parked) {
+    Wake(runner);
   }
 }
 
@@ -21,7 +55,7 @@ QueueCore::PushResult VirtualRunners::Push(std::unique_ptr<InferRequest>& reques
 }
 
 void VirtualRunners::Done(std::size_t runner) {
-  if (ahead_) {
+  if (ahead_ && Wanted(runners_[runner])) {
     if (Requests next = TakeAhead(runners_[runner]); !next.empty()) {
       host_.Execute(runner, std::move(next));
       return;
@@ -45,6 +79,12 @@ void VirtualRunners::Close() {
 
 void VirtualRunners::AtQueue(Runner& runner, bool woken) {
   for (;;) {
+    if (!Wanted(runner)) {
+      RunnerLot::Parked* other = dispatcher_.Leave(woken, agenda_.now());
+      Leave(runner);
+      Wake(other);
+      return;
+    }
     QueueCore::Popped popped;
     const auto step = dispatcher_.Pop(runner, std::exchange(woken, false), agenda_.now(), popped);
     Requests batch = Take(popped.batch);
@@ -58,8 +98,7 @@ void VirtualRunners::AtQueue(Runner& runner, bool woken) {
       return;
     }
     if (step.closed) {
-      host_.Leaves(Number(runner));
-      --present_;
+      Leave(runner);
       return;
     }
     if (step.parked) {

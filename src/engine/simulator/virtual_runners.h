@@ -46,10 +46,16 @@ class VirtualRunners {
         host_(host),
         ahead_(ahead),
         dispatcher_(queue),
-        runners_(count) {}
+        runners_(count),
+        wanted_(count) {}
 
-  // Every runner comes to the queue at `time`.
+  // Every runner that is wanted comes to the queue at `time`.
   void Start(Nanos time);
+  // So many of them are wanted from now on, at most all: others come at once, or leave after what
+  // they execute. All, at first.
+  void SetCount(std::size_t count);
+  // Every runner that sleeps looks at the queue.
+  void RouseAll();
   // Takes `request` when the result is kAccepted, and wakes a runner if one is needed.
   QueueCore::PushResult Push(std::unique_ptr<InferRequest>& request);
   // The runner has executed its batch.
@@ -66,8 +72,12 @@ class VirtualRunners {
   struct Runner : RunnerLot::Parked {
     std::uint64_t sleep = 0;  // counts its sleeps, so that an old timer finds that it is over
     bool asleep = false;
+    bool present = false;  // it executes, or will be at the queue again
   };
 
+  void Come(Runner& runner, Nanos time);
+  void Leave(Runner& runner);
+  bool Wanted(const Runner& runner) const { return Number(runner) < wanted_; }
   void AtQueue(Runner& runner, bool woken);
   // What an instance does that can have a second batch on its way: it asks before it is through.
   Requests TakeAhead(Runner& runner);
@@ -84,6 +94,7 @@ class VirtualRunners {
   const bool ahead_;
   Dispatcher<QueueUnderTest> dispatcher_;
   std::vector<Runner> runners_;
+  std::size_t wanted_;  // the first of them
   int present_ = 0;
 };
 

@@ -1,4 +1,4 @@
-#include "store/scaling_policy.h"
+#include "scaling/scaling_policy.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <functional>
 #include <vector>
 
-namespace headrace::store {
+namespace headrace::scaling {
 namespace {
 
 constexpr Nanos kStep = 10 * kMillisecond;
@@ -244,4 +244,4 @@ TEST(ScalingPolicyTest, CountsABatchAsOneWorker) {
 }
 
 }  // namespace
-}  // namespace headrace::store
+}  // namespace headrace::scaling

@@ -1,4 +1,4 @@
-#include "store/autoscaler.h"
+#include "scaling/autoscaler.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,10 +7,11 @@
 
 #include "engine/testing/fake_backend.h"
 
-namespace headrace::store {
+namespace headrace::scaling {
 namespace {
 
 using engine::testing::Answer;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -18,12 +19,14 @@ using ::testing::IsEmpty;
 // One version, whose workers are instances of a fake model.
 class OneModel final : public Autoscaler::Target {
  public:
-  OneModel(std::int64_t min, std::int64_t max) {
+  OneModel(std::int64_t min, std::int64_t max, std::optional<engine::OnlineOptions> online = {}) {
     auto loaded = std::make_unique<engine::testing::FakeModel>();
     loaded->fail_instance = "does not start";
     engine::ModelOptions options = engine::testing::SmallModel(0);
     options.may_have_no_instances = true;
     options.placements = Placements(min);
+    options.online = online;
+    options.batching.queue_delay_max = online ? online->queue_delay_max : 0;
     version_.name = "small";
     version_.version = "1.0";
     version_.worker_count = min;
@@ -38,7 +41,7 @@ class OneModel final : public Autoscaler::Target {
     return present ? std::vector<Version>{version_} : std::vector<Version>();
   }
   void Resize(const Version& version, std::int64_t worker_count, std::string_view,
-              StoreDone done) override {
+              Autoscaler::Done done) override {
     asked.push_back(worker_count);
     waiting_ = std::move(done);
     wanted_ = worker_count;
@@ -47,7 +50,7 @@ class OneModel final : public Autoscaler::Target {
 
   // Does what was asked for.
   void Do() {
-    StoreReply reply;
+    Status done;
     std::vector<engine::InstancePlacement> placements = Placements(wanted_);
     if (fails) {
       placements.back().name = "does not start";
@@ -55,9 +58,9 @@ class OneModel final : public Autoscaler::Target {
     if (const Status status = version_.model->SetPlacements(placements); status.ok()) {
       version_.worker_count = wanted_;
     } else {
-      reply.error = {StoreFault::kInternal, status.message()};
+      done = status;
     }
-    std::exchange(waiting_, nullptr)(reply);
+    std::exchange(waiting_, nullptr)(done);
   }
 
   std::shared_ptr<Answer> Send() {
@@ -90,7 +93,7 @@ class OneModel final : public Autoscaler::Target {
   }
 
   Version version_;
-  StoreDone waiting_;
+  Autoscaler::Done waiting_;
   std::int64_t wanted_ = 0;
 };
 
@@ -194,6 +197,44 @@ TEST_F(AutoscalerTest, LeavesAModelWithOneNumberAlone) {
   EXPECT_FALSE(scaler_->FiguresOf("small", "1.0"));
 }
 
+std::string Page(const Autoscaler& scaler) {
+  telemetry::PrometheusWriter writer;
+  scaler.Collect(writer);
+  return writer.Take();
+}
+
+TEST_F(AutoscalerTest, ShortensTheDelayOfAModelThatIsOnline_AndSaysSoOnThePage) {
+  OneModel target(1, 1,
+                  engine::OnlineOptions{
+                      .sla = kSecond, .queue_delay_min = 0, .queue_delay_max = 200 * kMillisecond});
+  Make(target);
+  EXPECT_EQ(Page(*scaler_), "");
+  LookAfter(0);
+  const auto late = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      target.model().statistics().RecordSuccess(2 * kSecond);
+    }
+  };
+  late(100);
+  LookAfter(kSecond);
+  EXPECT_EQ(target.model().queue_delay(), 100 * kMillisecond);
+  EXPECT_THAT(
+      Page(*scaler_),
+      AllOf(HasSubstr("headrace_online_queue_delay_seconds{model=\"small\",version=\"1.0\"} "
+                      "0.1\n"),
+            HasSubstr("headrace_online_changes_total{model=\"small\",version=\"1.0\","
+                      "setting=\"queue_delay\",reason=\"latency\"} 1\n"),
+            HasSubstr("headrace_online_beyond_bounds{model=\"small\",version=\"1.0\"} 0\n")));
+  for (int i = 0; i < 16; ++i) {  // each change begins a window
+    late(100);
+    LookAfter(kSecond);
+  }
+  EXPECT_EQ(target.model().queue_delay(), 0);
+  EXPECT_THAT(Page(*scaler_), HasSubstr("headrace_online_beyond_bounds{model=\"small\","
+                                        "version=\"1.0\"} 1\n"));
+  EXPECT_THAT(target.asked, IsEmpty());
+}
+
 TEST_F(AutoscalerTest, FollowsTheLimits) {
   OneModel target(1, 3);
   Make(target);
@@ -217,4 +258,4 @@ TEST_F(AutoscalerTest, ForgetsAVersionThatHasGone) {
 }
 
 }  // namespace
-}  // namespace headrace::store
+}  // namespace headrace::scaling

@@ -10,8 +10,8 @@
 // longer a start takes; then the most that it needed in that while stay. None at all, where that is
 // allowed, when nothing has come for a longer while. Each change begins a new while, so that the
 // number does not swing.
-#ifndef HEADRACE_STORE_SCALING_POLICY_H_
-#define HEADRACE_STORE_SCALING_POLICY_H_
+#ifndef HEADRACE_SCALING_SCALING_POLICY_H_
+#define HEADRACE_SCALING_SCALING_POLICY_H_
 
 #include <cstdint>
 #include <deque>
@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 
-namespace headrace::store {
+namespace headrace::scaling {
 
 struct ScalingPolicyOptions {
   Nanos window = 5 * kSecond;           // over which rates and loads are averaged
@@ -46,6 +46,7 @@ enum class ScalingReason : std::uint8_t {
   kLimits,       // it was outside of the two numbers
   kFirstWorker,  // requests wait, and there is no worker
   kQueue,        // the queue grows faster than it is worked off
+  kLatency,      // of too many requests (scaling/online_policy.h)
   kLowLoad,      // fewer were enough for a while
   kIdle,         // nothing has come for a while
   kPaused,       // workers did not start; it is tried again later
@@ -102,6 +103,6 @@ class ScalingPolicy {
   Nanos paused_until_ = 0;
 };
 
-}  // namespace headrace::store
+}  // namespace headrace::scaling
 
-#endif  // HEADRACE_STORE_SCALING_POLICY_H_
+#endif  // HEADRACE_SCALING_SCALING_POLICY_H_

@@ -1,9 +1,9 @@
-#include "store/scaling_policy.h"
+#include "scaling/scaling_policy.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace headrace::store {
+namespace headrace::scaling {
 namespace {
 
 constexpr double kNanosPerSecond = 1e9;
@@ -29,6 +29,8 @@ std::string_view ScalingReasonText(ScalingReason reason) {
       return "requests wait for a first worker";
     case ScalingReason::kQueue:
       return "the queue grows";
+    case ScalingReason::kLatency:
+      return "requests take too long";
     case ScalingReason::kLowLoad:
       return "low load";
     case ScalingReason::kIdle:
@@ -171,4 +173,4 @@ ScalingDecision ScalingPolicy::Shrink(Nanos now, const ScalingView& view, const 
   return {while_peak_, ScalingReason::kLowLoad};
 }
 
-}  // namespace headrace::store
+}  // namespace headrace::scaling

@@ -1,9 +1,11 @@
-// Gives the models of a store as many workers as their load needs (store/scaling_policy.h), between
-// the two numbers that each has.
-#ifndef HEADRACE_STORE_AUTOSCALER_H_
-#define HEADRACE_STORE_AUTOSCALER_H_
+// Gives models as many instances as their load needs (scaling/scaling_policy.h), between the two
+// numbers that each has, and to those that are online what holds their SLA
+// (scaling/online_policy.h).
+#ifndef HEADRACE_SCALING_AUTOSCALER_H_
+#define HEADRACE_SCALING_AUTOSCALER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,20 +16,23 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/status.h"
 #include "engine/expiry_thread.h"
 #include "engine/model.h"
-#include "store/model_store.h"
-#include "store/scaling_policy.h"
+#include "scaling/scalable_version.h"
+#include "scaling/scaling_policy.h"
+#include "telemetry/prometheus.h"
 
-namespace headrace::store {
+namespace headrace::scaling {
 
 struct AutoscalerOptions {
-  ScalingPolicyOptions policy;
+  ScalingPolicyOptions policy;               // of models that are not online
   Nanos look_interval = 250 * kMillisecond;  // 0: there is no thread; whoever owns it calls Look
+  Nanos idle_interval = 250 * kMillisecond;  // the same while there is nothing to scale
 };
 
-// One thread, which looks at the models at intervals and changes nothing itself: the store does.
-// Thread-safe.
+// One thread, which looks at the models at intervals and changes no instances itself: the target
+// does. Queue delays it sets. Thread-safe.
 //
 // TorchServe never scales by itself: between min and max nothing happens there. Here whoever gives
 // a model two different numbers (minWorkers and maxWorkers, min_worker and max_worker) gets what
@@ -36,22 +41,29 @@ struct AutoscalerOptions {
 // A model whose min is 0 ends up without workers when nothing comes for a while. A request that
 // comes then waits in the queue, and a worker is started for it; if that fails, what waits is
 // refused with the reason, and so is what comes until it is tried again.
-class Autoscaler {
+//
+// As metrics: headrace_online_* of the models that are online.
+class Autoscaler final : public telemetry::MetricSource {
  public:
-  // What it does with models; ModelStoreScaling is the real one. Thread-safe.
+  using Done = std::function<void(const Status&)>;
+
+  // What it does with models: those of a model store, or of the repositories. Thread-safe.
   class Target {
    public:
-    using Version = ModelStore::ScalableVersion;
+    using Version = ScalableVersion;
     virtual ~Target() = default;
     virtual std::vector<Version> Versions() const = 0;
-    // `reason` is static text.
+    // `reason` is static text. Calls `done` once, on any thread.
     virtual void Resize(const Version& version, std::int64_t worker_count, std::string_view reason,
-                        StoreDone done) = 0;
+                        Done done) = 0;
   };
 
   // Borrowed.
   Autoscaler(AutoscalerOptions options, Target& target, const Clock& clock);
-  ~Autoscaler();
+  ~Autoscaler() override;
+
+  // Ends the thread: nothing changes any more. What is under way goes on.
+  void Stop() { thread_.reset(); }
 
   // Nothing for a version that has one number of workers, or is not known.
   struct Figures {
@@ -62,8 +74,10 @@ class Autoscaler {
   };
   std::optional<Figures> FiguresOf(std::string_view name, std::string_view version) const;
 
-  // One look, as the thread does it.
-  void Look(Nanos now);
+  void Collect(telemetry::PrometheusWriter& writer) const override;
+
+  // One look, as the thread does it. False: there is nothing to scale.
+  bool Look(Nanos now);
 
  private:
   struct Managed;
@@ -82,18 +96,6 @@ class Autoscaler {
   std::optional<engine::ExpiryThread> thread_;  // last: it uses the rest
 };
 
-// The models of a store.
-class ModelStoreScaling final : public Autoscaler::Target {
- public:
-  explicit ModelStoreScaling(ModelStore& store) : store_(store) {}
-  std::vector<Version> Versions() const override;
-  void Resize(const Version& version, std::int64_t worker_count, std::string_view reason,
-              StoreDone done) override;
+}  // namespace headrace::scaling
 
- private:
-  ModelStore& store_;
-};
-
-}  // namespace headrace::store
-
-#endif  // HEADRACE_STORE_AUTOSCALER_H_
+#endif  // HEADRACE_SCALING_AUTOSCALER_H_

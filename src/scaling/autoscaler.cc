@@ -1,10 +1,13 @@
-#include "store/autoscaler.h"
+#include "scaling/autoscaler.h"
 
 #include <algorithm>
 
+#include "base/duration_text.h"
 #include "base/log.h"
+#include "scaling/managed_version.h"
+#include "scaling/online_model.h"
 
-namespace headrace::store {
+namespace headrace::scaling {
 namespace {
 
 ScalingView ViewOf(const Autoscaler::Target::Version& version) {
@@ -23,33 +26,58 @@ ScalingView ViewOf(const Autoscaler::Target::Version& version) {
   return view;
 }
 
-}  // namespace
-
-// What the thread and the answers of the store share.
-struct Autoscaler::Managed {
-  Managed(const ScalingPolicyOptions& options, const engine::ModelHandle& of)
-      : policy(options), model(of) {}
-
-  // Of the version that has gone, or shall be left alone.
-  void Release() {
-    if (const engine::ModelHandle still = model.lock()) {
-      still->SetWaitsForInstances(false);
-    }
+// Puts the delay in force, and says what changes and why.
+void SetDelay(const Autoscaler::Target::Version& version, const OnlineDecision& decision,
+              OnlineModel& online) {
+  const Nanos before = version.model->queue_delay();
+  if (decision.queue_delay == before) {
+    return;
   }
+  HEADRACE_LOG_INFO("model {} version {}: a queue delay of {} becomes {}: {} ({})", version.name,
+                    version.version, DurationText(before), DurationText(decision.queue_delay),
+                    DelayReasonText(decision.delay_reason), online.LatencyText());
+  version.model->SetQueueDelay(decision.queue_delay);
+  online.CountDelayChange(decision.delay_reason);
+}
 
-  std::mutex mutex;  // guards what follows
-  ScalingPolicy policy;
-  const std::weak_ptr<engine::Model> model;
-  bool changing = false;  // the store is at it
-  Figures figures;
-};
+void SayIfBeyond(const Autoscaler::Target::Version& version, bool before,
+                 const OnlineModel& online) {
+  if (online.beyond_bounds() == before) {
+    return;
+  }
+  if (before) {
+    HEADRACE_LOG_INFO("model {} version {}: {} holds again", version.name, version.version,
+                      online.SlaText());
+    return;
+  }
+  HEADRACE_LOG_WARNING(
+      "model {} version {}: {} is not to be held within its bounds ({}); it stays at a queue delay "
+      "of {} and {} instances",
+      version.name, version.version, online.SlaText(), online.LatencyText(),
+      DurationText(version.model->queue_delay()), version.worker_count);
+}
+
+// What the SLA makes of the load's decision, with the delay in force.
+ScalingDecision LookOnline(Nanos now, const Autoscaler::Target::Version& version,
+                           const ScalingDecision& by_load, OnlineModel& online) {
+  const bool was_beyond = online.beyond_bounds();
+  const OnlineDecision decision = online.Look(now,
+                                              {.queue_delay = version.model->queue_delay(),
+                                               .instance_count = version.worker_count,
+                                               .batch_size_max = version.batch_size},
+                                              by_load, version.model->statistics());
+  SetDelay(version, decision, online);
+  SayIfBeyond(version, was_beyond, online);
+  return decision.instances;
+}
+
+}  // namespace
 
 Autoscaler::Autoscaler(AutoscalerOptions options, Target& target, const Clock& clock)
     : options_(options), target_(target), clock_(clock) {
   if (options_.look_interval > 0) {
     thread_.emplace("autoscaler", clock_, [this](Nanos now) {
-      Look(now);
-      return now + options_.look_interval;
+      return now + (Look(now) ? options_.look_interval : options_.idle_interval);
     });
     thread_->LookBy(clock_.Now());
   }
@@ -62,7 +90,7 @@ Autoscaler::~Autoscaler() {
   }
 }
 
-void Autoscaler::Look(Nanos now) {
+bool Autoscaler::Look(Nanos now) {
   std::map<Key, ManagedPtr> managed;
   {
     const std::lock_guard lock(mutex_);
@@ -70,7 +98,7 @@ void Autoscaler::Look(Nanos now) {
   }
   std::map<Key, ManagedPtr> seen;
   for (const Target::Version& version : target_.Versions()) {
-    if (version.worker_count_max <= version.worker_count_min) {
+    if (version.worker_count_max <= version.worker_count_min && !version.model->options().online) {
       continue;
     }
     Key key{version.name, version.version};
@@ -89,6 +117,7 @@ void Autoscaler::Look(Nanos now) {
   }
   const std::lock_guard lock(mutex_);
   managed_ = std::move(seen);
+  return !managed_.empty();
 }
 
 void Autoscaler::Consider(Nanos now, const Target::Version& version, const ManagedPtr& managed) {
@@ -99,7 +128,13 @@ void Autoscaler::Consider(Nanos now, const Target::Version& version, const Manag
     decision = managed->policy.Look(now, view);
     managed->figures.start_cost = managed->policy.start_cost();
     if (managed->changing) {
+      if (managed->online) {
+        managed->online->Pause();
+      }
       return;
+    }
+    if (managed->online) {
+      decision = LookOnline(now, version, decision, *managed->online);
     }
     managed->figures.wanted = decision.worker_count;
     if (decision.reason != ScalingReason::kSteady) {
@@ -119,17 +154,25 @@ void Autoscaler::Resize(Nanos now, const Target::Version& version, ScalingDecisi
                         const ManagedPtr& managed) {
   const bool grows = decision.worker_count > version.worker_count;
   const bool is_first = version.worker_count == 0;
-  HEADRACE_LOG_INFO("model {} version {}: {} workers become {}: {}", version.name, version.version,
-                    version.worker_count, decision.worker_count,
-                    ScalingReasonText(decision.reason));
+  std::string latency;
+  {
+    const std::lock_guard lock(managed->mutex);
+    latency = managed->online ? fmt::format(" ({})", managed->online->LatencyText()) : "";
+  }
+  HEADRACE_LOG_INFO("model {} version {}: {} {} become {}: {}{}", version.name, version.version,
+                    version.worker_count, latency.empty() ? "workers" : "instances",
+                    decision.worker_count, ScalingReasonText(decision.reason), latency);
   target_.Resize(version, decision.worker_count, ScalingReasonText(decision.reason),
-                 [managed, grows, is_first, now, &clock = clock_](const StoreReply& reply) {
+                 [managed, grows, is_first, now, decision, &clock = clock_](const Status& status) {
                    {
                      const std::lock_guard lock(managed->mutex);
                      const Nanos done = clock.Now();
-                     if (reply.error.ok()) {
+                     if (status.ok()) {
                        managed->policy.Changed(done, grows ? std::max<Nanos>(1, done - now) : 0);
                        ++managed->figures.change_count;
+                       if (managed->online) {
+                         managed->online->CountInstanceChange(decision.reason);
+                       }
                      } else {
                        managed->policy.Failed(done);
                        managed->figures.reason = ScalingReasonText(ScalingReason::kPaused);
@@ -158,13 +201,4 @@ std::optional<Autoscaler::Figures> Autoscaler::FiguresOf(std::string_view name,
   return managed->figures;
 }
 
-std::vector<Autoscaler::Target::Version> ModelStoreScaling::Versions() const {
-  return store_.ScalableVersions();
-}
-
-void ModelStoreScaling::Resize(const Version& version, std::int64_t worker_count,
-                               std::string_view reason, StoreDone done) {
-  store_.Resize(version.name, version.version, worker_count, std::move(done), std::string(reason));
-}
-
-}  // namespace headrace::store
+}  // namespace headrace::scaling
