@@ -50,8 +50,8 @@ TEST(TunedArchiveYaml, LeavesAllElseAsItIs) {
 
 TEST(TunedArchiveYaml, RefusesWhatItCannotChangeByLines) {
   // The first would change what the block says.
-  for (const char* text : {"a: |\n  b", "{batchSize: 2, handler: {a: 1}}", "- a", "a: [", "a: 1\n...\n",
-                           "handler: |\n\n  a\n---\nb: 1\n"}) {
+  for (const char* text : {"a: |\n  b", "{batchSize: 2, handler: {a: 1}}", "- a", "a: [",
+                           "a: 1\n...\n", "handler: |\n\n  a\n---\nb: 1\n"}) {
     EXPECT_FALSE(TunedArchiveYaml(text, kTuned, kVariant, "").ok()) << text;
   }
 }

@@ -121,7 +121,7 @@ void AddDivisions(const MultiReport& report, bench::HtmlPage& page) {
     }
     bars.values.push_back(std::move(parts));
     bars.row_titles.push_back(DivisionText(report, measured.division));
-    bars.row_ends.push_back(RateText(RateOf(measured)));
+    bars.row_ends.push_back(RateOf(measured) > 0 ? RateText(RateOf(measured)) : "no rate was met");
     rows.push_back({name + (chosen ? " " + bench::Pill("good", "chosen") : ""),
                     Escaped(DivisionText(report, measured.division)),
                     found ? "-" : std::to_string(measured.division.cores),

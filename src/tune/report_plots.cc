@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "bench/svg_plot.h"
 
@@ -17,7 +18,14 @@ std::string NameOf(const ServiceTimes::Key& key) {
   return (key.variant.empty() ? "" : key.variant + ", ") + Describe(key.shape);
 }
 
-std::string TimesPlot(const ServiceTimes& times, Nanos sla) {
+// Cores and batches come in whole numbers.
+bench::Axis WholeAxis(double max) {
+  constexpr double kTicksMax = 5;
+  return bench::LinearAxis(max, static_cast<int>(std::min(kTicksMax, std::ceil(max))));
+}
+
+// With the SLA where it lies within the plot: times that are far below it would all be one line.
+bench::HtmlPage::Figure TimesFigure(const ServiceTimes& times, Nanos sla) {
   bench::LinePlotSpec plot;
   plot.title = "Mean time of one execution by its batch";
   plot.x_name = "batch";
@@ -39,10 +47,15 @@ std::string TimesPlot(const ServiceTimes& times, Nanos sla) {
     }
     plot.series.push_back(std::move(series));
   }
-  plot.x = bench::LinearAxis(batch_max);
+  plot.x = WholeAxis(batch_max);
   plot.y = bench::LinearAxis(time_max);
-  plot.limit = std::pair(static_cast<double>(sla) / kMillisecondNs, std::string("SLA"));
-  return bench::LinePlot(plot);
+  std::string caption = "one execution";
+  if (const double limit = static_cast<double>(sla) / kMillisecondNs; limit <= plot.y.max) {
+    plot.limit = std::pair(limit, std::string("SLA"));
+  } else {
+    caption += fmt::format("; the SLA, {}, is above the plot", DurationText(sla));
+  }
+  return {.caption = std::move(caption), .unit = "ms", .svg = bench::LinePlot(plot)};
 }
 
 }  // namespace
@@ -74,7 +87,7 @@ std::string RatePlot(std::string title,
                      [](const auto& a, const auto& b) { return a.x < b.x; });
     plot.series.push_back(std::move(drawn));
   }
-  plot.x = bench::LinearAxis(cores);
+  plot.x = WholeAxis(cores);
   plot.y = bench::LinearAxis(rate);
   return bench::LinePlot(plot);
 }
@@ -85,7 +98,7 @@ void AddServiceTimes(const ServiceTimes& times, Nanos sla, bench::HtmlPage& page
     names.push_back(NameOf(key));
   }
   page.Legend(names, true);
-  page.Figures({{.caption = "one execution", .unit = "ms", .svg = TimesPlot(times, sla)}});
+  page.Figures({TimesFigure(times, sla)});
 }
 
 void AddCuts(const std::vector<Cut>& cuts, bench::HtmlPage& page) {

@@ -24,7 +24,8 @@ struct RatePoint {
 std::string RatePlot(std::string title,
                      std::vector<std::pair<std::string, std::vector<RatePoint>>> series);
 
-// Of one model: mean times over batches, one line for each variant and shape, with the SLA.
+// Of one model: mean times over batches, one line for each variant and shape, with the SLA where it
+// lies among them.
 void AddServiceTimes(const ServiceTimes& times, Nanos sla, bench::HtmlPage& page);
 
 void AddCuts(const std::vector<Cut>& cuts, bench::HtmlPage& page);

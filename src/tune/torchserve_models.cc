@@ -94,7 +94,13 @@ Status TorchServeModels::Change(const std::string& model, const Registered& want
   }
   if (!now.ok() || !same(*now)) {
     if (now.ok()) {
-      HEADRACE_RETURN_IF_ERROR(management_->Unregister(model, ""));
+      if (const Status gone = management_->Unregister(model, ""); !gone.ok()) {
+        return Status(
+            gone.code(),
+            fmt::format("{} (TorchServe lets models be unregistered and registered, which "
+                        "a new batch size needs, only with --enable-model-api)",
+                        gone.message()));
+      }
     }
     HEADRACE_RETURN_IF_ERROR(management_->Register(registration));
     now = Ask(model);

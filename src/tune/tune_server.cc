@@ -53,6 +53,15 @@ bool LoadsThem(load::ServerControl& v2, const std::vector<std::string>& models) 
          });
 }
 
+// Whether predictions go to a TorchServe: it describes its API at that port, which `serve` does not
+// (ours lists its models in v2's index, too).
+bool IsTorchServe(const load::ControlSpec& spec) {
+  load::TorchServeControlSpec inference;
+  inference.management = spec.target;
+  const auto control = load::TorchServeControl::Make(inference);
+  return control.ok() && (*control)->Version().ok();
+}
+
 // TorchServe's protocol says how requests are sent, and not yet who changes the models: `serve`
 // answers it, too, at the port of its load API; TorchServe has its management API.
 Result<std::unique_ptr<load::ServerControl>> ControlFor(const load::ControlSpec& spec,
@@ -60,7 +69,7 @@ Result<std::unique_ptr<load::ServerControl>> ControlFor(const load::ControlSpec&
   if (spec.target.protocol != load::Protocol::kTorchServe) {
     return load::MakeServerControl(spec);
   }
-  if (spec.management_url.empty()) {
+  if (spec.management_url.empty() && !IsTorchServe(spec)) {
     load::ControlSpec v2 = spec;
     v2.target.protocol = load::Protocol::kV2Http;
     HEADRACE_ASSIGN_OR_RETURN(auto control, load::MakeServerControl(v2));

@@ -46,6 +46,16 @@ def config_of(server):
     return raw_http.call(server, "GET", "/v2/models/constant/config").json()
 
 
+def service_rates(report, configuration):
+    """Of the configuration's instances and threads, in a closed loop: {batch: inferences per second}."""
+    (column,) = (
+        column
+        for column in report["service_times"]
+        if all(column[key] == configuration[key] for key in ("variant", "instances", "threads"))
+    )
+    return {entry["batch"]: entry["sample"]["rate"] for entry in column["batches"]}
+
+
 def test_batches_win_and_are_written(repository, tmp_path):
     before = (repository / "constant" / "config.pbtxt").read_text(encoding="utf-8")
     result_file, page = tmp_path / "result.json", tmp_path / "page.html"
@@ -60,9 +70,10 @@ def test_batches_win_and_are_written(repository, tmp_path):
     winner = report["winner"]
     # One execution of 20 ms for each request is 50 a second; eight share one for the same price.
     assert winner["configuration"]["max_batch_size"] >= 4, report
-    # How high the rates are depends on what else the machine does, and it does that to both.
-    assert report["as_found"]["configuration"]["as_found"], report
-    assert winner["rate"] >= 2 * report["as_found"]["rate"], report
+    # How high rates are depends on what else the machine does. It does that to both of these.
+    rates = service_rates(report, winner["configuration"])
+    assert rates[winner["configuration"]["max_batch_size"]] >= 2 * rates[1], report
+    assert winner["rate"] > 0, report
     assert report["binds"] in ("sla", "compute", "client", "queue"), report
     assert document["levels"], "what was measured belongs to the result"
     assert {cut["rule"] for cut in report["cuts"]}, "nothing was ruled out"
