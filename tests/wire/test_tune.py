@@ -70,9 +70,11 @@ def test_batches_win_and_are_written(repository, tmp_path):
     winner = report["winner"]
     # One execution of 20 ms for each request is 50 a second; eight share one for the same price.
     assert winner["configuration"]["max_batch_size"] >= 4, report
-    # How high rates are depends on what else the machine does. It does that to both of these.
+    # How high rates are depends on what else the machine does. These are of one time, and what is simulated comes of them;
+    # alone on a machine, and with three busy programs on each core, the rate in the end is 350 to 390/s against 45 to 110/s.
     rates = service_rates(report, winner["configuration"])
     assert rates[winner["configuration"]["max_batch_size"]] >= 2 * rates[1], report
+    assert winner["predicted_rate"] >= 2 * rates[1], report
     assert winner["rate"] > 0, report
     assert report["binds"] in ("sla", "compute", "client", "queue"), report
     assert document["levels"], "what was measured belongs to the result"
