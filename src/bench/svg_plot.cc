@@ -109,7 +109,7 @@ class LinePlotWriter {
       path += (pen_down ? "L" : "M") + at;
       pen_down = true;
     }
-    if (series.points.size() > 1) {
+    if (series.line && series.points.size() > 1) {
       out_ += fmt::format("<path d=\"{}\" class=\"line {}{}\"/>\n", path, color,
                           series.color >= kPlotColorCount ? " dashed" : "");
     }

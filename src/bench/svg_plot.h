@@ -23,6 +23,7 @@ struct PlotSeries {
   std::string name;
   int color = 0;        // index; beyond the colours they begin again, dashed
   bool markers = true;  // their form tells series apart without colour
+  bool line = true;     // from point to point; without it they are a cloud
   bool steps = false;   // the value holds until the next x
   std::vector<PlotPoint> points;
 };

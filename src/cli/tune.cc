@@ -41,9 +41,20 @@ std::string Hint(const tune::TuneOptions& options, const tune::TuneOutcome& outc
   return "next: `headrace bench --find-capacity` checks it under your own load";
 }
 
+// Where people read: "-" gives the standard output to a file.
+std::FILE* Screen(const tune::TuneOptions& options) {
+  return options.json == "-" || options.html == "-" ? stderr : stdout;
+}
+
+void SayWhatFailed(const Status& emitted) {
+  if (!emitted.ok()) {
+    Fail(kFailed, emitted.WithPrefix("the answer is above, and it could not be applied, or the "
+                                     "server could not be put back: "));
+  }
+}
+
 void Print(const tune::TuneOptions& options, const tune::TuneOutcome& outcome) {
-  const bool taken = options.json == "-" || options.html == "-";
-  std::FILE* out = taken ? stderr : stdout;
+  std::FILE* out = Screen(options);
   fmt::print(out, "{}", tune::ReportText(outcome.report));
   if (!outcome.config_text.empty()) {
     fmt::print(out, "\n{}:\n{}", outcome.config_name, outcome.config_text);
@@ -51,9 +62,27 @@ void Print(const tune::TuneOptions& options, const tune::TuneOutcome& outcome) {
   if (!outcome.applied_to.empty()) {
     fmt::print(out, "\napplied to {}\n", outcome.applied_to);
   }
+  SayWhatFailed(outcome.emitted);
   if (!options.quiet) {
     fmt::print(stderr, "{}\n", Hint(options, outcome));
   }
+}
+
+// The code that is left when the result's files are written: `code`, or what a failure of that is.
+template <typename Page>
+int WriteFiles(const tune::TuneOptions& options, const bench::ResultDocument& document, Page page,
+               int code) {
+  if (!options.json.empty()) {
+    if (const Status status = bench::WriteResultFile(options.json, document); !status.ok()) {
+      code = Fail(kFailed, status);
+    }
+  }
+  if (!options.html.empty()) {
+    if (const Status status = bench::WriteFile(options.html, page()); !status.ok()) {
+      code = Fail(kFailed, status);
+    }
+  }
+  return code;
 }
 
 int TuneSeveral(const tune::TuneOptions& options, const std::atomic<bool>* stop,
@@ -63,14 +92,10 @@ int TuneSeveral(const tune::TuneOptions& options, const std::atomic<bool>* stop,
   if (!outcome.ok()) {
     return stop->load() ? 130 : Fail(kFailed, outcome.status());
   }
-  int code = tune::ExitCode(*outcome);
-  if (!options.json.empty()) {
-    if (const Status status = bench::WriteResultFile(options.json, outcome->document);
-        !status.ok()) {
-      code = Fail(kFailed, status);
-    }
-  }
-  std::FILE* out = options.json == "-" ? stderr : stdout;
+  const int code = WriteFiles(
+      options, outcome->document, [&] { return tune::MultiReportHtml(outcome->report); },
+      tune::ExitCode(*outcome));
+  std::FILE* out = Screen(options);
   fmt::print(out, "{}", tune::MultiReportText(outcome->report));
   for (std::size_t i = 0; i < outcome->files.size(); ++i) {
     fmt::print(out, "\n{}/{}:\n{}", options.models[i].model, outcome->files[i].name,
@@ -79,6 +104,7 @@ int TuneSeveral(const tune::TuneOptions& options, const std::atomic<bool>* stop,
   for (const std::string& where : outcome->applied_to) {
     fmt::print(out, "\napplied to {}\n", where);
   }
+  SayWhatFailed(outcome->emitted);
   return code;
 }
 
@@ -112,19 +138,9 @@ int Tune(const std::vector<std::string>& arguments) {
   if (!outcome.ok()) {
     return interrupt.flag() ? 130 : Fail(kFailed, outcome.status());
   }
-  int code = tune::ExitCode(*outcome);
-  if (!options->json.empty()) {
-    if (const Status status = bench::WriteResultFile(options->json, outcome->document);
-        !status.ok()) {
-      code = Fail(kFailed, status);
-    }
-  }
-  if (!options->html.empty()) {
-    if (const Status status = bench::WriteFile(options->html, tune::ReportHtml(outcome->report));
-        !status.ok()) {
-      code = Fail(kFailed, status);
-    }
-  }
+  const int code = WriteFiles(
+      *options, outcome->document, [&] { return tune::ReportHtml(outcome->report); },
+      tune::ExitCode(*outcome));
   Print(*options, *outcome);
   return code;
 }

@@ -1,5 +1,7 @@
 #include "load/server_control.h"
 
+#include <strings.h>
+
 #include <utility>
 
 #include "load/http_client.h"
@@ -99,6 +101,14 @@ class TorchServeAsServer final : public ServerControl {
 };
 
 Result<std::unique_ptr<ServerControl>> MakeTorchServe(const ControlSpec& spec) {
+  HEADRACE_ASSIGN_OR_RETURN(const TorchServeControlSpec torchserve, TorchServeSpecOf(spec));
+  HEADRACE_ASSIGN_OR_RETURN(auto control, TorchServeControl::Make(torchserve));
+  return std::unique_ptr<ServerControl>(std::make_unique<TorchServeAsServer>(std::move(control)));
+}
+
+}  // namespace
+
+Result<TorchServeControlSpec> TorchServeSpecOf(const ControlSpec& spec) {
   TorchServeControlSpec torchserve;
   torchserve.management = spec.target;
   torchserve.management.port = kTorchServeManagementPort;
@@ -112,11 +122,14 @@ Result<std::unique_ptr<ServerControl>> MakeTorchServe(const ControlSpec& spec) {
   if (torchserve.metrics_url.empty()) {
     torchserve.metrics_url = HttpOrigin(spec.target, kTorchServeMetricsPort);
   }
-  HEADRACE_ASSIGN_OR_RETURN(auto control, TorchServeControl::Make(torchserve));
-  return std::unique_ptr<ServerControl>(std::make_unique<TorchServeAsServer>(std::move(control)));
+  if (!spec.management_token.empty()) {
+    std::erase_if(torchserve.management.headers, [](const auto& header) {
+      return strcasecmp(header.first.c_str(), "Authorization") == 0;
+    });
+    torchserve.management.headers.emplace_back("Authorization", "Bearer " + spec.management_token);
+  }
+  return torchserve;
 }
-
-}  // namespace
 
 Result<std::unique_ptr<ServerControl>> MakeServerControl(const ControlSpec& spec) {
   if (spec.target.protocol == Protocol::kTorchServe) {

@@ -90,6 +90,7 @@ struct ControlSpec {
   TargetSpec target;
   std::string http_url;
   std::string management_url;
+  std::string management_token;  // in place of the target's Authorization; "" = that
   // "" = the same host at 8002 (TorchServe: 8082), path /metrics.
   std::string metrics_url;
 };

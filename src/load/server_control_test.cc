@@ -132,6 +132,22 @@ TEST(ServerControlTest, V2Http_FailuresNameTheUrlAndTheServersWords) {
   EXPECT_THAT(facts.status().message(), HasSubstr("no such thing"));
 }
 
+TEST(ServerControlTest, V2Http_AModelThatDidNotLoad_IsNamedWithTheReason) {
+  const ScriptedServer server([](const ScriptedRequest& request) {
+    return request.target == "/v2/repository/index"
+               ? ScriptedAnswer{200,
+                                R"([{"name":"m","version":"1","state":"UNAVAILABLE","reason":"no handler"},
+                                    {"name":"n","version":"1","state":"UNAVAILABLE","reason":"other"}])",
+                                {}}
+               : ScriptedAnswer{400, R"({"error":"'m' is not at ready state"})", {}};
+  });
+  const auto facts = Control(server, Protocol::kV2Http)->Model("m", "");
+  ASSERT_FALSE(facts.ok());
+  EXPECT_THAT(facts.status().message(), ::testing::AllOf(HasSubstr("not at ready state"),
+                                                         HasSubstr("did not load: no handler"),
+                                                         ::testing::Not(HasSubstr("other"))));
+}
+
 TEST(ServerControlTest, V2Http_RefusesAnswersThatAreNone) {
   for (const char* body :
        {"", "[]", "{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP99\"}]}",

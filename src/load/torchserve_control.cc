@@ -23,6 +23,7 @@ TorchServeModel ReadModel(JsonElement entry) {
   model.workers_max = static_cast<int>(IntMember(entry, "maxWorkers"));
   model.batch_size = static_cast<int>(IntMember(entry, "batchSize", 1));
   model.batch_delay_ms = IntMember(entry, "maxBatchDelay");
+  model.response_timeout_s = static_cast<int>(IntMember(entry, "responseTimeout"));
   if (const auto workers = ArrayMember(entry, "workers")) {
     for (const JsonElement worker : *workers) {
       model.workers.push_back({std::string(StringMember(worker, "id")),

@@ -34,6 +34,7 @@ struct TorchServeModel {
   int workers_min = 0, workers_max = 0;
   int batch_size = 1;
   std::int64_t batch_delay_ms = 0;
+  int response_timeout_s = 0;  // 0 = it does not say
   std::int64_t queue_capacity_left = 0, queue_depth = 0;
   std::vector<TorchServeWorker> workers;
 };
@@ -44,6 +45,10 @@ struct TorchServeControlSpec {
   std::string metrics_url;              // "" = the same host at 8082
   Nanos start_timeout = 300 * kSecond;  // of a synchronous registration or scaling
 };
+
+struct ControlSpec;
+// Where the APIs of a server are whose side channel is there (server_control.h).
+Result<TorchServeControlSpec> TorchServeSpecOf(const ControlSpec& spec);
 
 // Blocking; thread-safe. Messages of failures name the URL and what the server said.
 class TorchServeControl {

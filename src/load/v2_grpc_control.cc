@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "frontend/grpc_messages.h"
+#include "load/load_reason.h"
 #include "load/model_config_facts.h"
 #include "load/v2_http_control.h"
 #include "repository/config_json.h"
@@ -103,8 +104,11 @@ Result<ModelFacts> V2GrpcControl::Model(const std::string& model, const std::str
   inference::ModelMetadataRequest request;
   request.set_name(model);
   request.set_version(version);
-  HEADRACE_ASSIGN_OR_RETURN(const auto answer,
-                            Ask<inference::ModelMetadataResponse>(grpc_, "ModelMetadata", request));
+  const auto asked = Ask<inference::ModelMetadataResponse>(grpc_, "ModelMetadata", request);
+  if (!asked.ok()) {
+    return WithLoadReason(asked.status(), *this, model, version);
+  }
+  const inference::ModelMetadataResponse& answer = *asked;
   const std::string url = grpc_.Url(MethodPath("ModelMetadata"));
   ModelFacts facts;
   facts.name = answer.name().empty() ? model : answer.name();

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "load/json_document.h"
+#include "load/load_reason.h"
 #include "load/model_config_facts.h"
 #include "protocol/json_writer.h"
 
@@ -198,8 +199,12 @@ Result<bool> V2HttpControl::ModelReady(const std::string& model, const std::stri
 
 Result<ModelFacts> V2HttpControl::Model(const std::string& model, const std::string& version) {
   const std::string path = ModelPath(model, version);
-  HEADRACE_ASSIGN_OR_RETURN(const std::string metadata, Get(path));
-  HEADRACE_ASSIGN_OR_RETURN(ModelFacts facts, ReadModelMetadata(metadata, http_.Url(base_ + path)));
+  const Result<std::string> metadata = Get(path);
+  if (!metadata.ok()) {
+    return WithLoadReason(metadata.status(), *this, model, version);
+  }
+  HEADRACE_ASSIGN_OR_RETURN(ModelFacts facts,
+                            ReadModelMetadata(*metadata, http_.Url(base_ + path)));
   if (facts.name.empty()) {
     facts.name = model;
   }

@@ -142,6 +142,16 @@ void AddInstances(const HandlerSettings& settings, const std::vector<int>& usabl
   }
 }
 
+// By the name that the pytorch backend has for it: workers take it, too. Another one that the
+// configuration has must not be contradicted.
+void AddThreads(const HandlerSettings& settings, ModelConfig& config) {
+  const auto& parameters = config.parameters();
+  if (settings.thread_count && parameters.count("intra_op_thread_count") == 0 &&
+      parameters.count("NUM_THREADS") == 0) {
+    AddParameter("INTRA_OP_THREAD_COUNT", std::to_string(*settings.thread_count), config);
+  }
+}
+
 // What the model does not say is the backend's.
 void AddTimeouts(const HandlerSettings& settings, ModelConfig& config) {
   const std::pair<std::string_view, std::optional<std::int64_t>> limits[] = {
@@ -181,6 +191,7 @@ std::vector<std::string> CompleteHandlerConfig(const std::vector<HandlerVersion>
   AddTensors(config);
   AddBatching(newest.settings, config);
   AddInstances(newest.settings, gpus, config);
+  AddThreads(newest.settings, config);
   AddTimeouts(newest.settings, config);
   if (!newest.settings.requirements_file.empty()) {
     AddParameter(kRequirementsParameter, newest.settings.requirements_file, config);

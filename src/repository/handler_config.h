@@ -29,9 +29,10 @@ struct HandlerVersion {
 
 // Fills in what `config` leaves out: the backend, the input `data` and the output `body` (bytes),
 // and from the settings of the newest of `versions` (ascending, at least one) max_batch_size,
-// dynamic_batching with its delay and queue, the instance group, and the time limits as parameters
-// "response-timeout-seconds", "start-timeout-seconds" and "restart-give-up-seconds". `gpus` are
-// those that may be used. Returns what is worth a warning.
+// dynamic_batching with its delay and queue, the instance group, the threads of a worker as the
+// parameter "INTRA_OP_THREAD_COUNT", and the time limits as "response-timeout-seconds",
+// "start-timeout-seconds" and "restart-give-up-seconds". `gpus` are those that may be used. Returns
+// what is worth a warning.
 std::vector<std::string> CompleteHandlerConfig(const std::vector<HandlerVersion>& versions,
                                                const std::vector<int>& gpus,
                                                inference::ModelConfig& config);

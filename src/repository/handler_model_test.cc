@@ -59,7 +59,7 @@ TEST(HandlerSettingsTest, Read_TakesTheServersKeys) {
   const auto settings = ReadHandlerSettings(
       "minWorkers: 2\nmaxWorkers: 4\nbatchSize: 8\nmaxBatchDelay: 50\nresponseTimeout: 30\n"
       "startupTimeout: 60\nmaxRetryTimeoutInSec: 10\njobQueueSize: 7\ndeviceType: gpu\n"
-      "deviceIds: [1, 0]\nhandler:\n  mine: true\n");
+      "deviceIds: [1, 0]\nthreadsPerWorker: 3\nhandler:\n  mine: true\n");
   ASSERT_TRUE(settings.ok()) << settings.status().message();
   EXPECT_EQ(settings->worker_count_min, 2);
   EXPECT_EQ(settings->worker_count_max, 4);
@@ -69,6 +69,7 @@ TEST(HandlerSettingsTest, Read_TakesTheServersKeys) {
   EXPECT_EQ(settings->startup_timeout_s, 60);
   EXPECT_EQ(settings->retry_timeout_s, 10);
   EXPECT_EQ(settings->job_queue_size, 7);
+  EXPECT_EQ(settings->thread_count, 3);
   EXPECT_EQ(settings->device_type, "gpu");
   EXPECT_THAT(settings->device_ids, ElementsAre(1, 0));
   EXPECT_THAT(settings->json, HasSubstr(R"("handler":{"mine":true})"));
@@ -124,6 +125,19 @@ TEST(HandlerSettingsTest, Read_WarnsOfSchedulingThatCannotBe) {
   EXPECT_THAT(settings->warnings,
               ElementsAre(HasSubstr("useJobTicket"), HasSubstr("defaultPriority"),
                           HasSubstr("sequenceMaxIdleMSec")));
+}
+
+TEST(HandlerConfigTest, Complete_TakesTheThreadsOfAWorker_WhereTheConfigurationSaysNone) {
+  HandlerVersion version;
+  version.settings.thread_count = 3;
+  inference::ModelConfig config;
+  CompleteHandlerConfig({version}, {}, config);
+  EXPECT_EQ(config.parameters().at("INTRA_OP_THREAD_COUNT").string_value(), "3");
+
+  inference::ModelConfig own;
+  (*own.mutable_parameters())["intra_op_thread_count"].set_string_value("1");
+  CompleteHandlerConfig({version}, {}, own);
+  EXPECT_EQ(own.parameters().count("INTRA_OP_THREAD_COUNT"), 0u);
 }
 
 TEST(HandlerConfigTest, Complete_BatchesContinuouslyBySequencesOfOneRequest) {

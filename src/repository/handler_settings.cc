@@ -17,6 +17,7 @@ constexpr std::array<std::string_view, 3> kNotActedOn = {"parallelType", "parall
                                                          "torchrun"};
 
 constexpr std::int64_t kPriorityLevelCountMax = 1024;
+constexpr std::int64_t kThreadCountMax = 1024;
 
 class Reader {
  public:
@@ -36,6 +37,7 @@ class Reader {
     result_.own_environment = Flag("useVenv");
     ReadAsyncCommunication();
     result_.fork_workers = Flag("forkWorkers");
+    ReadThreads();
     ReadPriorities();
     ReadSequences();
     ReadDevices();
@@ -91,6 +93,14 @@ class Reader {
     } else if (result_.batch_size > 1) {
       Warn("batchSize", "is ignored: with 'asyncCommunication' the handler gets single requests");
       result_.batch_size = 1;
+    }
+  }
+
+  void ReadThreads() {
+    result_.thread_count = Number("threadsPerWorker", 1);
+    if (result_.thread_count > kThreadCountMax) {
+      Warn("threadsPerWorker", fmt::format("is ignored: it must be at most {}", kThreadCountMax));
+      result_.thread_count.reset();
     }
   }
 

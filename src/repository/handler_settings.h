@@ -25,9 +25,10 @@ struct HandlerSettings {
   // priorityLevels and defaultPriority, which TorchServe does not have: 1 is the highest.
   std::optional<std::int64_t> priority_level_count, default_priority;
   bool continuous_batching = false;
-  bool own_environment = false;   // useVenv
-  bool fork_workers = false;      // forkWorkers, of ours
-  std::string requirements_file;  // the manifest's; empty: it names none
+  bool own_environment = false;              // useVenv
+  bool fork_workers = false;                 // forkWorkers, of ours
+  std::optional<std::int64_t> thread_count;  // threadsPerWorker, of ours
+  std::string requirements_file;             // the manifest's; empty: it names none
   // Of sequences; said only where sequenceMaxIdleMSec is.
   std::optional<std::int64_t> sequence_idle_ms, sequence_timeout_ms;
   std::optional<std::int64_t> sequence_count_max, sequence_queue_size;

@@ -1,9 +1,5 @@
 #include "tune/archive_repository.h"
 
-#include <stdlib.h>
-
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 
@@ -11,27 +7,17 @@ namespace headrace::tune {
 
 namespace fs = std::filesystem;
 
-Result<std::unique_ptr<ArchiveRepository>> ArchiveRepository::Make(const std::string& archive,
-                                                                   const std::string& model) {
+Result<std::unique_ptr<TemporaryFolder>> MakeArchiveRepository(const std::string& archive,
+                                                               const std::string& model) {
+  HEADRACE_ASSIGN_OR_RETURN(auto folder, TemporaryFolder::Make());
+  const fs::path version = fs::path(folder->path()) / model / "1";
   std::error_code error;
-  std::string path = (fs::temp_directory_path(error) / "headrace-tune-XXXXXX").string();
-  if (error || mkdtemp(path.data()) == nullptr) {
-    return Unavailable("no directory for temporary files: {}",
-                       error ? error.message() : std::strerror(errno));
-  }
-  std::unique_ptr<ArchiveRepository> repository(new ArchiveRepository(path));
-  const fs::path version = fs::path(path) / model / "1";
   if (!fs::create_directories(version, error) ||
       !fs::copy_file(archive, version / fs::path(archive).filename(), error)) {
     return Unavailable("{}: it cannot be copied to {}: {}", archive, version.string(),
                        error.message());
   }
-  return repository;
-}
-
-ArchiveRepository::~ArchiveRepository() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
+  return folder;
 }
 
 }  // namespace headrace::tune

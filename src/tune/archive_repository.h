@@ -6,25 +6,13 @@
 #include <string>
 
 #include "base/result.h"
+#include "tune/temporary_folder.h"
 
 namespace headrace::tune {
 
-// A directory of mode 0700 below the directory for temporary files, which goes with this object.
-class ArchiveRepository {
- public:
-  // DIR/<model>/1/<file>. The archive is copied.
-  static Result<std::unique_ptr<ArchiveRepository>> Make(const std::string& archive,
-                                                         const std::string& model);
-  ~ArchiveRepository();
-  ArchiveRepository(const ArchiveRepository&) = delete;
-  ArchiveRepository& operator=(const ArchiveRepository&) = delete;
-
-  const std::string& path() const { return path_; }
-
- private:
-  explicit ArchiveRepository(std::string path) : path_(std::move(path)) {}
-  const std::string path_;
-};
+// FOLDER/<model>/1/<file>. The archive is copied.
+Result<std::unique_ptr<TemporaryFolder>> MakeArchiveRepository(const std::string& archive,
+                                                               const std::string& model);
 
 }  // namespace headrace::tune
 

@@ -1,32 +1,28 @@
-// What was measured, line by line in a file, so that a run that ended early can be resumed.
+// What was measured of one model, kept in a file, so that a run that ended early can be resumed.
 #ifndef HEADRACE_TUNE_JOURNAL_H_
 #define HEADRACE_TUNE_JOURNAL_H_
 
-#include <cstdio>
-#include <deque>
-#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <utility>
 
 #include "base/result.h"
+#include "tune/journal_file.h"
 #include "tune/prober.h"
 
 namespace headrace::tune {
 
-// One JSON object on a line: first a head that says what was tuned, then a sample each.
-//
 // Wraps a prober: what the file has is answered from it, in the order in which it was measured;
 // everything else is measured and appended. So a search that is run again with the same arguments
 // goes quickly to where it was, and on from there.
 class Journal final : public Prober {
  public:
-  // `head`: model, SLA and what else makes samples comparable. A file that is there must have the
-  // same (FAILED_PRECONDITION names both); its last line may be cut short. "" = no file. Borrows
-  // the prober.
+  // With a file of its own (JournalFile::Open). Borrows the prober.
   static Result<std::unique_ptr<Journal>> Open(const std::string& path, const std::string& head,
                                                Prober& prober);
-  ~Journal() override;
+  // In a file that others write to as well: `scope` tells its samples from theirs. Borrows both.
+  Journal(JournalFile& file, Prober& prober, std::string scope)
+      : file_(file), prober_(prober), scope_(std::move(scope)) {}
 
   Nanos Now() override { return prober_.Now(); }
   bool Stopped() override { return prober_.Stopped(); }
@@ -37,24 +33,17 @@ class Journal final : public Prober {
                                   double precision, Nanos time) override;
   Status Restart() override { return prober_.Restart(); }
 
-  int answered() const { return answered_; }  // from the file
+  int answered() const { return file_.answered(); }  // from the file
 
  private:
-  explicit Journal(Prober& prober) : prober_(prober) {}
-  // A line of the file with that key, which is gone then; "" = there is none.
-  std::string Known(const std::string& key);
-  void Write(const std::string& key, std::string_view sample);
+  Journal(std::unique_ptr<JournalFile> own, Prober& prober)
+      : own_(std::move(own)), file_(*own_), prober_(prober) {}
 
+  const std::unique_ptr<JournalFile> own_;  // null: borrowed
+  JournalFile& file_;
   Prober& prober_;
-  std::FILE* file_ = nullptr;
-  std::map<std::string, std::deque<std::string>> known_;
-  int answered_ = 0;
+  const std::string scope_;
 };
-
-// The samples as JSON, also for the report.
-std::string ToJson(const ServiceSample& sample);
-std::string ToJson(const LoadSample& sample);
-std::string ToJson(const CapacitySample& sample);
 
 }  // namespace headrace::tune
 

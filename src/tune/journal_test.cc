@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tune/sample_json.h"
 #include "tune/search.h"
 #include "tune/testing/synthetic_machine.h"
 

@@ -8,21 +8,12 @@
 
 #include "bench/json_value.h"
 #include "tune/online.h"
+#include "tune/tune_comment.h"
 
 namespace headrace::tune {
 namespace {
 
 using bench::JsonValue;
-
-std::string CommentLines(std::string_view comment) {
-  std::string lines;
-  while (!comment.empty()) {
-    const std::size_t end = std::min(comment.find('\n'), comment.size());
-    lines += fmt::format("# {}\n", comment.substr(0, end));
-    comment.remove_prefix(std::min(end + 1, comment.size()));
-  }
-  return lines;
-}
 
 // The top-level fields of a text-format message: where each begins and ends, with comments and the
 // separators behind it. Only as much of the syntax as that needs: names, ':', values, braces,
@@ -258,6 +249,7 @@ Result<std::string> ConfigJsonFor(std::string_view base_json, const Configuratio
 Result<std::string> TunedConfigText(std::string_view text, std::string_view model,
                                     const Configuration& configuration, const Variant& variant,
                                     bool model_batches, std::string_view comment) {
+  text = WithoutTunesComment(text);
   HEADRACE_ASSIGN_OR_RETURN(const auto fields, TopLevelFields(text).Read());
   std::string result = CommentLines(comment);
   if (text.empty()) {
@@ -290,19 +282,6 @@ Result<std::string> TunedConfigText(std::string_view text, std::string_view mode
     result += '\n';
   }
   return result + TunedFields(configuration, variant, model_batches);
-}
-
-std::string TunedArchiveYaml(const Configuration& configuration, const Variant& variant,
-                             std::string_view comment) {
-  std::string text = CommentLines(comment);
-  text += fmt::format("minWorkers: {0}\nmaxWorkers: {0}\n", configuration.shape.instances);
-  text += fmt::format("batchSize: {}\n", configuration.batch_max);
-  text +=
-      fmt::format("maxBatchDelay: {}\n", (configuration.delay + kMillisecond - 1) / kMillisecond);
-  if (variant.on_gpu) {
-    text += "deviceType: gpu\n";
-  }
-  return text;
 }
 
 }  // namespace headrace::tune

@@ -21,15 +21,11 @@ Result<std::string> ConfigJsonFor(std::string_view base_json, const Configuratio
                                   const Variant& variant, bool model_batches);
 
 // config.pbtxt: `text` (the file as it is; "" = there is none) with what is tuned replaced, all
-// else as it was. `comment` goes on top, each line behind '#'. INVALID_ARGUMENT where the text
-// cannot be read as a configuration.
+// else as it was. `comment` goes on top, each line behind '#', in place of that of an earlier run.
+// INVALID_ARGUMENT where the text cannot be read as a configuration.
 Result<std::string> TunedConfigText(std::string_view text, std::string_view model,
                                     const Configuration& configuration, const Variant& variant,
                                     bool model_batches, std::string_view comment);
-
-// model-config.yaml of an archive: the keys that are tuned, to be put into the archive's own.
-std::string TunedArchiveYaml(const Configuration& configuration, const Variant& variant,
-                             std::string_view comment);
 
 }  // namespace headrace::tune
 

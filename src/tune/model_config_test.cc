@@ -80,9 +80,15 @@ TEST(TunedConfigText, RefusesWhatIsNoConfiguration) {
   }
 }
 
-TEST(TunedArchiveYaml, HasTheKeysOfAnArchive) {
-  EXPECT_EQ(TunedArchiveYaml(kTuned, {}, "c"),
-            "# c\nminWorkers: 2\nmaxWorkers: 2\nbatchSize: 8\nmaxBatchDelay: 2\n");
+TEST(TunedConfigText, TakesThePlaceOfAnEarlierRunsComment) {
+  const auto once = TunedConfigText("# mine\n", "m", kTuned, kVariant, true,
+                                    "headrace tune: 5/s\n2 instances\nwhat binds: much");
+  ASSERT_TRUE(once.ok());
+  const auto twice = TunedConfigText(*once, "m", kTuned, kVariant, true,
+                                     "headrace tune: 6/s\n3 instances\nwhat binds: little");
+  ASSERT_TRUE(twice.ok());
+  EXPECT_THAT(*twice, StartsWith("# headrace tune: 6/s\n# 3 instances\n# what binds: little\n"
+                                 "# mine\n"));
 }
 
 }  // namespace

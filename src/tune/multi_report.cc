@@ -7,35 +7,12 @@
 
 #include "protocol/json_writer.h"
 #include "tune/report_parts.h"
+#include "tune/tune_comment.h"
 
 namespace headrace::tune {
 namespace {
 
 using protocol::JsonWriter;
-
-std::string SlaText(const Target& target) {
-  return fmt::format("p{:g} <= {}", target.percentile, DurationText(target.sla));
-}
-
-// Over the visits of the confirmation, else of the probe that found the rate.
-Nanos LatencyOf(const MultiReport& report, std::size_t index) {
-  std::vector<Nanos> latencies = report.models[index].latencies;
-  if (latencies.empty()) {
-    const MixSample& sample = report.divisions.front().at_rate;
-    return index < sample.size() ? sample[index].latency : kNever;
-  }
-  std::nth_element(latencies.begin(), latencies.begin() + latencies.size() / 2, latencies.end());
-  return latencies[latencies.size() / 2];
-}
-
-std::string DivisionText(const MultiReport& report, const Division& division) {
-  std::string text;
-  for (std::size_t i = 0; i < report.models.size(); ++i) {
-    text += fmt::format("{}{}: {}", i > 0 ? "; " : "", report.models[i].name,
-                        Describe(division.configurations[i]));
-  }
-  return text;
-}
 
 void AddModels(const MultiReport& report, std::string& text) {
   const MeasuredDivision& winner = report.divisions.front();
@@ -50,7 +27,7 @@ void AddModels(const MultiReport& report, std::string& text) {
     const Configuration& configuration = winner.division.configurations[i];
     text += fmt::format("  {:<{}}  {:>3.0f} %  {:>10}  {:>18}  {:>10}  {:>5}  {}\n", model.name,
                         width, model.part * 100, RateText(model.part * winner.rate),
-                        SlaText(model.target), DurationText(LatencyOf(report, i)),
+                        SlaText(model.target), DurationText(MultiLatency(report, i)),
                         configuration.shape.cores(), Describe(configuration));
   }
 }
@@ -61,24 +38,12 @@ void AddOthers(const MultiReport& report, std::string& text) {
   }
   text += "\nother divisions of the machine:\n";
   const auto add = [&](const MeasuredDivision& other) {
-    text +=
-        fmt::format("  {}: {}\n", DivisionText(report, other.division),
-                    !other.failure.empty() ? other.failure
-                    : other.rate > 0       ? fmt::format("{} of all requests", RateText(other.rate))
-                    : other.rate_missed > 0
-                        ? fmt::format("misses at {}: {}", RateText(other.rate_missed), other.missed)
-                        : fmt::format("{} by arithmetic and simulation; not measured",
-                                      RateText(other.division.rate)));
+    text += fmt::format("  {}: {}\n", DivisionText(report, other.division), MeasuredText(other));
   };
   std::for_each(report.divisions.begin() + (report.met ? 1 : 0), report.divisions.end(), add);
   if (report.as_found) {
     add(*report.as_found);
   }
-}
-
-void Write(JsonWriter& json, const bench::Estimate& estimate) {
-  json.BeginObject().Key("value").Double(estimate.value).Key("low").Double(estimate.low);
-  json.Key("high").Double(estimate.high).EndObject();
 }
 
 void Write(JsonWriter& json, const MultiReport& report, const MeasuredDivision& measured) {
@@ -90,7 +55,7 @@ void Write(JsonWriter& json, const MultiReport& report, const MeasuredDivision& 
   }
   if (measured.confirmed) {
     json.Key("confirmed_goodput");
-    Write(json, *measured.confirmed);
+    WriteEstimate(json, *measured.confirmed);
   }
   if (!measured.failure.empty()) {
     json.Key("failure").String(measured.failure);
@@ -111,6 +76,40 @@ void Write(JsonWriter& json, const MultiReport& report, const MeasuredDivision& 
 }
 
 }  // namespace
+
+Nanos MultiLatency(const MultiReport& report, std::size_t index) {
+  std::vector<Nanos> latencies = report.models[index].latencies;
+  if (latencies.empty()) {
+    const MixSample& sample = report.divisions.front().at_rate;
+    return index < sample.size() ? sample[index].latency : kNever;
+  }
+  const auto middle = latencies.begin() + static_cast<std::ptrdiff_t>(latencies.size() / 2);
+  std::nth_element(latencies.begin(), middle, latencies.end());
+  return *middle;
+}
+
+std::string DivisionText(const MultiReport& report, const Division& division) {
+  std::string text;
+  for (std::size_t i = 0; i < report.models.size(); ++i) {
+    text += fmt::format("{}{}: {}", i > 0 ? "; " : "", report.models[i].name,
+                        Describe(division.configurations[i]));
+  }
+  return text;
+}
+
+std::string MeasuredText(const MeasuredDivision& measured) {
+  if (!measured.failure.empty()) {
+    return measured.failure;
+  }
+  if (measured.rate > 0) {
+    return fmt::format("{} of all requests", RateText(measured.rate));
+  }
+  if (measured.rate_missed > 0) {
+    return fmt::format("misses at {}: {}", RateText(measured.rate_missed), measured.missed);
+  }
+  return fmt::format("{} by arithmetic and simulation; not measured",
+                     RateText(measured.division.rate));
+}
 
 std::string MultiReportText(const MultiReport& report) {
   std::string text;
@@ -157,8 +156,8 @@ std::string MultiReportJson(const MultiReport& report) {
     const MultiPart& model = report.models[i];
     json.BeginObject().Key("model").String(model.name).Key("share").Double(model.part);
     json.Key("sla_ns").Int(model.target.sla).Key("percentile").Double(model.target.percentile);
-    if (report.met && LatencyOf(report, i) != kNever) {
-      json.Key("latency_ns").Int(LatencyOf(report, i));
+    if (report.met && MultiLatency(report, i) != kNever) {
+      json.Key("latency_ns").Int(MultiLatency(report, i));
     }
     json.EndObject();
   }
@@ -173,7 +172,7 @@ std::string MultiReportJson(const MultiReport& report) {
   }
   if (report.gain) {
     json.Key("gain");
-    Write(json, *report.gain);
+    WriteEstimate(json, *report.gain);
   }
   json.Key("notes").BeginArray();
   for (const std::string& note : report.notes) {
@@ -190,8 +189,8 @@ std::string MultiComment(const MultiReport& report, std::size_t index) {
   for (const MultiPart& other : report.models) {
     others += &other == &model ? "" : (others.empty() ? "" : ", ") + other.name;
   }
-  return fmt::format("headrace tune: {} with {}, beside {}\n{}", RateText(model.part * winner.rate),
-                     SlaText(model.target), others,
+  return fmt::format("{}{} with {}, beside {}\n{}", kCommentMark,
+                     RateText(model.part * winner.rate), SlaText(model.target), others,
                      Describe(winner.division.configurations[index]));
 }
 

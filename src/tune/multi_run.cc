@@ -4,9 +4,10 @@
 #include <memory>
 #include <utility>
 
-#include "base/thread.h"
+#include "tune/multi_journal.h"
 #include "tune/multi_report.h"
 #include "tune/multi_session_prober.h"
+#include "tune/report_parts.h"
 #include "tune/tune_server.h"
 
 namespace headrace::tune {
@@ -27,9 +28,12 @@ class TuningSeveral {
     search.accuracy_drop_max = options_.search.accuracy_drop_max;
     search.memory_bytes = options_.search.memory_bytes;
     search.seed = options_.search.seed;
-    outcome_.report = SearchSeveral(searched_, search, *prober_, listener_.event);
+    outcome_.report = SearchSeveral(searched_, search, *journal_, listener_.event);
+    if (journal_->answered() > 0) {
+      notes_.push_back(AnsweredText(journal_->answered(), options_.resume));
+    }
     outcome_.report.notes.insert(outcome_.report.notes.end(), notes_.begin(), notes_.end());
-    HEADRACE_RETURN_IF_ERROR(Emit());
+    outcome_.emitted = Emit();
     Describe();
     return std::move(outcome_);
   }
@@ -92,6 +96,14 @@ class TuningSeveral {
     }
     prober_ = std::make_unique<MultiSessionProber>(server_->control(), std::move(probers),
                                                    std::move(shares));
+    std::string head;
+    std::vector<std::string> names;
+    for (const ModelGoal& goal : options_.models) {
+      head += fmt::format("{} share {:g}, ", HeadOf(goal.model, goal.target), goal.share);
+      names.push_back(goal.model);
+    }
+    HEADRACE_ASSIGN_OR_RETURN(
+        journal_, MultiJournal::Open(options_.resume, head + options_.device, names, *prober_));
     return OkStatus();
   }
 
@@ -127,9 +139,9 @@ class TuningSeveral {
 
   Status Apply(const Division& winner) {
     for (const ConfigFile& file : outcome_.files) {
-      HEADRACE_RETURN_IF_ERROR(WriteConfigFile(file));
-      if (!file.path.empty()) {
-        outcome_.applied_to.push_back(file.path);
+      HEADRACE_ASSIGN_OR_RETURN(std::string written, WriteConfigFile(file));
+      if (!written.empty()) {
+        outcome_.applied_to.push_back(std::move(written));
       }
     }
     if (options_.url.empty()) {
@@ -164,6 +176,7 @@ class TuningSeveral {
   std::vector<TunedModel> models_;  // their spaces are borrowed by the prober
   std::vector<MultiModel> searched_;
   std::unique_ptr<MultiSessionProber> prober_;
+  std::unique_ptr<MultiJournal> journal_;  // borrows the prober
 };
 
 }  // namespace
@@ -174,7 +187,10 @@ Result<MultiOutcome> RunTuneSeveral(const TuneOptions& options, const std::atomi
 }
 
 int ExitCode(const MultiOutcome& outcome) {
-  return outcome.report.interrupted ? 130 : outcome.report.met ? 0 : 3;
+  if (outcome.report.interrupted) {
+    return 130;
+  }
+  return !outcome.emitted.ok() ? 2 : outcome.report.met ? 0 : 3;
 }
 
 }  // namespace headrace::tune

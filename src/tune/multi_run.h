@@ -20,13 +20,14 @@ struct MultiOutcome {
   bench::ResultDocument document;  // kind "tune", with every level of mixed load
   std::vector<ConfigFile> files;   // by model; empty = no answer
   std::vector<std::string> applied_to;
+  Status emitted;  // as TuneOutcome's
 };
 
 // Blocks. `options.models` has two and more. As RunTune.
 Result<MultiOutcome> RunTuneSeveral(const TuneOptions& options, const std::atomic<bool>* stop,
                                     const TuneListener& listener);
 
-// 0, 3 (nothing meets every SLA), 130 (interrupted).
+// 0, 2 (`emitted`), 3 (nothing meets every SLA), 130 (interrupted).
 int ExitCode(const MultiOutcome& outcome);
 
 }  // namespace headrace::tune

@@ -125,6 +125,7 @@ class MultiSearch {
       Tell("simulate", "{}: alone {} with {}", model.name, RateText(best->capacity),
            Describe(best->configuration));
     }
+    part.choices = divided.choices;
     return divided;
   }
 

@@ -50,6 +50,7 @@ struct MultiPart {
   double part = 0;  // of all requests
   ServiceTimes times{};
   std::vector<Cut> cuts{};
+  std::vector<DivisionChoice> choices{};  // what it would serve with its cores to itself, simulated
   std::vector<Nanos> latencies{};  // of the winner's visits in the confirmation, its percentile
 };
 

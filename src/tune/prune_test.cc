@@ -85,6 +85,14 @@ TEST_F(PruneTest, CutsInstancesBeyondThePeak) {
   EXPECT_THAT(pruned.survivors, Not(Contains(Field(&Configuration::shape, Shape{2, 1}))));
 }
 
+TEST_F(PruneTest, KeepsInstancesOfWhichOnlySmallBatchesWereMeasured) {
+  for (const std::int64_t batch : space_.batches) {
+    times_.Add({"", {1, 1}}, batch, Takes(20));
+  }
+  times_.Add({"", {2, 1}}, 1, Takes(20));  // the budget ended
+  EXPECT_THAT(Run().cuts, Not(Has(CutRule::kScaling)));
+}
+
 TEST_F(PruneTest, CutsWhatNeedsTooMuchMemory) {
   Fill(10, 1);
   ServiceSample large = Takes(18);

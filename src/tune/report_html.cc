@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "bench/html_page.h"
-#include "bench/svg_plot.h"
+#include "bench/svg_axis.h"
+#include "tune/report_plots.h"
 #include "tune/report_text.h"
 
 namespace headrace::tune {
@@ -11,77 +12,21 @@ namespace {
 
 using bench::Escaped;
 
-// Rate over cores: what is above and to the left is better.
 std::string ParetoPlot(const SearchReport& report) {
-  bench::LinePlotSpec plot;
-  plot.title = "Requests per second within the SLA over the cores used";
-  plot.x_name = "cores";
-  bench::PlotSeries all, best;
-  all.name = "measured";
-  all.color = 1;
-  best.name = "Pareto set";
-  double cores = 1, rate = 1;
-  const auto add = [&](const Finding& finding, bench::PlotSeries& series) {
-    series.points.push_back({.x = static_cast<double>(finding.cores()),
-                             .y = finding.rate(),
-                             .low = finding.estimate.low,
-                             .high = finding.estimate.high,
-                             .title = fmt::format("{}: {}", Describe(finding.configuration),
-                                                  RateText(finding.rate()))});
-    cores = std::max(cores, static_cast<double>(finding.cores()));
-    rate = std::max({rate, finding.rate(), finding.estimate.high});
-  };
   const std::vector<std::size_t> set = ParetoSet(report.findings);
+  std::vector<RatePoint> best, others;
   for (std::size_t i = 0; i < report.findings.size(); ++i) {
-    if (report.findings[i].rungs > 0) {
-      add(report.findings[i], std::find(set.begin(), set.end(), i) == set.end() ? all : best);
+    const Finding& finding = report.findings[i];
+    if (finding.rungs > 0) {
+      (std::find(set.begin(), set.end(), i) == set.end() ? others : best)
+          .push_back({.configuration = finding.configuration,
+                      .rate = finding.rate(),
+                      .low = finding.estimate.low,
+                      .high = finding.estimate.high});
     }
   }
-  for (bench::PlotSeries* series : {&all, &best}) {
-    std::stable_sort(series->points.begin(), series->points.end(),
-                     [](const auto& a, const auto& b) { return a.x < b.x; });
-  }
-  plot.x = bench::LinearAxis(cores);
-  plot.y = bench::LinearAxis(rate);
-  plot.series = {std::move(best), std::move(all)};
-  return bench::LinePlot(plot);
-}
-
-std::string TimesPlot(const SearchReport& report) {
-  bench::LinePlotSpec plot;
-  plot.title = "Mean time of one execution by its batch";
-  plot.x_name = "batch";
-  double batch_max = 1, time_max = 1;
-  int color = 0;
-  for (const auto& [key, column] : report.times.columns()) {
-    bench::PlotSeries series;
-    series.name = (key.variant.empty() ? "" : key.variant + ", ") + Describe(key.shape);
-    series.color = color++;
-    for (const auto& [batch, sample] : column) {
-      const double time = sample.mean / static_cast<double>(kMillisecond);
-      series.points.push_back({.x = static_cast<double>(batch),
-                               .y = time,
-                               .low = time,
-                               .high = time,
-                               .title = fmt::format("batch {}: {:.2f} ms", batch, time)});
-      batch_max = std::max(batch_max, static_cast<double>(batch));
-      time_max = std::max(time_max, time);
-    }
-    plot.series.push_back(std::move(series));
-  }
-  plot.x = bench::LinearAxis(batch_max);
-  plot.y = bench::LinearAxis(time_max);
-  plot.limit = std::pair(static_cast<double>(report.target.sla) / static_cast<double>(kMillisecond),
-                         std::string("SLA"));
-  return bench::LinePlot(plot);
-}
-
-std::vector<std::string> SeriesNames(const SearchReport& report) {
-  std::vector<std::string> names;
-  for (const auto& [key, column] : report.times.columns()) {
-    names.push_back((key.variant.empty() ? "" : key.variant + ", ") + Describe(key.shape));
-  }
-  return names;
+  return RatePlot("Requests per second within the SLA over the cores used",
+                  {{"Pareto set", std::move(best)}, {"measured", std::move(others)}});
 }
 
 void AddFindings(const SearchReport& report, bench::HtmlPage& page) {
@@ -141,16 +86,10 @@ std::string ReportHtml(const SearchReport& report) {
   }
   if (!report.times.columns().empty()) {
     page.Section("Service times");
-    page.Legend(SeriesNames(report), true);
-    page.Figures({{.caption = "one execution", .unit = "ms", .svg = TimesPlot(report)}});
+    AddServiceTimes(report.times, report.target.sla, page);
   }
   page.Section("Left out");
-  std::vector<std::vector<std::string>> rows;
-  for (const Cut& cut : report.cuts) {
-    rows.push_back({Escaped(cut.what), Escaped(cut.reason), std::string(CutRuleName(cut.rule)),
-                    std::to_string(cut.count)});
-  }
-  page.Table({"what", "why", "rule", "#configurations"}, rows);
+  AddCuts(report.cuts, page);
   return page.Text();
 }
 

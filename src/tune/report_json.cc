@@ -1,7 +1,7 @@
 #include "protocol/json_writer.h"
-#include "tune/journal.h"
 #include "tune/report_parts.h"
 #include "tune/report_text.h"
+#include "tune/sample_json.h"
 
 namespace headrace::tune {
 namespace {
@@ -14,11 +14,6 @@ void Write(JsonWriter& json, const Configuration& configuration) {
   json.Key("text").String(Describe(configuration)).EndObject();
 }
 
-void Write(JsonWriter& json, const bench::Estimate& estimate) {
-  json.BeginObject().Key("value").Double(estimate.value).Key("low").Double(estimate.low);
-  json.Key("high").Double(estimate.high).EndObject();
-}
-
 void Write(JsonWriter& json, const Finding& finding) {
   json.BeginObject().Key("configuration");
   Write(json, finding.configuration);
@@ -26,9 +21,9 @@ void Write(JsonWriter& json, const Finding& finding) {
   json.Key("predicted_rate").Double(finding.predicted).Key("rungs").Int(finding.rungs);
   if (finding.rungs > 0) {
     json.Key("estimate");
-    Write(json, bench::Estimate{.value = finding.estimate.value,
-                                .low = finding.estimate.low,
-                                .high = finding.estimate.high});
+    WriteEstimate(json, bench::Estimate{.value = finding.estimate.value,
+                                        .low = finding.estimate.low,
+                                        .high = finding.estimate.high});
     json.Key("service_time_factor").Double(finding.estimate.factor);
   }
   if (finding.capacity) {
@@ -36,7 +31,7 @@ void Write(JsonWriter& json, const Finding& finding) {
   }
   if (finding.confirmed) {
     json.Key("confirmed_goodput");
-    Write(json, *finding.confirmed);
+    WriteEstimate(json, *finding.confirmed);
   }
   if (finding.latency != kNever) {
     json.Key("latency_ns").Int(finding.latency);
@@ -94,7 +89,7 @@ std::string ReportJson(const SearchReport& report) {
   }
   if (report.gain) {
     json.Key("gain");
-    Write(json, *report.gain);
+    WriteEstimate(json, *report.gain);
     json.Key("gain_certain").Bool(report.gain_certain);
     json.Key("found_is_better").Bool(report.found_is_better());
   }

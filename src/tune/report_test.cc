@@ -154,7 +154,8 @@ TEST(ParseTuneOptions, SaysWhatIsMissingOrWrong) {
   EXPECT_THAT(message({"m", "n", "--sla", "p99=1ms", "--share", "m=0"}), HasSubstr("above 0"));
   EXPECT_THAT(message({"m", "n", "--sla", "p99=1ms", "--share", "x=1"}), HasSubstr("'x' is none"));
   EXPECT_THAT(message({"m", "m", "--sla", "p99=1ms"}), HasSubstr("twice"));
-  EXPECT_THAT(message({"m", "n", "--sla", "p99=1ms", "--resume", "f"}), HasSubstr("one model"));
+  EXPECT_THAT(message({"m", "n", "--sla", "p99=1ms", "--objective", "cost"}),
+              HasSubstr("one model"));
   EXPECT_THAT(message({"m", "n.mar", "--sla", "p99=1ms"}), HasSubstr("model repository"));
   EXPECT_THAT(message({"m", "--sla", "p99=1ms", "--delays", "1ms"}), HasSubstr("0 must be among"));
   EXPECT_THAT(message({"m", "--sla", "p99=1ms", "-u", "x:1", "--objective", "fun"}),

@@ -5,13 +5,10 @@
 #include <algorithm>
 
 #include "tune/report_parts.h"
+#include "tune/tune_comment.h"
 
 namespace headrace::tune {
 namespace {
-
-std::string SlaText(const Target& target) {
-  return fmt::format("p{:g} <= {}", target.percentile, DurationText(target.sla));
-}
 
 std::string Memory(std::uint64_t bytes) {
   return bytes == 0 ? "-" : fmt::format("{:.0f} MiB", static_cast<double>(bytes) / 1048576);
@@ -99,7 +96,7 @@ std::string WinnerComment(const SearchReport& report) {
   }
   const Finding& winner = report.findings[*report.winner];
   std::string text =
-      fmt::format("headrace tune: {} with {}\n", RateText(winner.rate()), SlaText(report.target));
+      fmt::format("{}{} with {}\n", kCommentMark, RateText(winner.rate()), SlaText(report.target));
   text += fmt::format("{}\n", Describe(winner.configuration));
   return text + fmt::format("what binds: {}", report.why.text);
 }

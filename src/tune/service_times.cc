@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 namespace headrace::tune {
 namespace {
@@ -69,13 +70,23 @@ ServiceFit ServiceTimes::Fit(const Key& key) const {
 }
 
 Usl ServiceTimes::Scaling(const std::string& variant, int threads) const {
-  std::vector<UslPoint> points;
-  for (const auto& [key, column] : columns_) {
-    if (key.variant == variant && key.shape.threads == threads && !column.empty()) {
-      points.push_back({.n = static_cast<double>(key.shape.instances),
-                        .throughput = Ceiling(key, column.rbegin()->first)});
+  const auto each = [&](const auto& act) {
+    for (const auto& [key, column] : columns_) {
+      if (key.variant == variant && key.shape.threads == threads && !column.empty()) {
+        act(key, column);
+      }
     }
-  }
+  };
+  // A shape whose larger batches were not measured, for want of time, is not a slower one.
+  std::int64_t batch_max = std::numeric_limits<std::int64_t>::max();
+  each([&](const Key&, const Column& column) {
+    batch_max = std::min(batch_max, column.rbegin()->first);
+  });
+  std::vector<UslPoint> points;
+  each([&](const Key& key, const Column&) {
+    points.push_back(
+        {.n = static_cast<double>(key.shape.instances), .throughput = Ceiling(key, batch_max)});
+  });
   return FitUsl(points);
 }
 

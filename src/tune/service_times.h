@@ -39,7 +39,7 @@ class ServiceTimes {
   // its measured sizes the best. 0 = nothing is known.
   double Ceiling(const Key& key, std::int64_t batch_max) const;
   ServiceFit Fit(const Key& key) const;
-  // Of the variant's shapes with so many threads each, at their best batch.
+  // Of the variant's shapes with so many threads each, at their best batch of those that all have.
   Usl Scaling(const std::string& variant, int threads) const;
 
   // Draws the time of one execution, `factor` times as long as it was measured. Sizes between two

@@ -68,6 +68,8 @@ Result<std::unique_ptr<SessionProber>> SessionProber::Make(load::ServerControl& 
         model);
   }
   prober->found_config_ = facts.config_json;
+  // What cannot be sent is said now, and not once for each configuration.
+  HEADRACE_RETURN_IF_ERROR(prober->SessionFor(1).status());
   return prober;
 }
 

@@ -43,7 +43,7 @@ struct SessionProberOptions {
 class SessionProber final : public Prober {
  public:
   // Asks for the model and takes its configuration as what was found. FAILED_PRECONDITION where the
-  // server does not show one, or cannot change it.
+  // server does not show one, or cannot change it; whatever is wrong with the data of the load.
   static Result<std::unique_ptr<SessionProber>> Make(load::ServerControl& control,
                                                      const SearchSpace& space,
                                                      SessionProberOptions options);

@@ -6,7 +6,7 @@
 namespace headrace::tune {
 
 std::string_view ThreadParameter(std::string_view backend) {
-  // A handler without Python hands it to the pytorch backend.
+  // A handler without Python hands it to the pytorch backend; workers take it by that name, too.
   if (backend == "pytorch" || backend == "torch" || backend == "handler") {
     return "INTRA_OP_THREAD_COUNT";
   }

@@ -27,20 +27,23 @@ divide the machine so that the most requests of all, by their shares, are within
   --share MODEL=N,...       of several models' requests; default: 1 each
   --model-repository DIR    a server of our own serves it; may be given several times
   -u URL                    a server that runs; it must allow loads (--model-control-mode=explicit)
+  -i torchserve             ... or a TorchServe, which is changed by its management API:
+  --management-url URL      default: port 8081 of the same host
+  --management-token KEY    where that API wants one (that of -H is for predictions)
   --budget TIME             default: 5m
   --objective WHAT          throughput (default), cost (fewest cores) or pareto
   --rate N                  requests per second that --objective cost must carry
   --rate-shape SHAPE        poisson (default), or replay FILE: gaps in microseconds, one on a line
   --accuracy-drop SHARE     of variants, against the original; default: 0.5%
-  --batch-max N             default: the model's max_batch_size
+  --batch-max N             default: the model's max_batch_size; of archives without a batchSize 32
   --instances-max N         default: as many as cores, at most 8
   --cores N                 that the model may use; default: all of this process
   --delays TIME,...         queue delays; default: 0 and the SLA's 32nd, 10th and 4th part
   --device WHAT             cpu (default), gpu or both
   --memory-max BYTES        that the server may use with the model
   --no-variants             leaves out what `headrace optimize` made
-  --apply                   writes the answer: config.pbtxt (the old one is kept beside it), or for
-                            an archive NAME.model-config.yaml; a server that runs keeps it loaded
+  --apply                   writes the answer: config.pbtxt, or model-config.yaml into the archive;
+                            the old file is kept beside it. A server that runs keeps it loaded
   --online                  with --apply: the server goes on to vary queue delay and instances,
                             within what was measured to hold the SLA (docs/tune.md)
   --resume FILE             goes on with what FILE has, and writes what is measured to it
@@ -238,7 +241,9 @@ class Parser {
     for (auto [name, field] :
          {std::pair("--resume", &TuneOptions::resume), std::pair("--json", &TuneOptions::json),
           std::pair("--html", &TuneOptions::html), std::pair("-u", &TuneOptions::url),
-          std::pair("--url", &TuneOptions::url)}) {
+          std::pair("--url", &TuneOptions::url),
+          std::pair("--management-url", &TuneOptions::management_url),
+          std::pair("--management-token", &TuneOptions::management_token)}) {
       texts_[name] = [this, field](const std::string& text) {
         options_.*field = text;
         return text.empty() ? InvalidArgument("must not be empty") : OkStatus();
@@ -427,8 +432,6 @@ class Parser {
           "--model-repository");
     }
     const std::pair<std::string_view, bool> alone[] = {
-        {"--resume", !options_.resume.empty()},
-        {"--html", !options_.html.empty()},
         {"--online", options_.online},
         {"--objective", options_.search.objective != Objective::kThroughput},
         {"--rate-shape replay", !options_.search.intervals.empty()}};
@@ -447,6 +450,15 @@ class Parser {
     }
     arguments.insert(arguments.end(), rest_.begin(), rest_.end());
     HEADRACE_ASSIGN_OR_RETURN(options_.bench, bench::ParseBenchOptions(arguments));
+    load::ControlSpec& control = options_.bench.control;
+    control.management_url = options_.management_url;
+    control.management_token = options_.management_token;
+    const bool torchserve = control.target.protocol == load::Protocol::kTorchServe;
+    if (!torchserve && !(control.management_url + control.management_token).empty()) {
+      return InvalidArgument(
+          "--management-url, --management-token: these are TorchServe's; they go with -i "
+          "torchserve");
+    }
     return OkStatus();
   }
 

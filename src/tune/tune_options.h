@@ -27,7 +27,8 @@ struct TuneOptions {
   std::string archive;                    // the file that the model is in; "" = none
   std::vector<std::string> repositories;  // a server of our own serves them; empty with `url` alone
   std::string url;                        // a server that runs; "" = one of our own
-  bench::BenchOptions bench;              // target, data, senders
+  std::string management_url, management_token;  // of a TorchServe; "" = bench.control's
+  bench::BenchOptions bench;                     // target, data, senders
   SearchOptions search;
   std::int64_t batch_max = 0;  // 0 = the model's
   int instances_max = 0;       // 0 = the cores, at most 8

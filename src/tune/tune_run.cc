@@ -7,6 +7,7 @@
 
 #include "tune/journal.h"
 #include "tune/online.h"
+#include "tune/report_parts.h"
 #include "tune/report_text.h"
 #include "tune/session_prober.h"
 #include "tune/tune_server.h"
@@ -29,10 +30,10 @@ class Tuning {
     outcome_.report = Search(model_.space, search, prober, listener_.event);
     outcome_.report.model = options_.model;
     if (prober.answered() > 0) {
-      outcome_.report.notes.push_back(
-          fmt::format("{} samples are from {}", prober.answered(), options_.resume));
+      outcome_.report.notes.push_back(AnsweredText(prober.answered(), options_.resume));
     }
-    HEADRACE_RETURN_IF_ERROR(Emit());
+    // What was measured is worth more than what became of it.
+    outcome_.emitted = Emit();
     Describe();
     return std::move(outcome_);
   }
@@ -75,8 +76,7 @@ class Tuning {
     HEADRACE_ASSIGN_OR_RETURN(
         prober_, SessionProber::Make(server_->control(), model_.space, std::move(prober)));
     const std::string head =
-        fmt::format("{} p{:g} {} {} {}", options_.model, options_.search.target.percentile,
-                    DurationText(options_.search.target.sla), options_.device,
+        fmt::format("{} {} {}", HeadOf(options_.model, options_.search.target), options_.device,
                     load::Describe(options_.bench.level.arrivals));
     HEADRACE_ASSIGN_OR_RETURN(journal_, Journal::Open(options_.resume, head, *prober_));
     return OkStatus();
@@ -97,6 +97,9 @@ class Tuning {
     }
     outcome_.config_name = file.name;
     outcome_.config_text = file.text;
+    if (!file.note.empty()) {
+      outcome_.report.notes.push_back(file.note);
+    }
     if (options_.apply && outcome_.report.found_is_better()) {
       outcome_.report.notes.push_back("nothing was applied: what was found did better");
     } else if (options_.apply) {
@@ -106,8 +109,7 @@ class Tuning {
   }
 
   Status Apply(const Configuration& winner, const ConfigFile& file) {
-    HEADRACE_RETURN_IF_ERROR(WriteConfigFile(file));
-    outcome_.applied_to = file.path;
+    HEADRACE_ASSIGN_OR_RETURN(outcome_.applied_to, WriteConfigFile(file));
     if (options_.url.empty()) {
       return prober_->PutBack();
     }
@@ -119,7 +121,9 @@ class Tuning {
     prober_->Leave();
     outcome_.applied_to += outcome_.applied_to.empty() ? "" : " and ";
     outcome_.applied_to +=
-        fmt::format("the server at {}, until it loads the model anew", options_.url);
+        fmt::format("the server at {}, until {}", options_.url,
+                    model_.registered() ? "somebody registers or scales the model otherwise"
+                                        : "it loads the model anew");
     return OkStatus();
   }
 
@@ -153,6 +157,9 @@ Result<TuneOutcome> RunTune(const TuneOptions& options, const std::atomic<bool>*
 int ExitCode(const TuneOutcome& outcome) {
   if (outcome.report.interrupted) {
     return 130;
+  }
+  if (!outcome.emitted.ok()) {
+    return 2;
   }
   if (outcome.report.winner) {
     return 0;

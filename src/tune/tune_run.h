@@ -27,6 +27,7 @@ struct TuneOutcome {
   std::string config_name;         // "config.pbtxt" or "model-config.yaml"; "" = there is no winner
   std::string config_text;
   std::string applied_to;  // the file that was written, or the server; "" = nothing was applied
+  Status emitted;          // why the answer could not be written or applied, or the server put back
 };
 
 // Blocks. A status only when nothing could be measured; its message says what to do. `stop` as in
@@ -34,7 +35,7 @@ struct TuneOutcome {
 Result<TuneOutcome> RunTune(const TuneOptions& options, const std::atomic<bool>* stop,
                             const TuneListener& listener);
 
-// 0, 3 (nothing meets the SLA), 130 (interrupted).
+// 0, 2 (`emitted`), 3 (nothing meets the SLA), 130 (interrupted).
 int ExitCode(const TuneOutcome& outcome);
 
 }  // namespace headrace::tune

@@ -12,7 +12,7 @@
 #include "bench/result_json.h"
 #include "load/server_control.h"
 #include "load/target.h"
-#include "tune/archive_repository.h"
+#include "tune/temporary_folder.h"
 #include "tune/tune_options.h"
 
 namespace headrace::tune {
@@ -34,14 +34,14 @@ class TuneServer {
   // What a result document says of any run: its kind, time, command line, seed, machine and target.
   void Describe(const TuneOptions& options, bench::ResultDocument& document) const;
 
-  // FAILED_PRECONDITION where request counters move while we are idle: others use it. Takes a
-  // second. `note` is set where the server does not tell.
+  // FAILED_PRECONDITION where request counters (statistics, or TorchServe's metrics) move while we
+  // are idle: others use it. Takes a second. `note` is set where the server does not tell.
   Status LookForOthers(std::string& note);
 
  private:
   TuneServer() = default;
 
-  std::unique_ptr<ArchiveRepository> archive_;  // outlives the server
+  std::unique_ptr<TemporaryFolder> archive_;  // outlives the server
   std::unique_ptr<bench::LocalServer> server_;
   load::TargetSpec target_;
   std::unique_ptr<load::ServerControl> control_;

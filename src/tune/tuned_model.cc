@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "bench/file_writer.h"
 #include "bench/json_value.h"
+#include "tune/archive_yaml.h"
 #include "tune/model_config.h"
 #include "tune/repository_variants.h"
 
@@ -20,6 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kInstancesDefault = 8;
+// Of handlers, which take lists of requests of any length: where nobody has set a batch, 1 is no
+// limit of the model's.
+constexpr std::int64_t kHandlerBatchDefault = 32;
 
 std::vector<Variant> OnDevices(std::vector<Variant> variants, const std::string& device) {
   if (device == "cpu") {
@@ -51,11 +55,57 @@ std::string DirectoryOf(const TuneOptions& options, const std::string& model) {
   return {};
 }
 
+// What TorchServe's forms can say, beside 0, which they have as 1 (DelayMs).
+void InMilliseconds(std::vector<Nanos>& delays) {
+  for (Nanos& delay : delays) {
+    delay = delay == 0 ? 0 : DelayMs(delay) * kMillisecond;
+  }
+  delays.erase(std::unique(delays.begin(), delays.end()), delays.end());
+}
+
+// What is tuned beside the archive that it could not be put into.
+ConfigFile BesideArchive(const TunedModel& model, const std::string& archive, std::string text,
+                         std::string_view why) {
+  const std::string name = model.name + ".model-config.yaml";
+  return {.name = "model-config.yaml",
+          .text = std::move(text),
+          .path = (fs::path(archive).parent_path() / name).string(),
+          .note = fmt::format("{}: {}; nothing reads {} until the archive is packed anew with it "
+                              "(torch-model-archiver --config-file)",
+                              archive, why, name)};
+}
+
+Result<ConfigFile> ArchiveFileFor(const TunedModel& model, const std::string& archive,
+                                  const Configuration& winner, const Variant& variant,
+                                  std::string_view comment) {
+  HEADRACE_ASSIGN_OR_RETURN(ArchiveSettings settings, ReadArchiveSettings(archive));
+  auto text = TunedArchiveYaml(settings.yaml, winner, variant, comment);
+  if (!text.ok()) {
+    HEADRACE_ASSIGN_OR_RETURN(std::string alone, TunedArchiveYaml("", winner, variant, comment));
+    return BesideArchive(model, archive, std::move(alone), text.status().message());
+  }
+  constexpr std::uintmax_t kByteSizeMax = 0xfff00000;  // as RewriteZip has it
+  std::error_code error;
+  if (fs::file_size(archive, error) > kByteSizeMax) {
+    return BesideArchive(model, archive, *std::move(text), "one of 4 GiB is not written anew");
+  }
+  if (!settings.zip) {
+    return BesideArchive(model, archive, *std::move(text), "a tar is not written anew");
+  }
+  return ConfigFile{.name = "model-config.yaml",
+                    .text = *std::move(text),
+                    .path = archive,
+                    .archive = std::move(settings)};
+}
+
 Result<SearchSpace> SpaceFor(const TunedModel& model, const TuneOptions& options, Nanos sla) {
   SpaceLimits limits;
   limits.batch_max = model.facts.batch_size_max;
   if (options.batch_max > 0 && model.batches()) {
     limits.batch_max = options.batch_max;
+  } else if (model.facts.batch_size_max == 1 &&
+             (model.registered() || model.backend == "handler")) {
+    limits.batch_max = kHandlerBatchDefault;
   }
   limits.cores =
       options.cores > 0 ? options.cores : std::max(1, static_cast<int>(AvailableCpus().size()));
@@ -71,6 +121,9 @@ Result<SearchSpace> SpaceFor(const TunedModel& model, const TuneOptions& options
   SearchSpace space = MakeSpace(OnDevices(std::move(variants), options.device), limits);
   if (!options.delays.empty() && limits.batch_max > 1) {
     space.delays = options.delays;
+  }
+  if (model.registered() || !options.archive.empty()) {
+    InMilliseconds(space.delays);
   }
   return space;
 }
@@ -125,9 +178,11 @@ Result<ConfigFile> ConfigFileFor(const TunedModel& model, const std::string& arc
   const Variant& variant = *model.space.Find(winner.variant);
   ConfigFile file;
   if (!archive.empty()) {
+    return ArchiveFileFor(model, archive, winner, variant, comment);
+  }
+  if (model.registered()) {
     file.name = "model-config.yaml";
-    file.text = TunedArchiveYaml(winner, variant, comment);
-    file.path = (fs::path(archive).parent_path() / (model.name + ".model-config.yaml")).string();
+    HEADRACE_ASSIGN_OR_RETURN(file.text, TunedArchiveYaml("", winner, variant, comment));
     return file;
   }
   file.name = "config.pbtxt";
@@ -142,19 +197,23 @@ Result<ConfigFile> ConfigFileFor(const TunedModel& model, const std::string& arc
   return file;
 }
 
-Status WriteConfigFile(const ConfigFile& file) {
+Result<std::string> WriteConfigFile(const ConfigFile& file) {
   if (file.path.empty()) {
-    return OkStatus();
+    return std::string();
   }
+  std::string kept;
   std::error_code error;
-  if (fs::exists(file.path, error)) {
-    fs::copy_file(file.path, file.path + ".before-tune", fs::copy_options::overwrite_existing,
-                  error);
-    if (error) {
-      return Unavailable("{}: the old one cannot be kept: {}", file.path, error.message());
+  if (file.archive) {
+    HEADRACE_ASSIGN_OR_RETURN(kept, WriteArchiveSettings(file.path, *file.archive, file.text));
+  } else {
+    if (fs::exists(file.path, error)) {
+      HEADRACE_ASSIGN_OR_RETURN(kept, KeepBeside(file.path));
     }
+    HEADRACE_RETURN_IF_ERROR(bench::WriteFile(file.path, file.text));
   }
-  return bench::WriteFile(file.path, file.text);
+  return kept.empty()
+             ? file.path
+             : fmt::format("{} (as it was: {})", file.path, fs::path(kept).filename().string());
 }
 
 }  // namespace headrace::tune

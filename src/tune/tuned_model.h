@@ -2,15 +2,17 @@
 #ifndef HEADRACE_TUNE_TUNED_MODEL_H_
 #define HEADRACE_TUNE_TUNED_MODEL_H_
 
-#include <atomic>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "load/server_control.h"
+#include "tune/archive_settings.h"
 #include "tune/configuration.h"
 #include "tune/session_prober.h"
 #include "tune/space.h"
+#include "tune/torchserve_models.h"
 #include "tune/tune_options.h"
 
 namespace headrace::tune {
@@ -23,6 +25,8 @@ struct TunedModel {
   SearchSpace space{};
 
   bool batches() const { return facts.batch_size_max > 0; }
+  // A registration of TorchServe's management API (torchserve_models.h).
+  bool registered() const { return backend == kRegisteredBackend; }
   // Its instances take a batch ahead (SearchOptions::ahead).
   bool ahead() const { return backend == "python" || backend == "handler"; }
 };
@@ -39,14 +43,19 @@ SessionProberOptions ProberOptionsFor(const TunedModel& model, const TuneOptions
 struct ConfigFile {
   std::string name;  // "config.pbtxt" or "model-config.yaml"
   std::string text;
-  std::string path;  // where it belongs; "" = the repository is not here
+  std::string path;  // where it belongs; "" = that is not here
+  // `path` is a zip archive that gets the file; nothing: it is the file itself.
+  std::optional<ArchiveSettings> archive{};
+  std::string note{};  // what the reader has to know of it; "" = nothing
 };
 
-// `archive`: the model is served from it ("" = not).
+// `archive`: the model is served from it ("" = not). An archive that cannot be written anew (a tar,
+// 4 GiB and more, settings that cannot be changed line by line) gets a file of its own beside it.
 Result<ConfigFile> ConfigFileFor(const TunedModel& model, const std::string& archive,
                                  const Configuration& winner, std::string_view comment);
-// The old file is kept beside it. Nothing where there is no path.
-Status WriteConfigFile(const ConfigFile& file);
+// The old file, or archive, is kept beside it (KeepBeside). Returns what was written and what is
+// kept, in words; "" where there is no path, and nothing to write.
+Result<std::string> WriteConfigFile(const ConfigFile& file);
 
 }  // namespace headrace::tune
 

@@ -132,8 +132,11 @@ Result<KeeperOptions> PythonModel::Worker(const engine::InstancePlacement& place
   const bool is_template = question == MessageType::kPrepare;
   // The engine has bound the thread that creates an instance to the instance's cores.
   CpuList cpus = is_template ? common_->topology.cpus() : AvailableCpus();
-  const int thread_count =
-      ParseDecimal<std::uint16_t>(Named(facts.parameters, "intra_op_thread_count")).value_or(0);
+  std::string threads = Named(facts.parameters, "intra_op_thread_count");
+  if (threads.empty()) {  // a handler that may be the pytorch backend's is told by that one's name
+    threads = Named(facts.parameters, "INTRA_OP_THREAD_COUNT");
+  }
+  const int thread_count = ParseDecimal<std::uint16_t>(threads).value_or(0);
   const Placement placed =
       PlaceWorker({.cpus = cpus == common_->topology.cpus() ? CpuList() : std::move(cpus),
                    .worker_count = facts.instance_count,

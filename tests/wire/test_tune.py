@@ -1,6 +1,7 @@
 """`headrace tune` on a model whose best configuration is known: each execution takes the same time, whatever its batch."""
 
 import json
+import re
 import signal
 import subprocess
 import threading
@@ -45,6 +46,16 @@ def config_of(server):
     return raw_http.call(server, "GET", "/v2/models/constant/config").json()
 
 
+def service_rates(report, configuration):
+    """Of the configuration's instances and threads, in a closed loop: {batch: inferences per second}."""
+    (column,) = (
+        column
+        for column in report["service_times"]
+        if all(column[key] == configuration[key] for key in ("variant", "instances", "threads"))
+    )
+    return {entry["batch"]: entry["sample"]["rate"] for entry in column["batches"]}
+
+
 def test_batches_win_and_are_written(repository, tmp_path):
     before = (repository / "constant" / "config.pbtxt").read_text(encoding="utf-8")
     result_file, page = tmp_path / "result.json", tmp_path / "page.html"
@@ -59,7 +70,12 @@ def test_batches_win_and_are_written(repository, tmp_path):
     winner = report["winner"]
     # One execution of 20 ms for each request is 50 a second; eight share one for the same price.
     assert winner["configuration"]["max_batch_size"] >= 4, report
-    assert winner["rate"] > 0, report  # how high depends on what else the machine does
+    # How high rates are depends on what else the machine does. These are of one time, and what is simulated comes of them;
+    # alone on a machine, and with three busy programs on each core, the rate in the end is 350 to 390/s against 45 to 110/s.
+    rates = service_rates(report, winner["configuration"])
+    assert rates[winner["configuration"]["max_batch_size"]] >= 2 * rates[1], report
+    assert winner["predicted_rate"] >= 2 * rates[1], report
+    assert winner["rate"] > 0, report
     assert report["binds"] in ("sla", "compute", "client", "queue"), report
     assert document["levels"], "what was measured belongs to the result"
     assert {cut["rule"] for cut in report["cuts"]}, "nothing was ruled out"
@@ -81,12 +97,13 @@ def test_batches_win_and_are_written(repository, tmp_path):
 def test_two_models_divide_the_machine_over_grpc(tmp_path):
     for name, delay_ms in (("quick", 20), ("slow", 60)):
         add(tmp_path / "models", name, delay_ms)
-    result_file = tmp_path / "result.json"
-    result = tune(
+    result_file, journal, page = tmp_path / "result.json", tmp_path / "journal", tmp_path / "page.html"
+    arguments = (
         "quick", "slow", "--sla", "quick:p90=900ms", "--sla", "slow:p90=1s", "--share", "quick=3,slow=1", "-i", "grpc",
-        "--model-repository", str(tmp_path / "models"), "--budget", "20s", "--cores", "2", "--batch-max", "4",
-        "--delays", "0", "--apply", "--json", str(result_file),
+        "--model-repository", str(tmp_path / "models"), "--cores", "2", "--batch-max", "4", "--delays", "0",
+        "--resume", str(journal), "--html", str(page),
     )  # fmt: skip
+    result = tune(*arguments, "--budget", "20s", "--apply", "--json", str(result_file))
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads(result_file.read_text(encoding="utf-8"))["extension"]
     assert [model["share"] for model in report["models"]] == [0.75, 0.25]
@@ -97,6 +114,13 @@ def test_two_models_divide_the_machine_over_grpc(tmp_path):
         written = (tmp_path / "models" / part["model"] / "config.pbtxt").read_text(encoding="utf-8")
         assert f"max_batch_size: {part['max_batch_size']}\n" in written
     assert "within every SLA" in result.stdout and "slow/config.pbtxt" in result.stdout
+    html = page.read_text(encoding="utf-8")
+    assert html.count("<svg") >= 5 and "chosen" in html  # the divisions; choices and times of each model
+    keys = [json.loads(line).get("key", "") for line in journal.read_text(encoding="utf-8").splitlines()]
+    assert {key.split(" ")[0] for key in keys[1:]} == {"quick:", "slow:", "mix"}
+    # What the file has takes no time.
+    again = tune(*arguments, "--budget", "1s")
+    assert re.search(r"note: \d+ samples are from", again.stdout), again.stdout + again.stderr
 
 
 def test_an_sla_that_nothing_meets(tmp_path):
