@@ -53,6 +53,11 @@ class Tuning {
         server_, TuneServer::Connect(options_, {options_.model}, options_.archive, stop_));
     HEADRACE_ASSIGN_OR_RETURN(model_, LookAtModel(server_->control(), options_, options_.model,
                                                   options_.search.target.sla));
+    if (options_.online && model_.registered()) {
+      return InvalidArgument(
+          "--online: TorchServe's models have no such bounds; minWorkers and maxWorkers scale "
+          "their workers by load");
+    }
     if (options_.url.empty() || options_.force) {
       return OkStatus();
     }

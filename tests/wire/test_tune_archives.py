@@ -140,3 +140,13 @@ def test_an_archive_that_does_not_load_says_why(tmp_path):
     result = tune(archive, "--string-data", "x", "--budget", "5s")
     assert result.returncode == 2, result.stdout + result.stderr
     assert "no such weights" in result.stderr
+
+
+def test_the_online_mode_is_not_theirs(torchserve, tmp_path):
+    before = registered(torchserve)
+    (tmp_path / "tiny.mar").write_bytes(archive_with(archives.mar))
+    for model in ([tmp_path / "tiny.mar"], ["tiny", *address(torchserve)]):
+        result = tune(*model, "--string-data", "x", "--apply", "--online")
+        assert result.returncode in (1, 2), result.stdout
+        assert "--online" in result.stderr and "minWorkers" in result.stderr, result.stderr
+    assert registered(torchserve) == before
