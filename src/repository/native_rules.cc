@@ -76,6 +76,10 @@ std::string OnlyForWorkers(const inference::ModelConfig& config) {
       return fmt::format("the parameter '{}' is set", parameter);
     }
   }
+  if (const std::string* const ranks = FindParameter(config, kRankCountParameter);
+      ranks != nullptr && *ranks != "1") {
+    return fmt::format("its workers are groups of processes ('{}')", kRankCountParameter);
+  }
   const bool usual = config.input_size() == 1 && config.input(0).name() == "data" &&
                      config.output_size() == 1 && config.output(0).name() == "body";
   if (!usual || config.has_sequence_batching() || !config.model_warmup().empty() ||

@@ -93,6 +93,9 @@ TEST_F(NativeRulesTest, Judge_LeavesToPythonWhatOnlyWorkersDo) {
   EXPECT_THAT(Verdict(), HasSubstr("'service_envelope'"));
   Set("service_envelope", "");
   EXPECT_EQ(Verdict(), "native");
+  Set("rank_count", "2");
+  EXPECT_THAT(Verdict(), HasSubstr("'rank_count'"));
+  Set("rank_count", "1");
   Set("native", "false");
   EXPECT_THAT(Verdict(), HasSubstr("parameter 'native'"));
   Set("native", "true");
