@@ -15,6 +15,7 @@
 #include "repository/handler_config.h"
 #include "repository/handler_manifest.h"
 #include "repository/native_model.h"
+#include "repository/native_vocabulary.h"
 #include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
@@ -189,6 +190,16 @@ Result<NativeFacts> JudgeNative(const std::string& directory, std::int64_t versi
   }
   if (auto why = JudgeWeights(canonical, facts.weights_file); !why.empty()) {
     return no(std::move(why));
+  }
+  if (facts.handler == handler::kTextClassifier) {
+    facts.vocabulary_file =
+        manifest->source_vocabulary.empty() ? kVocabularyFile : manifest->source_vocabulary;
+    if (!facts.weights_file.ends_with(".pt")) {
+      return no("a package (.pt2) takes no text of any length");
+    }
+    if (config.max_batch_size() > 1) {
+      return no("texts are batched by Python only ('batchSize')");
+    }
   }
   if (facts.handler == "object_detector" && !facts.weights_file.ends_with(".pt")) {
     return no("a package (.pt2) has no list of detections for an answer");
