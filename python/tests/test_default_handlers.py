@@ -1,6 +1,7 @@
 """Handlers that come with the package, and the forms that a model may have in an archive."""
 
 import base64
+import collections
 import fractions
 import io
 import json
@@ -308,6 +309,19 @@ def test_text_classifier_answers_all_classes_of_each_text(tmp_path):
     context = initialized(handler, tmp_path, headers=({}, {}))
     good, dull = handler.handle([{"data": bytearray(b"<i>Good!</i>")}, {"body": "something else"}], context)
     assert good["good"] > 0.99 and dull == {"dull": 0.5, "good": 0.5}
+    context.request_processor = context.request_processor[:1]
+    assert handler.handle([{"data": bytearray(b"...")}], context) == [dull]
+
+
+def test_a_vocabulary_that_knows_what_it_lacks_is_asked():
+    handler = TextClassifier()
+    for handler.source_vocab, expected in (
+        ({"a": 3}, [3, 0]),
+        ({"a": 3, "<unk>": 1}, [3, 1]),
+        (collections.defaultdict(lambda: 7, {"a": 3}), [3, 7]),
+        (collections.Counter({"a": 3}), [3, 0]),
+    ):
+        assert handler.word_numbers(["a", "b"]) == expected
 
 
 def test_text_handler_without_vocabulary_says_so(tmp_path):

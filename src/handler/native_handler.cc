@@ -6,11 +6,13 @@
 #include "handler/image_classifier.h"
 #include "handler/image_segmenter.h"
 #include "handler/object_detector.h"
+#include "handler/text_classifier.h"
 
 namespace headrace::handler {
 
 bool IsNativeHandler(std::string_view name) {
-  return name == "image_classifier" || name == "image_segmenter" || name == "object_detector";
+  return name == "image_classifier" || name == "image_segmenter" || name == "object_detector" ||
+         name == kTextClassifier;
 }
 
 std::unique_ptr<const NativeHandler> MakeNativeHandler(std::string_view name,
@@ -18,6 +20,9 @@ std::unique_ptr<const NativeHandler> MakeNativeHandler(std::string_view name,
   HEADRACE_CHECK(IsNativeHandler(name));
   if (name == "image_segmenter") {
     return std::make_unique<ImageSegmenter>(options);
+  }
+  if (name == kTextClassifier) {
+    return std::make_unique<TextClassifier>(std::move(options));
   }
   if (name == "object_detector") {
     return std::make_unique<ObjectDetector>(std::move(options));

@@ -125,6 +125,9 @@ Status NativeStages::Read(InferRequest& request) const {
   HEADRACE_ASSIGN_OR_RETURN(Tensor tensor, handler_->Preprocess(content, shop));
   request.inputs.clear();
   request.inputs.push_back({handler_->signature().inputs.front().name, std::move(tensor)});
+  for (const NamedTensor& input : handler_->fixed_inputs()) {
+    request.inputs.push_back(input);
+  }
   request.wanted_outputs.clear();
   for (const engine::TensorSpec& output : handler_->signature().outputs) {
     request.wanted_outputs.push_back(output.name);

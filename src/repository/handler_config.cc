@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "repository/parallel_settings.h"
 #include "repository/protobuf_messages.h"
 #include "repository/scheduling_parameters.h"
 #include "repository/sequence_settings.h"
@@ -127,6 +128,7 @@ void AddInstances(const HandlerSettings& settings, const std::vector<int>& usabl
              settings.device_ids.end();
     });
   }
+  gpus = FirstOfGroups(gpus, ReadParallelSettings(settings.json).gpus_per_worker);
   if (gpus.empty()) {
     auto& group = *config.add_instance_group();
     group.set_kind(ModelInstanceGroup::KIND_CPU);
@@ -199,8 +201,17 @@ std::vector<std::string> CompleteHandlerConfig(const std::vector<HandlerVersion>
   if (newest.settings.own_environment) {
     AddParameter(kOwnEnvironmentParameter, "true", config);
   }
-  if (newest.settings.fork_workers) {
+  const ParallelSettings parallel = ReadParallelSettings(newest.settings.json);
+  if (newest.settings.fork_workers && parallel.rank_count == 1) {
     AddParameter(kForkWorkersParameter, "true", config);
+  }
+  // For the worker, which starts its other processes by itself.
+  if (parallel.rank_count > 1) {
+    AddParameter(kRankCountParameter, std::to_string(parallel.rank_count), config);
+    AddParameter("rank_thread_count", std::to_string(parallel.rank_thread_count), config);
+  }
+  if (parallel.gpus_per_worker > 1) {
+    AddParameter("gpus_per_worker", std::to_string(parallel.gpus_per_worker), config);
   }
   if (newest.settings.job_ticket) {
     AddParameter(kJobTicketParameter, "true", config);

@@ -20,6 +20,8 @@ inline constexpr char kModelConfigParameter[] = "model_config.";
 inline constexpr char kRequirementsParameter[] = "requirements_file";
 inline constexpr char kOwnEnvironmentParameter[] = "own_environment";
 inline constexpr char kForkWorkersParameter[] = "fork_workers";
+// Processes of a worker (parallelType).
+inline constexpr char kRankCountParameter[] = "rank_count";
 
 // One version that is to be served.
 struct HandlerVersion {

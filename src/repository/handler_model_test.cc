@@ -79,13 +79,13 @@ TEST(HandlerSettingsTest, Read_TakesTheServersKeys) {
 TEST(HandlerSettingsTest, Read_WarnsOfWrongTypes) {
   const auto settings = ReadHandlerSettings(
       "minWorkers: 3\nmaxWorkers: 2\nbatchSize: many\nmaxBatchDelay: 0\ndeviceType: tpu\n"
-      "deviceIds: [0, x]\nparallelType: pp\nuseVenv: false\n");
+      "deviceIds: [0, x]\nparallelType: up\nuseVenv: false\n");
   ASSERT_TRUE(settings.ok());
   EXPECT_FALSE(settings->worker_count_min || settings->batch_size || settings->batch_delay_ms);
   EXPECT_THAT(settings->device_ids, IsEmpty());
   EXPECT_THAT(settings->warnings,
               ElementsAre(HasSubstr("minWorkers"), HasSubstr("batchSize"), HasSubstr("deviceType"),
-                          HasSubstr("deviceIds"), HasSubstr("'parallelType' is not acted on")));
+                          HasSubstr("deviceIds"), HasSubstr("'parallelType' is ignored")));
   EXPECT_THAT(ReadHandlerSettings("[1]").status().message(), HasSubstr("one map"));
 }
 

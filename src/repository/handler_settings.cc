@@ -2,19 +2,16 @@
 
 #include <simdjson.h>
 
-#include <array>
 #include <limits>
+#include <utility>
 
+#include "repository/parallel_settings.h"
 #include "repository/yaml_json.h"
 
 namespace headrace::repository {
 namespace {
 
 namespace dom = simdjson::dom;
-
-// Keys of the server that this version leaves alone; handlers still see them.
-constexpr std::array<std::string_view, 3> kNotActedOn = {"parallelType", "parallelLevel",
-                                                         "torchrun"};
 
 constexpr std::int64_t kPriorityLevelCountMax = 1024;
 constexpr std::int64_t kThreadCountMax = 1024;
@@ -41,13 +38,8 @@ class Reader {
     ReadPriorities();
     ReadSequences();
     ReadDevices();
-    for (const std::string_view key : kNotActedOn) {
-      if (dom::element value; settings_.at_key(key).get(value) == simdjson::SUCCESS) {
-        bool on = true;
-        if (value.get(on) != simdjson::SUCCESS || on) {
-          Warn(key, "is not acted on by this version");
-        }
-      }
+    for (std::string& warning : ReadParallelSettings(result_.json).warnings) {
+      result_.warnings.push_back(std::move(warning));
     }
   }
 

@@ -10,6 +10,7 @@
 #include "repository/config_json.h"
 #include "repository/handler_config.h"
 #include "repository/native_rules.h"
+#include "repository/native_vocabulary.h"
 #include "repository/protobuf_messages.h"
 #include "repository/repository_files.h"
 #include "repository/variant_config.h"
@@ -115,6 +116,16 @@ Result<NativeModel> LoadNativeModel(const ModelPlan& plan, std::int64_t version,
   options.batch_size_max = std::max(1, config.max_batch_size());
   options.class_count_max = facts.class_count_max;
   HEADRACE_ASSIGN_OR_RETURN(options.labels, ReadLabelMap(directory));
+  if (!facts.vocabulary_file.empty()) {
+    auto vocabulary = ReadVocabulary(directory + "/" + facts.vocabulary_file);
+    if (!vocabulary.ok()) {
+      native.why_not =
+          fmt::format("its vocabulary '{}' is not read without Python: {}",
+                      EscapeForLog(facts.vocabulary_file, 128), vocabulary.status().message());
+      return native;
+    }
+    options.vocabulary = std::make_shared<handler::Vocabulary>(*std::move(vocabulary));
+  }
   auto made = handler::MakeNativeHandler(facts.handler, std::move(options));
 
   engine::LoadSpec spec;
@@ -134,8 +145,9 @@ Result<NativeModel> LoadNativeModel(const ModelPlan& plan, std::int64_t version,
     return native;
   }
   auto loaded = (*backend)->Load(std::move(spec));
-  if (!loaded.ok() && made->takes_detections()) {
-    // It may be made of operators that only torchvision itself has, or answer in another form.
+  if (!loaded.ok() && (made->takes_detections() || !facts.vocabulary_file.empty())) {
+    // It may be made of operators that only torchvision itself has, or be called or answer in
+    // another form.
     native.why_not = loaded.status().message();
     return native;
   }

@@ -35,12 +35,11 @@ struct NativeParts {
   BlockPool& pool;
 };
 
-// Loads `version` of the plan by the pytorch backend if its handler is image_classifier or
-// image_segmenter, its weights are TorchScript or a compiled package, it brings no code, and it
-// asks for nothing that only a worker does. `variant`: runs in the place of the archive's weights,
-// by its own backend; null: none.
-// INVALID_ARGUMENT for a label file or settings that do not read; other failures are the backend's.
-// Blocks.
+// Loads `version` of the plan by the pytorch backend if its handler is image_classifier,
+// image_segmenter, object_detector or text_classifier, its weights are TorchScript or a compiled
+// package, it brings no code, and it asks for nothing that only a worker does. `variant`: runs in
+// the place of the archive's weights, by its own backend; null: none. INVALID_ARGUMENT for a label
+// file or settings that do not read; other failures are the backend's. Blocks.
 Result<NativeModel> LoadNativeModel(const ModelPlan& plan, std::int64_t version,
                                     const Variant* variant, const NativeParts& parts);
 

@@ -15,6 +15,7 @@
 #include "repository/handler_config.h"
 #include "repository/handler_manifest.h"
 #include "repository/native_model.h"
+#include "repository/native_vocabulary.h"
 #include "repository/protobuf_messages.h"
 
 namespace headrace::repository {
@@ -75,6 +76,10 @@ std::string OnlyForWorkers(const inference::ModelConfig& config) {
         said != nullptr && !said->empty()) {
       return fmt::format("the parameter '{}' is set", parameter);
     }
+  }
+  if (const std::string* const ranks = FindParameter(config, kRankCountParameter);
+      ranks != nullptr && *ranks != "1") {
+    return fmt::format("its workers are groups of processes ('{}')", kRankCountParameter);
   }
   const bool usual = config.input_size() == 1 && config.input(0).name() == "data" &&
                      config.output_size() == 1 && config.output(0).name() == "body";
@@ -185,6 +190,16 @@ Result<NativeFacts> JudgeNative(const std::string& directory, std::int64_t versi
   }
   if (auto why = JudgeWeights(canonical, facts.weights_file); !why.empty()) {
     return no(std::move(why));
+  }
+  if (facts.handler == handler::kTextClassifier) {
+    facts.vocabulary_file =
+        manifest->source_vocabulary.empty() ? kVocabularyFile : manifest->source_vocabulary;
+    if (!facts.weights_file.ends_with(".pt")) {
+      return no("a package (.pt2) takes no text of any length");
+    }
+    if (config.max_batch_size() > 1) {
+      return no("texts are batched by Python only ('batchSize')");
+    }
   }
   if (facts.handler == "object_detector" && !facts.weights_file.ends_with(".pt")) {
     return no("a package (.pt2) has no list of detections for an answer");

@@ -15,6 +15,7 @@ struct NativeFacts {
   std::string why_not;               // not empty: Python workers serve the model, and this is why
   std::string handler;               // the name of the default handler
   std::string weights_file;          // in the version's directory
+  std::string vocabulary_file = {};  // there too, if the handler needs one
   std::int64_t class_count_max = 5;  // `handler: {topk: }` of model-config.yaml
   bool decode_parts = true, limit_pixels = true;
 };

@@ -88,11 +88,22 @@ TEST_F(NativeRulesTest, Judge_ReadsTheSettings) {
   EXPECT_EQ(Judge()->class_count_max, 7);
 }
 
+TEST_F(NativeRulesTest, Judge_TakesTextsOneByOne) {
+  Manifest(R"("handler": "text_classifier", "serializedFile": "a.pt")");
+  EXPECT_EQ(Verdict(), "native");
+  EXPECT_EQ(Judge()->vocabulary_file, "source_vocab.pt");
+  config_.set_max_batch_size(2);
+  EXPECT_THAT(Verdict(), HasSubstr("'batchSize'"));
+}
+
 TEST_F(NativeRulesTest, Judge_LeavesToPythonWhatOnlyWorkersDo) {
   Set("service_envelope", "body");
   EXPECT_THAT(Verdict(), HasSubstr("'service_envelope'"));
   Set("service_envelope", "");
   EXPECT_EQ(Verdict(), "native");
+  Set("rank_count", "2");
+  EXPECT_THAT(Verdict(), HasSubstr("'rank_count'"));
+  Set("rank_count", "1");
   Set("native", "false");
   EXPECT_THAT(Verdict(), HasSubstr("parameter 'native'"));
   Set("native", "true");

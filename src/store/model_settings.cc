@@ -9,6 +9,8 @@
 #include <string_view>
 #include <thread>
 
+#include "repository/parallel_settings.h"
+
 namespace headrace::store {
 namespace {
 
@@ -95,6 +97,11 @@ ModelSettings MergeSettings(const WantedSettings& wanted,
     settings.gpus = archive.device_ids;
     settings.own_gpu_turn = true;
   }
+  if (const auto parallel = repository::ReadParallelSettings(archive.json);
+      parallel.gpus_per_worker > 1) {
+    settings.gpus = repository::FirstOfGroups(settings.gpus, parallel.gpus_per_worker);
+    settings.own_gpu_turn = true;
+  }
   return settings;
 }
 
@@ -111,6 +118,9 @@ ArchiveFacts ReadArchiveFacts(const std::string& json, const ModelSettings& sett
   if (object.at_key("parallelType").get(type) == simdjson::SUCCESS &&
       (type == "pp" || type == "tp" || type == "pptp" || type == "custom")) {
     facts.parallel_type = type;
+  }
+  if (!facts.parallel_type.empty() && facts.parallel_type != "custom") {
+    facts.parallel_level = repository::ReadParallelSettings(json).rank_count;
   }
   facts.continuous_batching = Switch(object, "continuousBatching");
   facts.job_ticket = Switch(object, "useJobTicket");

@@ -92,16 +92,28 @@ TEST(ModelSettingsTest, Merge_ChoosesWorkersAndDevices) {
   EXPECT_EQ(MergeSettings({}, {}, {}, options, true).worker_count_min, 5);
 }
 
+TEST(ModelSettingsTest, Merge_PutsWorkersOnGroupsOfGpus) {
+  ModelStoreOptions options;
+  options.gpu_ids = {0, 1, 2, 3, 4};
+  repository::HandlerSettings archive;
+  archive.json = R"({"parallelLevel":2})";
+  const ModelSettings settings = MergeSettings({}, archive, {}, options, true);
+  EXPECT_THAT(settings.gpus, ElementsAre(0, 2));
+  EXPECT_TRUE(settings.own_gpu_turn);
+}
+
 TEST(ModelSettingsTest, ArchiveFacts_AreReadWhereTheyHaveTheirTypes) {
   ModelSettings settings;
   settings.batch_size = 4;
   settings.worker_count_max = 2;
-  ArchiveFacts facts = ReadArchiveFacts(
-      R"({"clientTimeoutInMills":5,"parallelType":"pp","parallelLevel":2,"useJobTicket":true,)"
-      R"("sequenceMaxIdleMSec":10,"maxNumSequence":3})",
-      settings);
+  ArchiveFacts facts =
+      ReadArchiveFacts(R"({"clientTimeoutInMills":5,"parallelType":"pp","parallelLevel":2,)"
+                       R"("torchrun":{"nproc-per-node":3},"useJobTicket":true,)"
+                       R"("sequenceMaxIdleMSec":10,"maxNumSequence":3})",
+                       settings);
   EXPECT_EQ(facts.client_timeout_ms, 5);
   EXPECT_EQ(facts.parallel_type, "pp");
+  EXPECT_EQ(facts.parallel_level, 3);
   EXPECT_TRUE(facts.job_ticket);
   EXPECT_TRUE(facts.stateful);
   EXPECT_EQ(facts.sequence_count_max, 8);

@@ -96,6 +96,8 @@ class Keeper {
   LifeAction StartFailed(Status why);
   LifeAction MustDieNow(Status why);
   void ReadOutput(bool last);
+  // What a worker that does not become ready has printed last, to go behind the reason; "" if none.
+  std::string LastWords() const;
   void Finalize();
   // The process is gone, or will be killed.
   LifeAction EndWorker();
@@ -124,6 +126,7 @@ class Keeper {
   JsonDecoder json_;
   std::string storage_;
   OutputLines output_;
+  std::string last_line_;  // of output_, while the worker starts
   Readiness readiness_;
   bool output_ended_ = false;
   bool closed_ = false;  // a channel has ended: so will the process

@@ -68,6 +68,7 @@ Result<std::unique_ptr<Process>> Keeper::StartProcess() {
 LifeAction Keeper::StartWorker() {
   closed_ = output_ended_ = false;
   killed_for_ = OkStatus();
+  last_line_.clear();
   if (Status status = MakeSession(); !status.ok()) {
     return StartFailed(std::move(status));
   }

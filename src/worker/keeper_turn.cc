@@ -19,6 +19,8 @@ constexpr Nanos kExitTimeout = kSecond;
 constexpr int kPacketsPerTurn = 64;
 // Of the last packets of a worker that has ended.
 constexpr int kLastPacketsMax = 10'000;
+// Of the line that a failed start repeats.
+constexpr std::size_t kLastLineByteSizeMax = 512;
 
 }  // namespace
 
@@ -86,9 +88,10 @@ LifeAction Keeper::Turn() {
     return LifeAction{.at = look_at_};
   }
   if (process_ != nullptr) {
-    killed_for_ = Unavailable("it did not load the model within {} s (start-timeout-seconds)",
-                              options_.life.start_timeout / kSecond);
+    killed_for_ = Unavailable("it did not load the model within {} s (start-timeout-seconds){}",
+                              options_.life.start_timeout / kSecond, LastWords());
     HEADRACE_LOG_ERROR("{}: its worker is killed: {}", options_.label, killed_for_.message());
+    return life_.OnMustDie(killed_for_.message(), clock_.Now());
   }
   return life_.OnTime(clock_.Now());
 }
@@ -126,6 +129,9 @@ LifeAction Keeper::EndWorker() {
     ReadOutput(/*last=*/true);
   }
   const bool in_order = phase_ == Phase::kFinalizing;
+  if (phase_ == Phase::kHello || phase_ == Phase::kQuestion) {
+    how += LastWords();
+  }
   phase_ = Phase::kNone;
   Status why = killed_for_.ok() ? Unavailable("{}: the worker ended while it ran the request: {}",
                                               options_.label, how)
@@ -170,6 +176,9 @@ void Keeper::ReadOutput(bool last) {
       return;
     }
     HEADRACE_LOG_INFO("{}: {}", options_.label, line);
+    if (phase_ == Phase::kHello || phase_ == Phase::kQuestion) {
+      last_line_.assign(line);
+    }
   };
   std::array<char, 16 * 1024> bytes;
   const int reads_max = last ? kLastPacketsMax : kPacketsPerTurn;
@@ -188,6 +197,12 @@ void Keeper::ReadOutput(bool last) {
   } else if (clock_.Now() >= output_.look_at()) {
     output_.Add({}, clock_.Now(), log);
   }
+}
+
+std::string Keeper::LastWords() const {
+  return last_line_.empty()
+             ? ""
+             : fmt::format("; it said last: {}", EscapeForLog(last_line_, kLastLineByteSizeMax));
 }
 
 }  // namespace headrace::worker

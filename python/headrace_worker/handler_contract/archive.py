@@ -6,7 +6,10 @@ import os
 import stat
 import tempfile
 
+from headrace_worker.handler_contract import ranks
+
 MANIFEST = os.path.join("MAR-INF", "MANIFEST.json")
+_COUNT_MAX = 256  # as src/repository/parallel_settings.cc has it
 
 
 class ModelFolder:
@@ -35,6 +38,32 @@ class ModelFolder:
         # Each request is a task of an event loop, and none waits for another.
         self.asynchronous = self.settings.get("asyncCommunication") is True and not self.continuous
         self.gpu = int(load.get("device_id", 0)) if load.get("kind") == "GPU" else None
+        # Processes of the worker, with what torchrun would tell them; 1: this one alone.
+        self.rank_count = _count(parameters, "rank_count")
+        self.rank_thread_count = _count(parameters, "rank_thread_count")
+        # A worker with several GPUs sees no others, and each rank has the one of its number.
+        gpu_count = _count(parameters, "gpus_per_worker")
+        if self.gpu is not None and gpu_count > 1:
+            if "LOCAL_RANK" not in os.environ:
+                os.environ["CUDA_VISIBLE_DEVICES"] = ranks.visible_gpus(
+                    self.gpu, gpu_count, self.settings.get("deviceIds"), os.environ.get("CUDA_VISIBLE_DEVICES", "")
+                )
+            self.gpu = int(os.environ.get("LOCAL_RANK", 0))
+
+    def context(self, store):
+        """The handler's; `store` takes its metrics."""
+        from ts.context import Context
+
+        return Context(
+            model_name=self.name,
+            model_dir=self.directory,
+            manifest=self.manifest,
+            batch_size=self.batch_size,
+            gpu=self.gpu,
+            limit_max_image_pixels=self.limit_pixels,
+            metrics=store,
+            model_yaml_config=self.settings,
+        )
 
     def _manifest(self, parameters, version):
         path = os.path.join(self.directory, MANIFEST)
@@ -65,6 +94,14 @@ def _parameters(load):
     for key, value in (load.get("handler") or {}).items():
         found[key] = value if isinstance(value, str) else json.dumps(value)
     return found
+
+
+def _count(parameters, name):
+    """A parameter that counts processes, threads or GPUs; 1 if it is not there."""
+    text = parameters.get(name) or "1"
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _COUNT_MAX):
+        raise ValueError(f"the parameter '{name}' is '{text}': it must be a whole number from 1 to {_COUNT_MAX}")
+    return int(text)
 
 
 def keep_compiled_code():

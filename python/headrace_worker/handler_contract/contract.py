@@ -9,7 +9,7 @@ import sys
 import time
 
 from headrace_worker import contracts, errors, wire
-from headrace_worker.handler_contract import answers, archive, async_calls, entry, metrics, rows, sequences
+from headrace_worker.handler_contract import answers, archive, async_calls, entry, metrics, ranks, rows, sequences
 
 logger = logging.getLogger("headrace.handler")
 _BODY = 0  # the number of the output
@@ -46,6 +46,7 @@ class HandlerContract(contracts.Contract):
         self._metrics = None
         self._prediction_time = None
         self._processor = None
+        self._ranks = None  # ranks.Ranks of a model that is spread over processes
         self._running = None  # sequences.Running of a model that batches continuously
 
     def load(self):
@@ -60,7 +61,6 @@ class HandlerContract(contracts.Contract):
         os.chdir(folder.directory)
 
         from headrace_worker.handler_contract.processor import RowProcessor
-        from ts.context import Context
         from ts.metrics.metrics_store import MetricsStore
 
         self._processor = RowProcessor
@@ -77,22 +77,26 @@ class HandlerContract(contracts.Contract):
         )
         store = MetricsStore({}, folder.name, self._metrics)
         store.declare(given.get("metrics", metrics.DECLARED))
-        self._context = Context(
-            model_name=folder.name,
-            model_dir=folder.directory,
-            manifest=folder.manifest,
-            batch_size=folder.batch_size,
-            gpu=folder.gpu,
-            limit_max_image_pixels=folder.limit_pixels,
-            metrics=store,
-            model_yaml_config=folder.settings,
-        )
+        self._context = folder.context(store)
         if folder.asynchronous:
             if folder.envelope:
                 raise ValueError(f"service_envelope '{folder.envelope}' does not go with asyncCommunication")
             self.main = async_calls.AsyncCalls(self._runtime.region, self._answer_alone)
         finished = None if self.main is None else self.main.finished
-        function, self._service = entry.load_entry(folder.handler, folder.directory, self._context, finished)
+        if folder.rank_count > 1:
+            if self.main is not None:
+                raise ValueError("asyncCommunication does not go with a parallelType that torchrun would start")
+            if contracts.forks(self._load):
+                raise ValueError("the parameter fork_workers does not go with rank_count: processes of a group are no copies")
+            self._ranks = ranks.Ranks(self._load, folder)
+        try:
+            function, self._service = entry.load_entry(folder.handler, folder.directory, self._context, finished)
+        except BaseException:
+            if self._ranks is not None:
+                self._ranks.blame_the_dead()
+            raise
+        if self._ranks is not None:
+            self._ranks.wait_loaded()
         # An event loop does not survive a copy of its process.
         self.fork_safe = self.main is None and getattr(self._service, "fork_safe", True) is not False
         self._handle = entry.wrap(function, folder.envelope)
@@ -122,6 +126,8 @@ class HandlerContract(contracts.Contract):
             self._predict(batch, together)
 
     def finalize(self):
+        if self._ranks is not None:
+            self._ranks.close()
         if self._metrics is not None:
             self._metrics.close()
 
@@ -129,12 +135,16 @@ class HandlerContract(contracts.Contract):
         context = self._context
         stream = _Stream(self._runtime.side, context, taken)
         self._begin(context, taken, stream)
+        if self._ranks is not None:
+            self._ranks.send(taken)
         started = time.perf_counter()
         try:
             result = self._handle([row.content for row in taken], context)
             bodies = [answers.encoded(value) for value in answers.checked(result, len(taken))]
             goes_on = sequences.unfinished(context, result) if self._running is not None and not taken[0].alone else ()
         except Exception as error:
+            if self._ranks is not None:
+                self._ranks.wait_in_step()
             self._fail(batch, taken, stream, error)
             return
         finally:

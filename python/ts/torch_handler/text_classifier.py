@@ -25,7 +25,9 @@ class TextClassifier(TextHandler):
             texts.append(text)
             offsets.append(len(numbers))
             numbers.extend(self.word_numbers(text_tokens.ngrams(text.split(), self.ngrams)))
-        return (torch.as_tensor(numbers, device=self.device), torch.as_tensor(offsets, device=self.device)), texts
+        # Of this type also where no word is left.
+        numbers = torch.as_tensor(numbers, dtype=torch.int64, device=self.device)
+        return (numbers, torch.as_tensor(offsets, device=self.device)), texts
 
     @timed
     def inference(self, data, *args, **kwargs):

@@ -27,9 +27,10 @@ class TextHandler(BaseHandler):
         self.source_vocab = torch.load(path, map_location="cpu", weights_only=False)
 
     def word_numbers(self, words):
-        """Unknown words get the number of "<unk>", or 0."""
+        """A plain dictionary gives words that it does not have the number of "<unk>", or 0, where TorchServe fails;
+        a vocabulary, a Counter or a defaultdict knows by itself."""
         vocabulary = self.source_vocab
-        if not isinstance(vocabulary, dict):
+        if not isinstance(vocabulary, dict) or hasattr(vocabulary, "__missing__"):
             return [vocabulary[word] for word in words]
         unknown = vocabulary.get("<unk>", 0)
         return [vocabulary.get(word, unknown) for word in words]

@@ -1,62 +1,72 @@
-"""From a text to the words that the default text handler knows."""
+"""From a text to the words that the default text handler knows: those of TorchServe's, whose models were trained on them."""
 
-import html
 import re
+import string
 import unicodedata
 
-_TAGS = re.compile(r"<[^>]*>")
-# What stays of a word before the apostrophe where it is not simply the word without its ending.
-_IRREGULAR = {
+_ENTITY = "&(?:[a-z0-9]+|#[0-9]{1,6}|#x[0-9a-f]{1,6});"
+_ENTITIES = re.compile(_ENTITY)
+_MARKUP = re.compile("<[^>\n]*>|" + _ENTITY)
+
+# What may stand before an apostrophe and its ending, and what the ending becomes. Where a word goes on behind it, it is
+# the first part alone that changes ("he'd've": he wouldve).
+_ENDINGS = (
+    ("n't", " not", "are could did does do had has have is may might must need ought should was were would"),
+    ("'d", " would", "he i it she that there they we you"),
+    ("'d", " did", "how where"),
+    ("'ll", " will", "he how i it she they we what who you"),
+    ("'m", " am", "i"),
+    ("'re", " are", "they we what you"),
+    ("'s", " is", "he how it she that there what when where who why"),
+    ("'ve", " have", "could i might must should so they to we what when where who why will would you"),
+)
+_CONTRACTIONS = {
+    # These two keep their first sign, whatever they become.
+    "ain't": "as not",
+    "'cause": "'ecause",
     "can't": "cannot",
-    "won't": "will not",
-    "shan't": "shall not",
     "let's": "let us",
-    "y'all": "you all",
     "ma'am": "madam",
     "o'clock": "of the clock",
+    "sha'n't": "shall not",
+    "shan't": "shall not",
+    "so's": "so as",
+    "won't": "will not",
+    "y'all": "you all",
+    **{word + ending: word + full for ending, full, words in _ENDINGS for word in words.split()},
 }
-_ENDINGS = (
-    ("n't", " not"),
-    ("'re", " are"),
-    ("'ve", " have"),
-    ("'ll", " will"),
-    ("'m", " am"),
-    ("'d", " would"),
-    ("'s", " is"),
-)
-_WORD = re.compile(r"[a-z]+(?:'[a-z]+)+")
-_PUNCTUATION = re.compile(r"[^\w\s]|_")
+# Anywhere, also within a word. None of them begins another one.
+_CONTRACTION = re.compile("|".join(map(re.escape, _CONTRACTIONS)))
+_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def strip_html(text):
-    return html.unescape(_TAGS.sub(" ", text))
+    """Without tags that end in their line, and without entities in lower case; nothing takes their place. Linear: behind
+    the last ">" of a line no tag is looked for."""
+    lines = []
+    for line in text.split("\n"):
+        end = line.rfind(">") + 1
+        lines.append(_MARKUP.sub("", line[:end]) + _ENTITIES.sub("", line[end:]))
+    return "\n".join(lines)
 
 
 def expand_contractions(text):
-    """can't becomes cannot, they've becomes they have; `text` is in lower case."""
-
-    def expanded(match):
-        word = match.group()
-        if word in _IRREGULAR:
-            return _IRREGULAR[word]
-        for ending, replacement in _ENDINGS:
-            if word.endswith(ending):
-                return word[: -len(ending)] + replacement
-        return word
-
-    return _WORD.sub(expanded, text.replace("\u2019", "'"))
+    """can't becomes cannot, they've becomes they have; other apostrophes go. `text` is in lower case."""
+    return _CONTRACTION.sub(lambda match: _CONTRACTIONS[match.group()], text).replace("'", "")
 
 
 def remove_accents(text):
+    """Without accents, and without whatever is not ASCII then."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
 
 
 def remove_punctuation(text):
-    return _PUNCTUATION.sub(" ", text)
+    return text.translate(_NO_PUNCTUATION)
 
 
 def clean(text):
-    return remove_punctuation(remove_accents(expand_contractions(strip_html(text).lower())))
+    # Letters of mathematics and the like are capitals only when they have become ASCII.
+    return remove_punctuation(remove_accents(expand_contractions(strip_html(text).lower()))).lower()
 
 
 def ngrams(tokens, count):
