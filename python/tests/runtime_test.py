@@ -28,6 +28,9 @@ _FAULTS = """
     import numpy as np
     import triton_python_backend_utils as pb_utils
 
+    # Whoever runs the tests in the background may have it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     class Odd(BaseException):
         pass
 
