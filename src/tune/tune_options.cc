@@ -12,51 +12,10 @@
 
 #include "bench/bench_values.h"
 #include "load/arrivals.h"
+#include "tune/goal_flags.h"
 
 namespace headrace::tune {
 namespace {
-
-constexpr char kHelp[] = R"(usage: headrace tune MODEL --sla p99=100ms [options]
-       headrace tune A B --sla A:p99=50ms --sla B:p99=200ms [--share A=3,B=1] [options]
-
-Finds the configuration that serves the most within the SLA: max batch, queue delay, instances,
-threads, variant. MODEL is a name, or an archive (.mar, .tgz, .tar.gz, .zip). Several models
-divide the machine so that the most requests of all, by their shares, are within every SLA.
-
-  --sla [MODEL:]pNN=TIME    the percentile of the latency that must hold; needed for each model
-  --share MODEL=N,...       of several models' requests; default: 1 each
-  --model-repository DIR    a server of our own serves it; may be given several times
-  -u URL                    a server that runs; it must allow loads (--model-control-mode=explicit)
-  -i torchserve             ... or a TorchServe, which is changed by its management API:
-  --management-url URL      default: port 8081 of the same host
-  --management-token KEY    where that API wants one (that of -H is for predictions)
-  --budget TIME             default: 5m
-  --objective WHAT          throughput (default), cost (fewest cores) or pareto
-  --rate N                  requests per second that --objective cost must carry
-  --rate-shape SHAPE        poisson (default), or replay FILE: gaps in microseconds, one on a line
-  --accuracy-drop SHARE     of variants, against the original; default: 0.5%
-  --batch-max N             default: the model's max_batch_size; of archives without a batchSize 32
-  --instances-max N         default: as many as cores, at most 8
-  --cores N                 that the model may use; default: all of this process
-  --delays TIME,...         queue delays; default: 0 and the SLA's 32nd, 10th and 4th part
-  --device WHAT             cpu (default), gpu or both
-  --memory-max BYTES        that the server may use with the model
-  --no-variants             leaves out what `headrace optimize` made
-  --apply                   writes the answer: config.pbtxt, or model-config.yaml into the archive;
-                            the old file is kept beside it. A server that runs keeps it loaded
-  --online                  with --apply: the server goes on to vary queue delay and instances,
-                            within what was measured to hold the SLA (docs/tune.md)
-  --resume FILE             goes on with what FILE has, and writes what is measured to it
-  --force                   tunes a server that others use
-  --json FILE, --html FILE  the result for machines and as a page; "-" is the standard output
-  --quiet                   no progress
-  --seed N                  of arrivals and random data
-
-Target and data as for `headrace bench`: -i, --input-data (of several models: MODEL:DATA), --shape, --string-data, --senders,
---timeout, --metrics-url, ... (headrace bench --help).
-
-Exit codes: 0 ok, 1 usage, 2 failed, 3 nothing meets the SLA, 130 interrupted (what is known is kept).
-)";
 
 bool IsArchive(std::string_view name) {
   for (const std::string_view end : {".mar", ".tgz", ".tar.gz", ".zip"}) {
@@ -140,13 +99,8 @@ class Parser {
   }
 
   void Bare(std::string argument) {
-    constexpr std::size_t kModelsMax = 16;
-    if (names_.size() == kModelsMax) {
-      return Fail(InvalidArgument("'{}': at most {} models at a time", argument, kModelsMax));
-    }
     if (!options_.model.empty()) {
-      names_.push_back(std::move(argument));
-      return;
+      return Fail(goals_.AddModel(std::move(argument)));
     }
     if (IsArchive(argument)) {
       options_.archive = argument;
@@ -154,7 +108,7 @@ class Parser {
     } else {
       options_.model = std::move(argument);
     }
-    names_.push_back(options_.model);
+    Fail(goals_.AddModel(options_.model));
   }
 
   bool Switch(const std::string& name) {
@@ -179,9 +133,12 @@ class Parser {
   using Setter = std::function<Status(const std::string&)>;
   const std::map<std::string, Setter>& Texts() {
     if (texts_.empty()) {
-      texts_["--sla"] = [this](const std::string& text) { return SetSla(text); };
-      texts_["--share"] = [this](const std::string& text) { return SetShare(text); };
-      texts_["--input-data"] = [this](const std::string& text) { return SetData(text); };
+      texts_["--sla"] = [this](const std::string& text) { return goals_.SetSla(text); };
+      texts_["--share"] = [this](const std::string& text) { return goals_.SetShare(text); };
+      texts_["--input-data"] = [this](const std::string& text) {
+        goals_.AddData(text);
+        return OkStatus();
+      };
       texts_["--budget"] = [this](const std::string& text) {
         HEADRACE_ASSIGN_OR_RETURN(options_.search.budget, bench::ParseDuration(text));
         return options_.search.budget >= kSecond && options_.search.budget != kNever
@@ -256,41 +213,6 @@ class Parser {
     };
   }
 
-  // "p99=100ms", or for one model "NAME:p99=100ms".
-  Status SetSla(std::string_view text) {
-    const std::size_t colon = text.substr(0, text.find('=')).rfind(':');
-    const std::string name(colon == std::string_view::npos ? "" : text.substr(0, colon));
-    text.remove_prefix(colon == std::string_view::npos ? 0 : colon + 1);
-    HEADRACE_ASSIGN_OR_RETURN(const bench::Sla sla, bench::ParseSla(text));
-    if (sla.limit <= 0 || sla.limit == kNever || sla.percentile <= 0 || sla.percentile >= 100) {
-      return InvalidArgument("'{}': write it as p99=100ms", text);
-    }
-    targets_[name] = {.sla = sla.limit, .percentile = sla.percentile};
-    return OkStatus();
-  }
-
-  // "A=3,B=1".
-  Status SetShare(std::string_view text) {
-    while (!text.empty()) {
-      const std::string_view one = text.substr(0, text.find(','));
-      const std::size_t equals = one.rfind('=');
-      const Result<double> share =
-          bench::ParseNumber(equals == std::string_view::npos ? "" : one.substr(equals + 1));
-      if (!share.ok() || !(*share > 0) || *share > 1e6) {
-        return InvalidArgument("'{}': write it as MODEL=3, with a number above 0", one);
-      }
-      shares_[std::string(one.substr(0, equals))] = *share;
-      text.remove_prefix(std::min(one.size() + 1, text.size()));
-    }
-    return OkStatus();
-  }
-
-  // "MODEL:DATA" is that model's, all else everybody's.
-  Status SetData(const std::string& text) {
-    data_.push_back(text);
-    return OkStatus();
-  }
-
   Status SetObjective(const std::string& text) {
     if (text == "throughput") {
       options_.search.objective = Objective::kThroughput;
@@ -337,7 +259,15 @@ class Parser {
     if (options_.model.empty()) {
       return InvalidArgument("which model? headrace tune MODEL --sla p99=100ms");
     }
-    HEADRACE_RETURN_IF_ERROR(SetGoals());
+    HEADRACE_ASSIGN_OR_RETURN(ModelGoals goals, goals_.Resolve());
+    for (const std::string& data : goals.data) {
+      rest_.insert(rest_.end(), {"--input-data", data});
+    }
+    options_.search.target = goals.models.front().target;
+    if (goals.models.size() > 1) {
+      options_.models = std::move(goals.models);
+      HEADRACE_RETURN_IF_ERROR(CheckSeveral());
+    }
     if (options_.url.empty() && options_.repositories.empty() && options_.archive.empty()) {
       return InvalidArgument(
           "where is the model? --model-repository DIR for a server of our own, -u URL for one that "
@@ -366,67 +296,10 @@ class Parser {
                      "of its model-config.yaml scale its workers by load");
   }
 
-  bool Known(const std::string& name) const {
-    return std::find(names_.begin(), names_.end(), name) != names_.end();
-  }
-
-  Result<Target> TargetOf(const std::string& name) const {
-    for (const std::string& key : {name, std::string()}) {
-      if (const auto found = targets_.find(key); found != targets_.end()) {
-        return found->second;
-      }
-    }
-    return names_.size() > 1
-               ? InvalidArgument("--sla: needed for each model, as in --sla {}:p99=100ms", name)
-               : InvalidArgument("--sla: needed, as in --sla p99=100ms");
-  }
-
-  Status SetGoals() {
-    for (const auto& [name, _] : targets_) {
-      if (!name.empty() && !Known(name)) {
-        return InvalidArgument("--sla: '{}' is none of the models", name);
-      }
-    }
-    for (const auto& [name, _] : shares_) {
-      if (!Known(name)) {
-        return InvalidArgument("--share: '{}' is none of the models", name);
-      }
-    }
-    for (const std::string& name : names_) {
-      HEADRACE_ASSIGN_OR_RETURN(const Target target, TargetOf(name));
-      const auto share = shares_.find(name);
-      options_.models.push_back(
-          {.model = name, .target = target, .share = share == shares_.end() ? 1 : share->second});
-      if (std::count(names_.begin(), names_.end(), name) > 1) {
-        return InvalidArgument("'{}': the model is there twice", name);
-      }
-    }
-    for (const std::string& text : data_) {
-      const std::size_t colon = text.find(':');
-      const auto goal =
-          std::find_if(options_.models.begin(), options_.models.end(), [&](const ModelGoal& one) {
-            return colon != std::string::npos && one.model == text.substr(0, colon);
-          });
-      if (goal != options_.models.end()) {
-        goal->data.push_back(text.substr(colon + 1));
-      } else {
-        rest_.insert(rest_.end(), {"--input-data", text});
-      }
-    }
-    options_.search.target = options_.models.front().target;
-    return names_.size() > 1 ? CheckSeveral() : TakeOne();
-  }
-
-  Status TakeOne() {
-    for (const std::string& data : options_.models.front().data) {
-      rest_.insert(rest_.end(), {"--input-data", data});
-    }
-    options_.models.clear();
-    return OkStatus();
-  }
-
   Status CheckSeveral() const {
-    if (!options_.archive.empty() || std::any_of(names_.begin(), names_.end(), IsArchive)) {
+    if (!options_.archive.empty() ||
+        std::any_of(options_.models.begin(), options_.models.end(),
+                    [](const ModelGoal& goal) { return IsArchive(goal.model); })) {
       return InvalidArgument(
           "several archives: put them into a model repository (NAME/1/NAME.mar), and name that by "
           "--model-repository");
@@ -467,9 +340,7 @@ class Parser {
   TuneOptions options_;
   std::vector<std::string> rest_;  // bench's
   std::map<std::string, Setter> texts_;
-  std::vector<std::string> names_, data_;
-  std::map<std::string, Target> targets_;  // by model; "" = of those without one
-  std::map<std::string, double> shares_;
+  GoalFlags goals_;
   Status error_;
 };
 
@@ -478,7 +349,5 @@ class Parser {
 Result<TuneOptions> ParseTuneOptions(const std::vector<std::string>& arguments) {
   return Parser(arguments).Take();
 }
-
-std::string TuneHelp() { return kHelp; }
 
 }  // namespace headrace::tune
