@@ -156,7 +156,10 @@ Status Exchange::Run(const std::vector<nghttp2_nv>& head, Nanos until) {
   HEADRACE_RETURN_IF_ERROR(Start(head));
   std::vector<char> buffer(64 << 10);
   while (!closed_) {
-    HEADRACE_RETURN_IF_ERROR(Flush(until));
+    // Where the other end has gone, what it said last is still there to be read.
+    if (const Status sent = Flush(until); !sent.ok() && sent.code() != StatusCode::kUnavailable) {
+      return sent;
+    }
     if (closed_) {
       break;
     }
