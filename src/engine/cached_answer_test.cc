@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -108,14 +110,19 @@ TEST_F(CacheElsewhereTest, TheAnswerFollowsItsInsertion_AndTheInstanceDoesNotWai
 
 TEST_F(CacheElsewhereTest, GoesWithoutTheCache_WhenTooManyWaitForIt) {
   Start(/*waiting_max=*/1);
-  std::vector<std::shared_ptr<Answer>> answers;
+  std::vector<std::shared_ptr<Answer>> answers, refused;
   for (int i = 0; i < 5; ++i) {
+    const std::uint64_t before = cache_->threads()->refused_count();
     answers.push_back(Ask());
+    if (cache_->threads()->refused_count() > before) {
+      refused.push_back(answers.back());
+    }
   }
-  // One or two are with the cache.
-  EXPECT_TRUE(answers[3]->Wait().ok());
-  EXPECT_TRUE(answers[4]->Wait().ok());
-  EXPECT_GE(cache_->threads()->refused_count(), 3u);
+  // One or two are with the cache: which ones is a matter of when its thread takes the first.
+  EXPECT_GE(refused.size(), 3u);
+  for (const auto& answer : refused) {
+    EXPECT_TRUE(answer->Wait().ok());
+  }
   OpenAll();
   for (const auto& answer : answers) {
     EXPECT_TRUE(answer->Wait().ok());
