@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,10 +20,6 @@ constexpr std::uint64_t kInstancesMost = 1024;
 constexpr std::uint64_t kWindowLeastMs = 50, kWindowMostMs = 600'000;
 constexpr std::uint64_t kShrinkAfterMostMs = 86'400'000;
 constexpr std::string_view kPrefix = "online_";
-constexpr std::array kAll = {kOnlineSlaParameter,          kOnlineDelayMinParameter,
-                             kOnlineDelayMaxParameter,     kOnlineInstancesMinParameter,
-                             kOnlineInstancesMaxParameter, kOnlineWindowParameter,
-                             kOnlineShrinkAfterParameter};
 
 const std::string* Find(const inference::ModelConfig& config, const char* name) {
   const auto found = config.parameters().find(name);
@@ -104,9 +99,10 @@ Status ReadNumber(const inference::ModelConfig& config, const char* name, std::u
 
 Status CheckNames(const inference::ModelConfig& config) {
   for (const auto& [name, value] : config.parameters()) {
-    if (name.starts_with(kPrefix) && std::find(kAll.begin(), kAll.end(), name) == kAll.end()) {
+    if (name.starts_with(kPrefix) && std::find(kOnlineParameters.begin(), kOnlineParameters.end(),
+                                               name) == kOnlineParameters.end()) {
       return InvalidArgument("there is no parameter '{}'; those of the online mode are {}", name,
-                             fmt::join(kAll, ", "));
+                             fmt::join(kOnlineParameters, ", "));
     }
     if (name.starts_with(kPrefix) && Find(config, kOnlineSlaParameter) == nullptr) {
       return InvalidArgument("parameter '{}' needs '{}', as \"p99=100ms\"; or remove it", name,

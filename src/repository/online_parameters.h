@@ -3,6 +3,7 @@
 #ifndef HEADRACE_REPOSITORY_ONLINE_PARAMETERS_H_
 #define HEADRACE_REPOSITORY_ONLINE_PARAMETERS_H_
 
+#include <array>
 #include <optional>
 
 #include "base/result.h"
@@ -19,6 +20,10 @@ inline constexpr char kOnlineInstancesMinParameter[] = "online_instances_min";
 inline constexpr char kOnlineInstancesMaxParameter[] = "online_instances_max";
 inline constexpr char kOnlineWindowParameter[] = "online_window_ms";
 inline constexpr char kOnlineShrinkAfterParameter[] = "online_shrink_after_ms";
+inline constexpr std::array kOnlineParameters = {
+    kOnlineSlaParameter,          kOnlineDelayMinParameter,     kOnlineDelayMaxParameter,
+    kOnlineInstancesMinParameter, kOnlineInstancesMaxParameter, kOnlineWindowParameter,
+    kOnlineShrinkAfterParameter};
 
 // Nothing where `config`, whose defaults are filled in, does not ask for it. INVALID_ARGUMENT names
 // the parameter that is wrong and what would be right.

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "bench/json_value.h"
-#include "tune/online.h"
+#include "repository/online_parameters.h"
 #include "tune/tune_comment.h"
 
 namespace headrace::tune {
@@ -155,10 +155,10 @@ bool SaysThreads(std::string_view field) {
 
 // One parameter of the online mode, whose bounds were those of another configuration.
 bool IsOnline(std::string_view field) {
-  const std::vector<std::string>& names = OnlineParameterNames();
+  constexpr auto& names = repository::kOnlineParameters;
   const std::size_t value = field.find("string_value");
   return value != std::string_view::npos && value == field.rfind("string_value") &&
-         std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+         std::any_of(names.begin(), names.end(), [&](const char* name) {
            return field.find(fmt::format("\"{}\"", name)) < value;
          });
 }
@@ -238,7 +238,7 @@ Result<std::string> ConfigJsonFor(std::string_view base_json, const Configuratio
                                   const Variant& variant, bool model_batches) {
   HEADRACE_ASSIGN_OR_RETURN(JsonValue base, JsonValue::Parse(base_json));
   // A server that varies by itself what is measured would spoil it, and old bounds may be wrong.
-  for (const std::string& name : OnlineParameterNames()) {
+  for (const char* const name : repository::kOnlineParameters) {
     if (base.At("parameters").Find(name) != nullptr) {
       base["parameters"].Erase(name);
     }

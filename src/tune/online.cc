@@ -5,17 +5,12 @@
 #include <algorithm>
 
 #include "bench/json_value.h"
+#include "repository/online_parameters.h"
 
 namespace headrace::tune {
 namespace {
 
 using bench::JsonValue;
-
-constexpr char kSla[] = "online_sla";
-constexpr char kDelayMin[] = "online_queue_delay_min_us";
-constexpr char kDelayMax[] = "online_queue_delay_max_us";
-constexpr char kInstancesMin[] = "online_instances_min";
-constexpr char kInstancesMax[] = "online_instances_max";
 
 // "p99=100ms".
 std::string SlaOf(const Target& target) {
@@ -62,26 +57,18 @@ std::string BoundsText(const OnlineBounds& bounds) {
                      DurationText(bounds.delay_max), bounds.instances_max);
 }
 
-const std::vector<std::string>& OnlineParameterNames() {
-  static const std::vector<std::string> names = {kSla,
-                                                 kDelayMin,
-                                                 kDelayMax,
-                                                 kInstancesMin,
-                                                 kInstancesMax,
-                                                 "online_window_ms",
-                                                 "online_shrink_after_ms"};
-  return names;
-}
-
 std::vector<std::pair<std::string, std::string>> OnlineParameters(const OnlineBounds& bounds) {
-  std::vector<std::pair<std::string, std::string>> parameters = {{kSla, SlaOf(bounds.target)}};
+  std::vector<std::pair<std::string, std::string>> parameters = {
+      {repository::kOnlineSlaParameter, SlaOf(bounds.target)}};
   if (bounds.delay_max > 0) {
-    parameters.emplace_back(kDelayMin, "0");
-    parameters.emplace_back(kDelayMax, std::to_string(bounds.delay_max / kMicrosecond));
+    parameters.emplace_back(repository::kOnlineDelayMinParameter, "0");
+    parameters.emplace_back(repository::kOnlineDelayMaxParameter,
+                            std::to_string(bounds.delay_max / kMicrosecond));
   }
   if (bounds.instances_max > 1) {
-    parameters.emplace_back(kInstancesMin, "1");
-    parameters.emplace_back(kInstancesMax, std::to_string(bounds.instances_max));
+    parameters.emplace_back(repository::kOnlineInstancesMinParameter, "1");
+    parameters.emplace_back(repository::kOnlineInstancesMaxParameter,
+                            std::to_string(bounds.instances_max));
   }
   return parameters;
 }

@@ -29,10 +29,8 @@ std::optional<OnlineBounds> OnlineBoundsOf(const SearchReport& report, const Tar
 // "online: p99 <= 100 ms with queue delays of 0 to 10 ms and 1 to 4 instances".
 std::string BoundsText(const OnlineBounds& bounds);
 
-// Names of the parameters that the online mode has: none of them belongs into a configuration that
-// is measured.
-const std::vector<std::string>& OnlineParameterNames();
-// Parameters of a configuration, by name.
+// Parameters of a configuration, by name (repository/online_parameters.h). None of them belongs
+// into a configuration that is measured.
 std::vector<std::pair<std::string, std::string>> OnlineParameters(const OnlineBounds& bounds);
 // The same for a config.pbtxt.
 std::string OnlineFields(const OnlineBounds& bounds);
