@@ -21,7 +21,7 @@ using repository::ArchiveFile;
 // APPNOTE 4.3.7, 4.3.12, 4.3.16.
 constexpr std::uint32_t kLocalSignature = 0x04034b50, kCentralSignature = 0x02014b50,
                         kEndSignature = 0x06054b50;
-constexpr std::size_t kEndByteSize = 22, kCentralByteSize = 46, kCommentByteSizeMax = 1024;
+constexpr std::size_t kCentralByteSize = 46;
 constexpr std::size_t kOffsetAt = 42;  // in an entry of the directory
 constexpr std::uint64_t kFull32 = 0xffffffff;
 constexpr std::size_t kEntryCountMax = 0xfffe, kChunk = std::size_t{1} << 20;
@@ -49,24 +49,15 @@ struct Record {
   std::uint64_t begin = 0, end = 0;  // of the entry itself, with its header
 };
 
-// The end of the archive has been looked at by ReadZipDirectory.
+// The entries have been looked at by ReadZipDirectory.
 Result<std::vector<Record>> ReadRecords(const ArchiveFile& file) {
-  const auto tail_size = static_cast<std::size_t>(
-      std::min<std::uint64_t>(file.byte_size(), kEndByteSize + kCommentByteSizeMax));
-  std::string tail(tail_size, '\0');
-  HEADRACE_RETURN_IF_ERROR(file.Read(file.byte_size() - tail_size, tail));
-  std::size_t at = tail_size - kEndByteSize;
-  while (at > 0 && (Number(tail, at, 4) != kEndSignature ||
-                    tail_size - at != kEndByteSize + Number(tail, at + 20, 2))) {
-    --at;
-  }
-  const std::uint64_t count = Number(tail, at + 10, 2), size = Number(tail, at + 12, 4),
-                      offset = Number(tail, at + 16, 4);
-  if (count >= kEntryCountMax || size == kFull32 || offset == kFull32) {
+  HEADRACE_ASSIGN_OR_RETURN(const repository::ZipDirectoryPlace place,
+                            repository::FindZipDirectory(file));
+  if (place.is_64 || place.entry_count >= kEntryCountMax) {
     return InvalidArgument("archives of 4 GiB, or of 65,534 files, are not written anew");
   }
-  std::string directory(size, '\0');
-  HEADRACE_RETURN_IF_ERROR(file.Read(offset, directory));
+  std::string directory(static_cast<std::size_t>(place.byte_size), '\0');
+  HEADRACE_RETURN_IF_ERROR(file.Read(place.offset, directory));
   std::vector<Record> records;
   for (std::size_t from = 0; from + kCentralByteSize <= directory.size();) {
     const std::size_t name_size = Number(directory, from + 28, 2);
@@ -84,7 +75,7 @@ Result<std::vector<Record>> ReadRecords(const ArchiveFile& file) {
   std::sort(records.begin(), records.end(),
             [](const Record& a, const Record& b) { return a.begin < b.begin; });
   for (std::size_t i = 0; i < records.size(); ++i) {
-    records[i].end = i + 1 < records.size() ? records[i + 1].begin : offset;
+    records[i].end = i + 1 < records.size() ? records[i + 1].begin : place.offset;
     if (records[i].begin > records[i].end) {
       return InvalidArgument("the archive is damaged: an entry lies behind its end");
     }
