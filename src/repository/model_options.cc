@@ -9,6 +9,7 @@
 #include "repository/repository_files.h"
 #include "repository/scheduling_parameters.h"
 #include "repository/sequence_settings.h"
+#include "repository/thread_parameters.h"
 
 namespace headrace::repository {
 namespace {
@@ -16,9 +17,6 @@ namespace {
 using engine::InstanceKind;
 using engine::InstancePlacement;
 using inference::ModelInstanceGroup;
-
-// More is the backend's to refuse.
-constexpr unsigned kThreadCountMax = 8192;
 
 Shape ToShape(const google::protobuf::RepeatedField<std::int64_t>& dims) {
   return Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(dims.size())));
@@ -116,19 +114,6 @@ InstancePlacement ToPlacement(const ModelInstanceGroup& group) {
   return placement;
 }
 
-// Threads of one instance, by what the backends call them (contracts, Triton 3.3); 0: not said.
-int ThreadCountAsked(const inference::ModelConfig& config) {
-  for (const char* key :
-       {"intra_op_thread_count", "INTRA_OP_THREAD_COUNT", "NUM_THREADS", "INFERENCE_NUM_THREADS"}) {
-    const auto found = config.parameters().find(key);
-    if (found != config.parameters().end()) {
-      const auto count = ParseDecimal<unsigned>(found->second.string_value());
-      return count && *count <= kThreadCountMax ? static_cast<int>(*count) : 0;
-    }
-  }
-  return 0;
-}
-
 // A model whose executions must not be repeated, failed or not, says so.
 Result<bool> RetriesFailedBatches(const inference::ModelConfig& config) {
   const auto found = config.parameters().find("retry_failed_batches");
@@ -191,7 +176,7 @@ Result<engine::ModelOptions> BuildModelOptions(const inference::ModelConfig& con
   options.preserve_ordering = config.dynamic_batching().preserve_ordering() ||
                               config.sequence_batching().oldest().preserve_ordering();
   options.placements = BuildPlacements(config);
-  options.thread_count = ThreadCountAsked(config);
+  options.thread_count = ThreadsAsked(config);
   options.metric_tags.assign(config.metric_tags().begin(), config.metric_tags().end());
   std::sort(options.metric_tags.begin(), options.metric_tags.end());
   return options;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "repository/protobuf_messages.h"
+#include "repository/thread_parameters.h"
 
 namespace headrace::repository {
 namespace {
@@ -40,6 +41,7 @@ std::string VariantFile(const Variant& variant) {
 }
 
 void PutVariantInForce(const Variant& variant, inference::ModelConfig& config) {
+  const int threads = variant.backend == config.backend() ? 0 : ThreadsAsked(config);
   if (variant.backend != config.backend()) {
     config.set_backend(variant.backend);
     config.clear_parameters();
@@ -49,14 +51,15 @@ void PutVariantInForce(const Variant& variant, inference::ModelConfig& config) {
     config.set_default_model_filename(VariantFile(variant));
     config.set_platform(PlatformOf(variant));
   }
-  for (const auto& [key, value] : variant.parameters) {
-    (*config.mutable_parameters())[key].set_string_value(value);
-  }
   if (variant.graph_level) {
     config.mutable_optimization()->mutable_graph()->set_level(*variant.graph_level);
   }
   if (variant.instance_count && config.instance_group_size() == 1) {
     config.mutable_instance_group(0)->set_count(*variant.instance_count);
+  }
+  AskForThreads(threads, config);
+  for (const auto& [key, value] : variant.parameters) {
+    (*config.mutable_parameters())[key].set_string_value(value);
   }
 }
 

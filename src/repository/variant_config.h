@@ -15,8 +15,9 @@ std::string WhyNoVariants(const inference::ModelConfig& config);
 
 // Changes backend, platform, file, execution parameters and, where the variant says them, the count
 // of instances and the graph level. Tensors, batching, queue and names stay. Parameters and
-// accelerators of the original go if another backend serves: they are for that one. For the
-// handlers' own configuration, whose backend stays, see native_model.h.
+// accelerators of the original go if another backend serves: they are for that one, but for how
+// many threads each instance has. For the handlers' own configuration, whose backend stays, see
+// native_model.h.
 void PutVariantInForce(const Variant& variant, inference::ModelConfig& config);
 
 // "variants/<name>/<file>", below the version's directory.

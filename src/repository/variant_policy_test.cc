@@ -125,8 +125,10 @@ TEST(PutVariantInForceTest, ChangesWhatExecutesAndLeavesTheRest) {
   EXPECT_EQ(config.backend(), "openvino");
   EXPECT_EQ(config.platform(), "");
   EXPECT_EQ(config.default_model_filename(), "variants/openvino-int8/model.xml");
-  EXPECT_EQ(config.parameters_size(), 1);
+  EXPECT_EQ(config.parameters_size(), 2);
   EXPECT_EQ(config.parameters().at("NUM_STREAMS").string_value(), "1");
+  // Two threads in each of the two instances that the variant wants.
+  EXPECT_EQ(config.parameters().at("INFERENCE_NUM_THREADS").string_value(), "4");
   EXPECT_EQ(config.instance_group(0).count(), 2);
   EXPECT_EQ(config.max_batch_size(), 8);
   EXPECT_EQ(config.input(0).name(), "x");

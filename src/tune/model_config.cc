@@ -8,6 +8,7 @@
 
 #include "bench/json_value.h"
 #include "repository/online_parameters.h"
+#include "repository/thread_parameters.h"
 #include "tune/tune_comment.h"
 
 namespace headrace::tune {
@@ -144,8 +145,7 @@ constexpr char kVariantsParameter[] = "model_variants";
 
 // Every parameter that says how many threads an instance has: what was there must not contradict.
 bool SaysThreads(std::string_view field) {
-  for (const char* name :
-       {"intra_op_thread_count", "INTRA_OP_THREAD_COUNT", "NUM_THREADS", "INFERENCE_NUM_THREADS"}) {
+  for (const char* name : repository::kThreadParameters) {
     if (field.find(fmt::format("\"{}\"", name)) != std::string_view::npos) {
       return true;
     }
@@ -161,6 +161,11 @@ bool IsOnline(std::string_view field) {
          std::any_of(names.begin(), names.end(), [&](const char* name) {
            return field.find(fmt::format("\"{}\"", name)) < value;
          });
+}
+
+std::string ThreadsText(const Configuration& configuration, const Variant& variant) {
+  return repository::ThreadValue(variant.thread_parameter, configuration.shape.threads,
+                                 configuration.shape.instances);
 }
 
 std::string InstanceGroup(const Configuration& configuration, const Variant& variant) {
@@ -181,7 +186,7 @@ std::string TunedFields(const Configuration& configuration, const Variant& varia
   text += InstanceGroup(configuration, variant);
   if (configuration.shape.threads > 0 && !variant.thread_parameter.empty()) {
     text += fmt::format("parameters {{ key: {} value {{ string_value: \"{}\" }} }}\n",
-                        Quoted(variant.thread_parameter), configuration.shape.threads);
+                        Quoted(variant.thread_parameter), ThreadsText(configuration, variant));
   }
   if (!variant.choice.empty()) {
     text += fmt::format("parameters {{ key: \"{}\" value {{ string_value: {} }} }}\n",
@@ -215,12 +220,11 @@ bench::ConfigChange ChangeFor(const Configuration& configuration, const Variant&
   }
   if (configuration.shape.threads > 0 && !variant.thread_parameter.empty()) {
     JsonValue& parameters = patch["parameters"];
-    for (const char* name : {"intra_op_thread_count", "INTRA_OP_THREAD_COUNT", "NUM_THREADS",
-                             "INFERENCE_NUM_THREADS"}) {
+    for (const char* name : repository::kThreadParameters) {
       parameters[name] = JsonValue();  // goes
     }
     JsonValue value = JsonValue::Object();
-    value["string_value"] = std::to_string(configuration.shape.threads);
+    value["string_value"] = ThreadsText(configuration, variant);
     parameters[variant.thread_parameter] = std::move(value);
   }
   if (!variant.choice.empty()) {

@@ -34,6 +34,16 @@ TEST(ConfigJsonFor, ChangesWhatIsTuned_AndNothingElse) {
   EXPECT_EQ(parameters.At("other").At("string_value").AsString(), "x");
 }
 
+TEST(ConfigJsonFor, CountsOpenVinosThreadsOfAllInstances) {
+  const auto json = ConfigJsonFor(R"({"name":"m"})", {.shape = {.instances = 3, .threads = 2}},
+                                  {.thread_parameter = "INFERENCE_NUM_THREADS"}, true);
+  ASSERT_TRUE(json.ok());
+  const auto config = bench::JsonValue::Parse(*json);
+  ASSERT_TRUE(config.ok());
+  const bench::JsonValue& threads = config->At("parameters").At("INFERENCE_NUM_THREADS");
+  EXPECT_EQ(threads.At("string_value").AsString(), "6");
+}
+
 TEST(ConfigJsonFor, TakesBatchingAway_WhereOneIsBest) {
   const auto json = ConfigJsonFor(R"({"name":"m","max_batch_size":8,"dynamic_batching":{}})",
                                   {.shape = {1, 0}}, {}, true);

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "bench/json_value.h"
+#include "repository/thread_parameters.h"
 
 namespace headrace::tune {
 namespace {
@@ -54,11 +55,11 @@ Result<std::vector<Variant>> VariantsIn(std::string_view manifest_json, const Va
   made.resize(std::min(made.size(), kVariantsMax));
   for (const JsonValue* one : made) {
     const std::string name(one->At("name").AsString());
-    variants.push_back(
-        {.name = name,
-         .accuracy_drop = DropOf(one->At("accuracy")),
-         .choice = name,
-         .thread_parameter = std::string(ThreadParameter(one->At("backend").AsString()))});
+    variants.push_back({.name = name,
+                        .accuracy_drop = DropOf(one->At("accuracy")),
+                        .choice = name,
+                        .thread_parameter = std::string(
+                            repository::ThreadParameter(one->At("backend").AsString()))});
   }
   return variants;
 }

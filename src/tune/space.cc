@@ -5,21 +5,6 @@
 
 namespace headrace::tune {
 
-std::string_view ThreadParameter(std::string_view backend) {
-  // A handler without Python hands it to the pytorch backend; workers take it by that name, too.
-  if (backend == "pytorch" || backend == "torch" || backend == "handler") {
-    return "INTRA_OP_THREAD_COUNT";
-  }
-  if (backend == "openvino") {
-    return "INFERENCE_NUM_THREADS";
-  }
-  // Workers of Python models get cores and OMP_NUM_THREADS by it.
-  if (backend == "onnxruntime" || backend == "python") {
-    return "intra_op_thread_count";
-  }
-  return "";
-}
-
 const Variant* SearchSpace::Find(std::string_view name) const {
   const auto found = std::find_if(variants.begin(), variants.end(),
                                   [name](const Variant& variant) { return variant.name == name; });

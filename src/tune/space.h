@@ -22,12 +22,9 @@ struct Variant {
   std::string choice{};
   // JSON merge patch of the model's configuration beside that; "" = none.
   std::string config_patch{};
-  // How the backend is told its threads (docs of each backend); "" = it cannot be told.
+  // How the backend is told its threads (repository/thread_parameters.h); "" = it cannot be told.
   std::string thread_parameter{};
 };
-
-// The parameter that says how many threads an instance of this backend has; "" = there is none.
-std::string_view ThreadParameter(std::string_view backend);
 
 struct SpaceLimits {
   std::int64_t batch_max = 1;  // 0 or 1: the model does not batch

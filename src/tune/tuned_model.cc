@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "bench/file_writer.h"
 #include "bench/json_value.h"
+#include "repository/thread_parameters.h"
 #include "tune/archive_yaml.h"
 #include "tune/model_config.h"
 #include "tune/repository_variants.h"
@@ -113,7 +114,7 @@ Result<SearchSpace> SpaceFor(const TunedModel& model, const TuneOptions& options
                                                    : std::clamp(limits.cores, 1, kInstancesDefault);
   limits.sla = sla;
   Variant original;
-  original.thread_parameter = ThreadParameter(model.backend);
+  original.thread_parameter = repository::ThreadParameter(model.backend);
   std::vector<Variant> variants = {original};
   if (options.variants && !model.directory.empty()) {
     HEADRACE_ASSIGN_OR_RETURN(variants, ReadVariants(model.directory, original));
