@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "load/workload_spec.h"
+#include "tune/warm_up.h"
 
 namespace headrace::tune {
 namespace {
@@ -81,13 +82,7 @@ Result<MixSample> MultiSessionProber::Mix(const std::vector<Configuration>& conf
   level.percentile = options.sla.percentile;
   level.arrivals.seed = options.seed + levels_.size() + 1;
   if (current_ != configurations) {
-    // The first executions are not like the later ones (SessionProber::WarmUp).
-    bench::LevelSpec warm = level;
-    warm.stop.duration = 50 * kMillisecond;
-    warm.arrivals.kind = load::ArrivalSpec::Kind::kClosed;
-    warm.arrivals.concurrency = concurrency;
-    warm.warmup_request_count = 4 * static_cast<std::uint64_t>(concurrency);
-    HEADRACE_RETURN_IF_ERROR(session_->Run(warm).status());
+    HEADRACE_RETURN_IF_ERROR(WarmUp(*session_, level, concurrency, duration));
     current_ = configurations;
   }
   level.arrivals.rate = rate;

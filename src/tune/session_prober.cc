@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "bench/capacity.h"
 #include "tune/model_config.h"
+#include "tune/warm_up.h"
 
 namespace headrace::tune {
 namespace {
@@ -135,17 +136,11 @@ Result<bench::Session*> SessionProber::SessionFor(std::int64_t batch) {
   return opened->session.get();
 }
 
-Status SessionProber::WarmUp(bench::Session& session, std::int64_t batch, int concurrency) {
-  constexpr int kRuns = 3;  // TorchScript profiles two executions and optimises the third
-  constexpr int kConcurrencyMax = 64;
-  if (!warm_.insert(batch).second) {
-    return OkStatus();
-  }
-  bench::LevelSpec level = LevelFor(50 * kMillisecond);
-  level.arrivals.kind = load::ArrivalSpec::Kind::kClosed;
-  level.arrivals.concurrency = std::min(concurrency, kConcurrencyMax);
-  level.warmup_request_count = static_cast<std::uint64_t>(kRuns * level.arrivals.concurrency);
-  return session.Run(level).status();
+Status SessionProber::WarmUpOnce(bench::Session& session, std::int64_t batch, int concurrency,
+                                 Nanos probe_duration) {
+  return warm_.insert(batch).second
+             ? WarmUp(session, LevelFor(probe_duration), concurrency, probe_duration)
+             : OkStatus();
 }
 
 bench::LevelSpec SessionProber::LevelFor(Nanos duration) {
@@ -174,8 +169,8 @@ Result<ServiceSample> SessionProber::Service(const Configuration& asked, std::in
   level.arrivals.kind = load::ArrivalSpec::Kind::kClosed;
   level.arrivals.concurrency =
       options_.rows_in_one_request ? concurrent : concurrent * static_cast<int>(batch);
-  HEADRACE_RETURN_IF_ERROR(WarmUp(*session, options_.rows_in_one_request ? batch : 1,
-                                  static_cast<int>(level.arrivals.concurrency)));
+  HEADRACE_RETURN_IF_ERROR(WarmUpOnce(*session, options_.rows_in_one_request ? batch : 1,
+                                      static_cast<int>(level.arrivals.concurrency), duration));
   HEADRACE_ASSIGN_OR_RETURN(bench::LevelResult result, session->Run(level));
   // Nothing began and ended within so short a time: a slow model. It gets what it needs.
   while (result.service_time.histogram.count() < kExecutionsMin && result.failure_count() == 0 &&
@@ -248,7 +243,7 @@ Result<LoadSample> SessionProber::Load(const Configuration& configuration, doubl
                                        Nanos duration) {
   HEADRACE_RETURN_IF_ERROR(Change(configuration));
   HEADRACE_ASSIGN_OR_RETURN(bench::Session * session, SessionFor(1));
-  HEADRACE_RETURN_IF_ERROR(WarmUp(*session, 1, ConcurrencyOf(configuration)));
+  HEADRACE_RETURN_IF_ERROR(WarmUpOnce(*session, 1, ConcurrencyOf(configuration), duration));
   bench::LevelSpec level = LevelFor(duration);
   level.arrivals.rate = rate;
   if (!options_.intervals.empty()) {
@@ -269,7 +264,7 @@ Result<CapacitySample> SessionProber::Capacity(const Configuration& configuratio
                                                double rate_start, double precision, Nanos time) {
   HEADRACE_RETURN_IF_ERROR(Change(configuration));
   HEADRACE_ASSIGN_OR_RETURN(bench::Session * session, SessionFor(1));
-  HEADRACE_RETURN_IF_ERROR(WarmUp(*session, 1, ConcurrencyOf(configuration)));
+  HEADRACE_RETURN_IF_ERROR(WarmUpOnce(*session, 1, ConcurrencyOf(configuration), time));
   bench::CapacitySpec spec;
   spec.sla = options_.sla.sla;
   spec.percentile = options_.sla.percentile;

@@ -80,9 +80,9 @@ class SessionProber final : public Prober {
     std::unique_ptr<bench::Session> session;
   };
   Result<bench::Session*> SessionFor(std::int64_t batch);
-  // Sends a few requests where the configuration is new: the first executions of a model are not
-  // like the later ones (runtimes compile, memory is touched), and would be what is measured.
-  Status WarmUp(bench::Session& session, std::int64_t batch, int concurrency);
+  // Where the configuration is new, for as long as the probe itself at most.
+  Status WarmUpOnce(bench::Session& session, std::int64_t batch, int concurrency,
+                    Nanos probe_duration);
   bench::LevelSpec LevelFor(Nanos duration);
   LoadSample Read(const bench::LevelResult& level, double rate) const;
 
