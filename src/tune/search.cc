@@ -18,7 +18,8 @@ constexpr Nanos kJitterTimes = 5;
 void PruneByArithmetic(SearchState& state, std::vector<Configuration>& candidates) {
   std::erase_if(candidates, [&](const Configuration& configuration) {
     const Variant* variant = state.space.Find(configuration.variant);
-    return variant->accuracy_drop > state.options.accuracy_drop_max;
+    return variant->accuracy_drop > state.options.accuracy_drop_max ||
+           state.hopeless_variants.count(variant->name) > 0;
   });
   Pruned pruned = Prune(state.space, candidates, state.report.times,
                         {.target = state.options.target,

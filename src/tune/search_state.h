@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,6 +77,8 @@ class SearchState {
   const SearchOptions& options;
   Prober& prober;
   SearchReport report;
+  // Far slower than another one: by step 2, which has said so in the report's cuts.
+  std::set<std::string> hopeless_variants;
 
  private:
   const SearchObserver& observer_;

@@ -73,6 +73,10 @@ INSTANTIATE_TEST_SUITE_P(
                     {.tau_ms = 6, .alpha_ms = 2, .open_loop_factor = 1.35},
                     80 * kMillisecond,
                     16},
+        MachineCase{"the_closed_loop_is_too_slow",
+                    {.tau_ms = 6, .alpha_ms = 2, .open_loop_factor = 0.6},
+                    80 * kMillisecond,
+                    16},
         MachineCase{"instances_hurt",
                     {.tau_ms = 3, .alpha_ms = 3, .cost_of_others = 0.6},
                     60 * kMillisecond,
@@ -129,6 +133,28 @@ TEST(Search, PrefersTheFasterVariant_UnlessItsAccuracyIsTooLow) {
                             [](const Cut& cut) { return cut.rule == CutRule::kAccuracy; }),
               allowed > 0.01 ? 0 : 1);
   }
+}
+
+TEST(Search, LooksNoFurtherAtAVariantThatIsFarSlower) {
+  const MachineSpec spec{.tau_ms = 8, .alpha_ms = 1, .variant_factors = {{"int8", 0.25}}};
+  const Target target{.sla = 100 * kMillisecond};
+  SyntheticMachine machine(spec, target);
+  const SearchSpace space =
+      SpaceFor(spec, target.sla, 16,
+               {{.name = "fp32", .thread_parameter = "t"},
+                {.name = "int8", .accuracy_drop = 0.01, .thread_parameter = "t"}});
+  const SearchReport report = Search(
+      space, {.target = target, .budget = 60 * kSecond, .simulated_requests = kSimulated}, machine);
+  ASSERT_TRUE(report.winner);
+  EXPECT_EQ(report.findings[*report.winner].configuration.variant, "int8");
+  EXPECT_THAT(report.cuts, Contains(testing::AllOf(Field(&Cut::rule, CutRule::kCeiling),
+                                                   Field(&Cut::what, "fp32"),
+                                                   Field(&Cut::reason, HasSubstr("int8")))));
+  const ServiceTimes::Column* wide =
+      report.times.FindColumn({"fp32", {.instances = 1, .threads = spec.cores}});
+  ASSERT_NE(wide, nullptr);
+  EXPECT_LE(wide->size(), 2u);
+  EXPECT_EQ(report.times.FindColumn({"fp32", {.instances = spec.cores, .threads = 1}}), nullptr);
 }
 
 TEST(Search, RecordsWhatDoesNotLoad_AndGoesOn) {

@@ -1,5 +1,6 @@
 // Step 2 of a search: s(b) of each variant and shape.
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "tune/search_state.h"
@@ -10,6 +11,8 @@ namespace {
 constexpr Nanos kPointMin = 150 * kMillisecond;
 constexpr Nanos kPointMax = 3 * kSecond;
 constexpr double kExecutionsWanted = 60;
+// Between the two sizes of batch that a bound is made of, another may be so much better.
+constexpr double kBoundMargin = 1.2;
 
 class ServiceTable {
  public:
@@ -33,6 +36,7 @@ class ServiceTable {
       Measure(*variant, shape, 1, 1, true);
     }
     LookAgain(first);
+    LeaveOutSlowVariants(first);
     for (const auto& [variant, shape] : first) {
       Column(*variant, shape, 1);
     }
@@ -69,9 +73,76 @@ class ServiceTable {
     }
   }
 
+  // A variant that could not give what another one has shown already, even if its instances did
+  // not disturb each other. `first`: the variants' shapes of one instance, the widest first.
+  void LeaveOutSlowVariants(const std::vector<std::pair<const Variant*, Shape>>& first) {
+    if (state_.space.variants.size() < 2 || state_.options.objective != Objective::kThroughput) {
+      return;  // slower ones may cost less, or be more accurate
+    }
+    struct Known {
+      double rate = 0;   // that one instance gave, inferences per second
+      double bound = 0;  // of as many as there are cores for, with single requests
+      double batch_gain = 1;
+    };
+    std::map<const Variant*, Known> known;
+    const Variant* best = nullptr;
+    for (const auto& [variant, shape] : first) {
+      const ServiceTimes::Key key{variant->name, shape};
+      if (state_.report.times.Find(key, 1) == nullptr || !CanMeet(*variant)) {
+        continue;
+      }
+      const bool widest = known.count(variant) == 0;
+      Known& one = known[variant];
+      const double single = state_.report.times.Ceiling(key, 1);
+      one.bound = std::max(one.bound, single * Most(shape));
+      if (widest) {
+        MeasureLargest(*variant, shape);
+        one.batch_gain = state_.report.times.Ceiling(key, state_.space.batches.back()) / single;
+      }
+      one.rate = std::max(one.rate, state_.report.times.Ceiling(key, state_.space.batches.back()));
+      best = best == nullptr || one.rate > known[best].rate ? variant : best;
+    }
+    const std::vector<Configuration> all = state_.space.All();
+    for (const auto& [variant, one] : known) {
+      const double most = kBoundMargin * one.batch_gain * one.bound;
+      if (most >= known[best].rate) {
+        continue;
+      }
+      state_.hopeless_variants.insert(variant->name);
+      const std::string reason =
+          fmt::format("can give {} at the very most, and one instance of {} gives {}",
+                      RateText(most), best->name, RateText(known[best].rate));
+      state_.Tell("prune", "{}: {}", variant->name, reason);
+      state_.report.cuts.push_back({CutRule::kCeiling, variant->name, reason,
+                                    static_cast<std::size_t>(std::count_if(
+                                        all.begin(), all.end(), [&](const Configuration& c) {
+                                          return c.variant == variant->name;
+                                        }))});
+    }
+  }
+
+  // So many instances like this one there can be.
+  double Most(const Shape& one) const {
+    const SpaceLimits& limits = state_.space.limits;
+    return one.threads == 0 ? limits.instances_max
+                            : std::max(1, limits.cores / std::max(1, one.threads));
+  }
+
+  // The largest batch that should still be within the SLA.
+  void MeasureLargest(const Variant& variant, const Shape& shape) {
+    const Nanos single = state_.report.times.Find({variant.name, shape}, 1)->median();
+    std::int64_t largest = 1;
+    for (const std::int64_t batch : state_.space.batches) {
+      largest = batch * single <= state_.options.target.sla ? batch : largest;
+    }
+    if (largest > 1) {
+      Measure(variant, shape, largest, 1, false);
+    }
+  }
+
   // From the batch after `measured` on, until nothing larger can meet the SLA.
   void Column(const Variant& variant, const Shape& shape, std::int64_t measured) {
-    if (!CanMeet(variant)) {
+    if (!CanMeet(variant) || state_.hopeless_variants.count(variant.name) > 0) {
       points_left_ -= std::min(points_left_, state_.space.batches.size());
       return;
     }
@@ -81,6 +152,10 @@ class ServiceTable {
     }
     for (const std::int64_t batch : state_.space.batches) {
       if (batch <= measured) {
+        continue;
+      }
+      if (const ServiceSample* known = state_.report.times.Find({variant.name, shape}, batch)) {
+        last = known->tail();
         continue;
       }
       if (last > state_.options.target.sla || failed_.contains({variant.name, shape})) {
