@@ -12,20 +12,25 @@ import sys
 import time
 
 from harness import processes, report, servers
-from run_p5 import MAKE_WEIGHTS, PHOTOGRAPH, python, write_archive
+from run_p5 import PHOTOGRAPH, python, write_archive
 
 _DESCRIPTION = """\
-Archives of ResNet-18 and Mask R-CNN (torchvision's shapes, random weights). For each of them
-  1. `headrace bench --find-capacity` measures every point of the space: batch x instances x threads;
-  2. `headrace tune` looks for the configuration that serves the most within the SLA, in a tenth of the time;
-  3. the grid's best and the tuner's winner take turns: on a machine that others use, too, two points that were
+Archives of ResNet-18 (its last layer is fitted to photographs, make_classifier.py) and Mask R-CNN (random weights),
+torchvision's shapes. For each of them
+  1. `headrace optimize` makes variants of other precisions (ResNet-18 only);
+  2. `headrace bench --find-capacity` measures every point of the space: variant x batch x instances x threads;
+  3. `headrace tune` looks for the configuration that serves the most within the SLA, in a tenth of the time;
+  4. the grid's best and the tuner's winner take turns: on a machine that others use, too, two points that were
      measured at different times cannot be compared.
 The tuner is right if nothing beats its winner by more than 5 %, in at most a tenth of the grid's time. What is
-measured is kept in --work line by line, and the same command goes on with it.
+measured is kept in --work line by line, and the same command goes on with it. HEADRACE_PYTHON is an interpreter with
+torch and what the recipes need.
 """
+_HERE = pathlib.Path(__file__).resolve().parent
 _BEATEN_BY_MAX = 0.05
 _TIME_SHARE_MAX = 0.1
 _START_S = 6  # of the tuner's own server, beyond its budget
+_ORIGINAL = "original"
 _MAKE_MASK_RCNN = """\
 import sys, warnings, torch
 from torchvision.models.detection import MaskRCNN
@@ -40,6 +45,7 @@ torch.jit.script(model).save(sys.argv[1])
 _SHRINK = "import sys; from PIL import Image; Image.open(sys.argv[1]).resize((80, 64)).save(sys.argv[2], quality=90)"
 
 
+
 @dataclasses.dataclass(frozen=True)
 class Model:
     """A model, what it is sent, and its target."""
@@ -49,32 +55,39 @@ class Model:
     picture: str
     sla: str
     batch_max: int
+    recipes: str = ""  # of `headrace optimize`; "" = it stays as it is
 
 
 _MODELS = (
-    Model("resnet18", "image_classifier", "photograph.jpg", "p90=2s", 4),
-    Model("maskrcnn", "object_detector", "small.jpg", "p90=3s", 4),
+    Model("resnet18", "image_classifier", "photograph.jpg", "p95=200ms", 32, "openvino,openvino_bf16,int8"),
+    Model("maskrcnn", "object_detector", "small.jpg", "p95=1s", 32),
 )
+_INSTANCES_MAX = 4
 
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Point:
     """A configuration of the space."""
 
+    variant: str  # "" = the model has none
     instances: int
     threads: int
     batch: int
 
     def __str__(self):
-        return f"{self.instances} x {self.threads} threads, batch {self.batch}"
+        shape = f"{self.instances} x {self.threads} threads, batch {self.batch}"
+        return f"{self.variant}, {shape}" if self.variant else shape
 
     def config(self):
         """config.pbtxt beside the archive."""
         batching = "dynamic_batching { max_queue_delay_microseconds: 0 }\n" if self.batch > 1 else ""
+        values = {"INTRA_OP_THREAD_COUNT": self.threads}  # variants of other backends take it over
+        if self.variant:
+            values["model_variants"] = "off" if self.variant == _ORIGINAL else self.variant
         return (
             f'backend: "handler"\nmax_batch_size: {self.batch}\n{batching}'
             f"instance_group [ {{ count: {self.instances} }} ]\n"
-            f'parameters {{ key: "INTRA_OP_THREAD_COUNT" value {{ string_value: "{self.threads}" }} }}\n'
+            + "".join(f'parameters {{ key: "{key}" value {{ string_value: "{value}" }} }}\n' for key, value in values.items())
         )
 
 
@@ -102,15 +115,31 @@ def _write_archives(work):
     if (work / "done").exists():
         return
     for code, *arguments in (
-        (MAKE_WEIGHTS, work / "resnet18.pt"),
-        (_MAKE_MASK_RCNN, work / "maskrcnn.pt"),
         (PHOTOGRAPH, work / "photograph.jpg"),
         (_SHRINK, work / "photograph.jpg", work / "small.jpg"),
+        (_MAKE_MASK_RCNN, work / "maskrcnn.pt"),
     ):
         subprocess.run([python(), "-c", code, *arguments], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([python(), _HERE / "make_photographs.py", work / "pictures"], check=True)
+    subprocess.run([python(), "-W", "ignore", _HERE / "make_classifier.py", work / "pictures", work / "resnet18.pt"], check=True)
     for model in _MODELS:
-        write_archive(work / f"{model.name}.mar", work / f"{model.name}.pt", model.name, model.handler)
+        folder = work / "repository" / model.name
+        (folder / "1").mkdir(parents=True, exist_ok=True)
+        write_archive(folder / "1" / f"{model.name}.mar", work / f"{model.name}.pt", model.name, model.handler)
     (work / "done").touch()
+
+
+def _optimize(model, work):
+    """Names of the variants, with the original; "" where there are none."""
+    if not model.recipes:
+        return [""]
+    folder = work / "repository" / model.name
+    (folder / "config.pbtxt").write_text(Point("", 1, 1, model.batch_max).config(), encoding="utf-8")
+    command = [servers.headrace_program(), "optimize", f"--python={python()}", folder, "--inputs", work / "pictures"]
+    command += ["--recipes", model.recipes, "--keep", "2", "--batches=1,8", "--seconds=2", "--quiet"]
+    _run(command, work / f"optimize-{model.name}.log")
+    manifest = json.loads((folder / "1" / "variants" / "manifest.json").read_text(encoding="utf-8"))
+    return [_ORIGINAL, *(one["name"] for one in manifest["variants"])]
 
 
 def _run(command, log):
@@ -129,9 +158,13 @@ def _run(command, log):
 
 def _tune(options, model, budget, work):
     result = work / f"tune-{model.name}.json"
-    command = [servers.headrace_program(), "tune", work / f"{model.name}.mar", "--sla", model.sla]
-    command += ["--budget", f"{budget:.0f}s", "--batch-max", model.batch_max, "--delays", "0", "--cores", options.cores]
-    command += ["--input-data", work / model.picture, "--json", result]
+    (work / "repository" / model.name / "config.pbtxt").write_text(
+        Point("", 1, 1, 1).config(), encoding="utf-8"
+    )
+    command = [servers.headrace_program(), "tune", model.name, "--model-repository", work / "repository", "--sla", model.sla]
+    command += ["--budget", f"{budget:.0f}s", "--batch-max", model.batch_max, "--instances-max", _INSTANCES_MAX]
+    command += ["--delays", "0", "--cores", options.cores]
+    command += ["-i", "torchserve", "--input-data", work / model.picture, "--json", result]
     load = os.getloadavg()[0]
     seconds = _run(command, work / f"tune-{model.name}.log")
     extension = json.loads(result.read_text(encoding="utf-8"))["extension"]
@@ -139,7 +172,7 @@ def _tune(options, model, budget, work):
     if winner is None:
         raise RuntimeError(f"tune found nothing that meets the SLA; see {result}")
     chosen = winner["configuration"]
-    point = Point(chosen["instances"], chosen["threads"], chosen["max_batch_size"])
+    point = Point(chosen["variant"], chosen["instances"], chosen["threads"], chosen["max_batch_size"])
     probes = extension.get("probe_count")
     return {"point": dataclasses.astuple(point), "rate": winner["rate"], "seconds": seconds, "load": load, "probes": probes}
 
@@ -147,10 +180,6 @@ def _tune(options, model, budget, work):
 def _capacity(options, model, point, work):
     """The rate within the SLA that bench finds for a server with this configuration."""
     folder = work / "repository" / model.name
-    (folder / "1").mkdir(parents=True, exist_ok=True)
-    archive = folder / "1" / f"{model.name}.mar"
-    if not archive.exists():
-        os.link(work / archive.name, archive)
     (folder / "config.pbtxt").write_text(point.config(), encoding="utf-8")
     result = work / "bench.json"
     load = os.getloadavg()[0]
@@ -162,7 +191,7 @@ def _capacity(options, model, point, work):
         command += ["--input-data", work / model.picture, "-q"]
         log, batches = work / f"bench-{model.name}.log", point.instances * point.batch
         # TorchScript optimises what has been executed a few times.
-        _run([*command, "--concurrency", batches, "-n", 3 * batches, "--duration", "60s", "--warmup", "0s"], log)
+        _run([*command, "--concurrency", batches, "-n", min(6 * batches, 64 + 2 * batches), "--duration", "60s", "--warmup", "0s"], log)
         command += ["--sla", model.sla, "--find-capacity", "--precision", "5%"]
         command += ["--duration", f"{options.seconds}s", "--warmup", "1s", "--drain", "4s", "--json", result]
         _run(command, log)
@@ -173,19 +202,19 @@ def _capacity(options, model, point, work):
     return {"rate": rate, "seconds": time.monotonic() - started, "load": load}
 
 
-def _points(model, cores):
+def _points(model, variants, cores):
     batches = [1 << i for i in range(model.batch_max.bit_length())]
-    shapes = [(k, t) for k in range(1, cores + 1) for t in range(1, cores + 1)]
-    return [Point(k, t, batch) for k, t in shapes for batch in batches]
+    shapes = [(1 << i, t) for i in range(_INSTANCES_MAX.bit_length()) for t in range(1, cores + 1)]
+    return [Point(variant, k, t, batch) for variant in variants for k, t in shapes for batch in batches]
 
 
-def _face(options, model, sides, work, journal):
+def _face(options, model, sides, measure, journal):
     """The sides in turn, there and back again: {side: [rate of each round]}."""
     rates = {side: [] for side in sides}
     for turn in range(options.rounds):
         for side in sides if turn % 2 == 0 else reversed(sides):
             key = f"{model.name} | turn {turn} | {side}"
-            rates[side].append(journal.get(key, lambda s=side: _capacity(options, model, s, work))["rate"])
+            rates[side].append(journal.get(key, lambda s=side: measure(s))["rate"])
     return rates
 
 
@@ -238,15 +267,20 @@ def main():
     for model in _MODELS:
         if model.name not in options.models.split(","):
             continue
+        variants = journal.get(f"{model.name} | variants", lambda m=model: _optimize(m, options.work))
+
+        def measure(point, model=model):
+            return _capacity(options, model, point, options.work)
+
         grid = {
-            point: journal.get(f"{model.name} | grid | {point}", lambda m=model, p=point: _capacity(options, m, p, options.work))
-            for point in _points(model, options.cores)
+            point: journal.get(f"{model.name} | grid | {point}", lambda p=point, m=measure: m(p))
+            for point in _points(model, variants, options.cores)
         }
         budget = _TIME_SHARE_MAX * sum(value["seconds"] for value in grid.values()) - _START_S
         tuned = journal.get(f"{model.name} | tune", lambda m=model, b=budget: _tune(options, m, b, options.work))
         winner = Point(*tuned["point"])
         best = [point for point in sorted(grid, key=lambda point: -grid[point]["rate"]) if point != winner]
-        faced = _face(options, model, [winner, *best[: options.sides]], options.work, journal)
+        faced = _face(options, model, [winner, *best[: options.sides]], measure, journal)
         met = _show(model, tuned, grid, faced) and met
     return 0 if met else 1
 
