@@ -18,6 +18,8 @@ set_target_properties(xxhash::xxhash PROPERTIES IMPORTED_LOCATION "${XXHASH_LIBR
                       INTERFACE_INCLUDE_DIRECTORIES "${XXHASH_INCLUDE_DIR}")
 # Packed environments of Python models.
 pkg_check_modules(LIBARCHIVE REQUIRED IMPORTED_TARGET libarchive>=3.4)
+# Archives of models that `headrace tune` puts settings into.
+pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip>=1.7)
 # Images that native handlers decode.
 pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng>=1.6.36)

@@ -20,7 +20,7 @@ optimize=0
 debian_packages=(
   g++ mold cmake make ninja-build ccache clang-format curl ca-certificates
   libspdlog-dev libfmt-dev libyaml-cpp-dev libcli11-dev libsimdjson-dev nlohmann-json3-dev zlib1g-dev
-  libcurl4-openssl-dev libre2-dev libnghttp2-dev libssl-dev pkg-config openssl nghttp2-client libxxhash-dev libarchive-dev
+  libcurl4-openssl-dev libre2-dev libnghttp2-dev libssl-dev pkg-config openssl nghttp2-client libxxhash-dev libarchive-dev libzip-dev
   libjpeg62-turbo-dev libpng-dev libwebp-dev
   libprotobuf-dev protobuf-compiler libgtest-dev libgmock-dev
   python3 python3-venv

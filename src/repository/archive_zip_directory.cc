@@ -40,6 +40,10 @@ Status Damaged(std::string_view what) {
   return InvalidArgument("the archive is damaged: {}", what);
 }
 
+struct Directory {
+  std::uint64_t entry_count = 0, byte_size = 0, offset = 0;
+};
+
 Result<std::string> ReadString(const ArchiveFile& file, std::uint64_t offset, std::size_t size) {
   std::string bytes(size, '\0');
   HEADRACE_RETURN_IF_ERROR(file.Read(offset, bytes));
@@ -47,7 +51,7 @@ Result<std::string> ReadString(const ArchiveFile& file, std::uint64_t offset, st
 }
 
 // What a 64-bit end says, where the archive has one.
-Status ReadEnd64(const ArchiveFile& file, std::uint64_t end_offset, ZipDirectoryPlace& directory) {
+Status ReadEnd64(const ArchiveFile& file, std::uint64_t end_offset, Directory& directory) {
   if (end_offset < kLocatorByteSize + kEnd64ByteSize) {
     return Damaged("its 64-bit end is missing");
   }
@@ -65,10 +69,40 @@ Status ReadEnd64(const ArchiveFile& file, std::uint64_t end_offset, ZipDirectory
       U64(end, 24) != U64(end, 32)) {
     return Damaged("its 64-bit end cannot be read, or it is one of several volumes");
   }
-  directory = {U64(end, 32), U64(end, 40), U64(end, 48), true};
+  directory = {U64(end, 32), U64(end, 40), U64(end, 48)};
   return directory.offset <= offset && directory.byte_size == offset - directory.offset
              ? OkStatus()
              : Damaged("its directory does not end where the end begins");
+}
+
+Result<Directory> FindDirectory(const ArchiveFile& file) {
+  if (file.byte_size() < kEndByteSize) {
+    return InvalidArgument("the file is no archive: it has only {} bytes", file.byte_size());
+  }
+  const auto tail_size = static_cast<std::size_t>(
+      std::min<std::uint64_t>(file.byte_size(), kEndByteSize + kCommentByteSizeMax));
+  HEADRACE_ASSIGN_OR_RETURN(const std::string tail,
+                            ReadString(file, file.byte_size() - tail_size, tail_size));
+  for (std::size_t at = tail_size - kEndByteSize + 1; at-- > 0;) {
+    const std::string_view end = std::string_view(tail).substr(at);
+    if (U32(end, 0) != 0x06054b50 || end.size() != kEndByteSize + U16(end, 20)) {
+      continue;
+    }
+    if (U16(end, 4) != 0 || U16(end, 6) != 0 || U16(end, 8) != U16(end, 10)) {
+      return InvalidArgument("the archive is one of several volumes");
+    }
+    const std::uint64_t end_offset = file.byte_size() - end.size();
+    Directory directory{U16(end, 10), U32(end, 12), U32(end, 16)};
+    if (directory.entry_count == kFull16 || directory.byte_size == kFull32 ||
+        directory.offset == kFull32) {
+      HEADRACE_RETURN_IF_ERROR(ReadEnd64(file, end_offset, directory));
+    } else if (directory.offset > end_offset ||
+               directory.byte_size != end_offset - directory.offset) {
+      return Damaged("its directory does not end where the end begins");
+    }
+    return directory;
+  }
+  return Damaged("it has no end, or a comment of more than 1024 bytes");
 }
 
 // Takes from the extra fields what did not fit into 32 bits.
@@ -210,39 +244,9 @@ Status CheckOverlap(const std::vector<ZipEntry>& entries, std::uint64_t director
 
 }  // namespace
 
-Result<ZipDirectoryPlace> FindZipDirectory(const ArchiveFile& file) {
-  if (file.byte_size() < kEndByteSize) {
-    return InvalidArgument("the file is no archive: it has only {} bytes", file.byte_size());
-  }
-  const auto tail_size = static_cast<std::size_t>(
-      std::min<std::uint64_t>(file.byte_size(), kEndByteSize + kCommentByteSizeMax));
-  HEADRACE_ASSIGN_OR_RETURN(const std::string tail,
-                            ReadString(file, file.byte_size() - tail_size, tail_size));
-  for (std::size_t at = tail_size - kEndByteSize + 1; at-- > 0;) {
-    const std::string_view end = std::string_view(tail).substr(at);
-    if (U32(end, 0) != 0x06054b50 || end.size() != kEndByteSize + U16(end, 20)) {
-      continue;
-    }
-    if (U16(end, 4) != 0 || U16(end, 6) != 0 || U16(end, 8) != U16(end, 10)) {
-      return InvalidArgument("the archive is one of several volumes");
-    }
-    const std::uint64_t end_offset = file.byte_size() - end.size();
-    ZipDirectoryPlace directory{U16(end, 10), U32(end, 12), U32(end, 16)};
-    if (directory.entry_count == kFull16 || directory.byte_size == kFull32 ||
-        directory.offset == kFull32) {
-      HEADRACE_RETURN_IF_ERROR(ReadEnd64(file, end_offset, directory));
-    } else if (directory.offset > end_offset ||
-               directory.byte_size != end_offset - directory.offset) {
-      return Damaged("its directory does not end where the end begins");
-    }
-    return directory;
-  }
-  return Damaged("it has no end, or a comment of more than 1024 bytes");
-}
-
 Result<std::vector<ZipEntry>> ReadZipDirectory(const ArchiveFile& file,
                                                const ArchiveLimits& limits) {
-  HEADRACE_ASSIGN_OR_RETURN(const ZipDirectoryPlace directory, FindZipDirectory(file));
+  HEADRACE_ASSIGN_OR_RETURN(const Directory directory, FindDirectory(file));
   if (directory.entry_count > limits.entry_count_max) {
     return InvalidArgument(
         "the archive has {} entries, the limit is {} (--archive-entry-count-max)",

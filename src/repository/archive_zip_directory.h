@@ -21,16 +21,6 @@ struct ZipEntry {
   std::uint64_t data_offset = 0;  // of its data
 };
 
-// Where the end of an archive says that its directory is.
-struct ZipDirectoryPlace {
-  std::uint64_t entry_count = 0, byte_size = 0, offset = 0;
-  bool is_64 = false;  // it needs a 64-bit end to say so
-};
-
-// INVALID_ARGUMENT for what is no archive, one of several volumes, or one whose directory does not
-// end where its end begins.
-Result<ZipDirectoryPlace> FindZipDirectory(const ArchiveFile& file);
-
 // The entries, in the order of their data. All of them have been looked at: INVALID_ARGUMENT if one
 // is encrypted, packed by another method than deflate, a link, a device or the like, or has
 // set-user or set-group bits; if its own header says otherwise than the directory; if two overlap,

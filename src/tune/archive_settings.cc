@@ -49,6 +49,17 @@ class PartOfFile {
   const std::string path_;
 };
 
+// Another name of the file, which is as good as a copy where what takes the file's place is a new
+// one; a copy where there are no such names. Nothing may be at `to`.
+std::error_code LinkOrCopy(const std::string& from, const std::string& to) {
+  std::error_code error;
+  fs::create_hard_link(from, to, error);
+  if (error) {
+    fs::copy_file(from, to, error);
+  }
+  return error;
+}
+
 Status ReadUnpacked(const std::string& archive, ArchiveSettings& settings) {
   HEADRACE_ASSIGN_OR_RETURN(settings.zip, IsZip(archive));
   HEADRACE_ASSIGN_OR_RETURN(const auto folder, TemporaryFolder::Make());
@@ -98,7 +109,11 @@ Result<std::string> WriteArchiveSettings(const std::string& archive,
   }
   files[config_file] = yaml;
   const PartOfFile part(fmt::format("{}.{}.part", path.string(), ::getpid()));
-  if (Status status = RewriteZip(path.string(), part.path(), files); !status.ok()) {
+  fs::remove(part.path(), error);  // of a process of this number that was killed
+  if (error = LinkOrCopy(path.string(), part.path()); error) {
+    return Unavailable("{}: it cannot be written: {}", part.path(), error.message());
+  }
+  if (Status status = RewriteZip(part.path(), files); !status.ok()) {
     return status.WithPrefix(archive + ": ");
   }
   HEADRACE_ASSIGN_OR_RETURN(const ArchiveSettings written, ReadArchiveSettings(part.path()));
@@ -122,12 +137,7 @@ Result<std::string> KeepBeside(const std::string& path) {
     if (fs::exists(fs::symlink_status(kept, error))) {
       continue;
     }
-    // What takes the file's place later is a new file, so that another name is as good as a copy.
-    fs::create_hard_link(path, kept, error);
-    if (error) {
-      fs::copy_file(path, kept, error);
-    }
-    if (error) {
+    if (error = LinkOrCopy(path, kept); error) {
       fs::remove(kept, error);
       return Unavailable("{}: the old one cannot be kept as {}", path, kept);
     }

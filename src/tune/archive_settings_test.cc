@@ -11,9 +11,9 @@
 
 #include "repository/archive_unpack.h"
 #include "repository/repository_files.h"
+#include "repository/testing/archive_maker.h"
 #include "tune/archive_yaml.h"
 #include "tune/temporary_folder.h"
-#include "tune/zip_rewrite.h"
 
 namespace headrace::tune {
 namespace {
@@ -58,15 +58,14 @@ TEST(TunedArchiveYaml, RefusesWhatItCannotChangeByLines) {
 
 class ArchiveSettingsTest : public testing::Test {
  protected:
-  ArchiveSettingsTest() : folder_(*TemporaryFolder::Make()), archive_(folder_->path() + "/m.mar") {
-    // An archive is made of an empty one.
-    std::ofstream(empty(), std::ios::binary) << std::string("PK\5\6", 4) + std::string(18, '\0');
-  }
-  std::string empty() const { return folder_->path() + "/empty"; }
+  ArchiveSettingsTest() : folder_(*TemporaryFolder::Make()), archive_(folder_->path() + "/m.mar") {}
 
-  void Make(std::map<std::string, std::string> files) {
-    const Status made = RewriteZip(empty(), archive_, files);
-    ASSERT_TRUE(made.ok()) << made.message();
+  void Make(const std::map<std::string, std::string>& files) {
+    repository::ZipMaker maker;
+    for (const auto& [name, content] : files) {
+      maker.Add(name, content);
+    }
+    std::ofstream(archive_, std::ios::binary) << maker.Make();
   }
   std::map<std::string, std::string> Unpacked(const std::string& archive) {
     std::map<std::string, std::string> files;
@@ -138,7 +137,7 @@ TEST_F(ArchiveSettingsTest, LeavesADamagedArchiveAlone) {
   EXPECT_THAT(ReadArchiveSettings(archive_).status().message(), HasSubstr("m.mar: "));
   EXPECT_FALSE(WriteArchiveSettings(archive_, *settings, "batchSize: 4\n").ok());
   EXPECT_EQ(Bytes(archive_), before);
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder_->path()), {}), 2);  // and `empty`
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_->path()), {}), 1);
 }
 
 }  // namespace

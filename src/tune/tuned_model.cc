@@ -85,11 +85,6 @@ Result<ConfigFile> ArchiveFileFor(const TunedModel& model, const std::string& ar
     HEADRACE_ASSIGN_OR_RETURN(std::string alone, TunedArchiveYaml("", winner, variant, comment));
     return BesideArchive(model, archive, std::move(alone), text.status().message());
   }
-  constexpr std::uintmax_t kByteSizeMax = 0xfff00000;  // as RewriteZip has it
-  std::error_code error;
-  if (fs::file_size(archive, error) > kByteSizeMax) {
-    return BesideArchive(model, archive, *std::move(text), "one of 4 GiB is not written anew");
-  }
   if (!settings.zip) {
     return BesideArchive(model, archive, *std::move(text), "a tar is not written anew");
   }

@@ -1,14 +1,9 @@
 #include "tune/zip_rewrite.h"
 
-#include <zlib.h>
+#include <zip.h>
 
-#include <algorithm>
 #include <cstdint>
-#include <cstring>
-#include <fstream>
-#include <span>
-#include <string_view>
-#include <vector>
+#include <memory>
 
 #include "repository/archive_file.h"
 #include "repository/archive_zip_directory.h"
@@ -16,173 +11,69 @@
 namespace headrace::tune {
 namespace {
 
-using repository::ArchiveFile;
+struct Discard {
+  void operator()(zip_t* archive) const { zip_discard(archive); }
+};
+using Archive = std::unique_ptr<zip_t, Discard>;
 
-// APPNOTE 4.3.7, 4.3.12, 4.3.16.
-constexpr std::uint32_t kLocalSignature = 0x04034b50, kCentralSignature = 0x02014b50,
-                        kEndSignature = 0x06054b50;
-constexpr std::size_t kCentralByteSize = 46;
-constexpr std::size_t kOffsetAt = 42;  // in an entry of the directory
-constexpr std::uint64_t kFull32 = 0xffffffff;
-constexpr std::size_t kEntryCountMax = 0xfffe, kChunk = std::size_t{1} << 20;
-constexpr std::uint16_t kVersion = 20, kMadeOnUnix = 3 << 8, kNamesAreUtf8 = 1 << 11;
+// Always the same, so that the same files make the same archive.
 constexpr std::uint16_t kFirstOfJanuary1980 = 0x21;
 constexpr std::uint32_t kRegularFile = std::uint32_t{0100644} << 16;
 
-std::uint64_t Number(std::string_view bytes, std::size_t at, std::size_t size) {
-  std::uint64_t number = 0;
-  std::memcpy(&number, bytes.data() + at, size);  // little-endian, as we are
-  return number;
+Status Failed(const std::string& path, zip_error_t* error) {
+  return zip_error_system_type(error) == ZIP_ET_SYS
+             ? Unavailable("{}: it cannot be written: {}", path, zip_error_strerror(error))
+             : InvalidArgument("the archive cannot be written anew: {}", zip_error_strerror(error));
 }
 
-void Put16(std::string& to, std::uint16_t number) {
-  to.append(reinterpret_cast<const char*>(&number), sizeof number);
-}
-void Put32(std::string& to, std::uint64_t number) {
-  const auto narrow = static_cast<std::uint32_t>(number);
-  to.append(reinterpret_cast<const char*>(&narrow), sizeof narrow);
-}
-
-struct Record {
-  std::string bytes;  // of the directory
-  std::string name;
-  std::uint64_t begin = 0, end = 0;  // of the entry itself, with its header
-};
-
-// The entries have been looked at by ReadZipDirectory.
-Result<std::vector<Record>> ReadRecords(const ArchiveFile& file) {
-  HEADRACE_ASSIGN_OR_RETURN(const repository::ZipDirectoryPlace place,
-                            repository::FindZipDirectory(file));
-  if (place.is_64 || place.entry_count >= kEntryCountMax) {
-    return InvalidArgument("archives of 4 GiB, or of 65,534 files, are not written anew");
+// `content` must live until the archive is written.
+bool Put(zip_t* archive, const std::string& name, const std::string& content) {
+  zip_source_t* source = zip_source_buffer(archive, content.data(), content.size(), 0);
+  if (source == nullptr) {
+    return false;
   }
-  std::string directory(static_cast<std::size_t>(place.byte_size), '\0');
-  HEADRACE_RETURN_IF_ERROR(file.Read(place.offset, directory));
-  std::vector<Record> records;
-  for (std::size_t from = 0; from + kCentralByteSize <= directory.size();) {
-    const std::size_t name_size = Number(directory, from + 28, 2);
-    const std::size_t whole = kCentralByteSize + name_size + Number(directory, from + 30, 2) +
-                              Number(directory, from + 32, 2);
-    if (Number(directory, from, 4) != kCentralSignature || whole > directory.size() - from) {
-      return InvalidArgument("the archive is damaged: its directory cannot be read");
-    }
-    Record record{.bytes = directory.substr(from, whole),
-                  .name = directory.substr(from + kCentralByteSize, name_size)};
-    record.begin = Number(record.bytes, kOffsetAt, 4);
-    records.push_back(std::move(record));
-    from += whole;
+  const zip_int64_t added =
+      zip_file_add(archive, name.c_str(), source, ZIP_FL_OVERWRITE | ZIP_FL_ENC_UTF_8);
+  if (added < 0) {
+    zip_source_free(source);
+    return false;
   }
-  std::sort(records.begin(), records.end(),
-            [](const Record& a, const Record& b) { return a.begin < b.begin; });
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    records[i].end = i + 1 < records.size() ? records[i + 1].begin : place.offset;
-    if (records[i].begin > records[i].end) {
-      return InvalidArgument("the archive is damaged: an entry lies behind its end");
-    }
-  }
-  return records;
+  const auto entry = static_cast<zip_uint64_t>(added);
+  return zip_set_file_compression(archive, entry, ZIP_CM_STORE, 0) == 0 &&
+         zip_file_set_dostime(archive, entry, 0, kFirstOfJanuary1980, 0) == 0 &&
+         zip_file_set_external_attributes(archive, entry, 0, ZIP_OPSYS_UNIX, kRegularFile) == 0;
 }
 
-class Writer {
- public:
-  explicit Writer(const std::string& path)
-      : path_(path), out_(path, std::ios::binary | std::ios::trunc) {}
-
-  Status Copy(const ArchiveFile& file, const Record& record) {
-    std::string entry = record.bytes;
-    const auto place = static_cast<std::uint32_t>(at_);
-    std::memcpy(entry.data() + kOffsetAt, &place, sizeof place);
-    directory_ += entry;
-    ++count_;
-    for (std::uint64_t from = record.begin; from < record.end;) {
-      chunk_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kChunk, record.end - from)));
-      HEADRACE_RETURN_IF_ERROR(file.Read(from, chunk_));
-      Add(chunk_);
-      from += chunk_.size();
-    }
-    return OkStatus();
-  }
-
-  void AddFile(const std::string& name, const std::string& content) {
-    const auto crc =
-        crc32(0, reinterpret_cast<const Bytef*>(content.data()), static_cast<uInt>(content.size()));
-    std::string common;  // to both headers
-    Put16(common, kVersion);
-    Put16(common, kNamesAreUtf8);
-    Put16(common, 0);  // not packed
-    Put16(common, 0);
-    Put16(common, kFirstOfJanuary1980);
-    Put32(common, crc);
-    Put32(common, content.size());
-    Put32(common, content.size());
-    Put16(common, static_cast<std::uint16_t>(name.size()));
-    Put16(common, 0);
-    std::string local;
-    Put32(local, kLocalSignature);
-    local += common + name;
-    Put32(directory_, kCentralSignature);
-    Put16(directory_, kMadeOnUnix | kVersion);
-    directory_ += common;
-    Put16(directory_, 0);  // no comment
-    Put16(directory_, 0);
-    Put16(directory_, 0);
-    Put32(directory_, kRegularFile);
-    Put32(directory_, at_);
-    directory_ += name;
-    ++count_;
-    Add(local);
-    Add(content);
-  }
-
-  Status End() {
-    const std::uint64_t offset = at_;
-    Add(directory_);
-    if (at_ >= kFull32) {
-      return InvalidArgument("the archive would have 4 GiB and more");
-    }
-    std::string end;
-    Put32(end, kEndSignature);
-    Put32(end, 0);
-    Put16(end, count_);
-    Put16(end, count_);
-    Put32(end, directory_.size());
-    Put32(end, offset);
-    Put16(end, 0);
-    Add(end);
-    out_.close();
-    return out_ ? OkStatus() : Unavailable("{}: it cannot be written", path_);
-  }
-
- private:
-  void Add(std::string_view bytes) {
-    out_.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    at_ += bytes.size();
-  }
-
-  const std::string path_;
-  std::ofstream out_;
-  std::uint64_t at_ = 0;
-  std::string directory_, chunk_;
-  std::uint16_t count_ = 0;
-};
+// libzip reads what the server refuses, and would write it anew as something else.
+Status Check(const std::string& path) {
+  HEADRACE_ASSIGN_OR_RETURN(const auto file, repository::ArchiveFile::Open(path));
+  return repository::ReadZipDirectory(file, {}).status();
+}
 
 }  // namespace
 
-Status RewriteZip(const std::string& from, const std::string& to,
-                  const std::map<std::string, std::string>& files) {
-  HEADRACE_ASSIGN_OR_RETURN(const ArchiveFile file, ArchiveFile::Open(from));
-  HEADRACE_RETURN_IF_ERROR(repository::ReadZipDirectory(file, {}).status());
-  HEADRACE_ASSIGN_OR_RETURN(const std::vector<Record> records, ReadRecords(file));
-  Writer writer(to);
-  for (const Record& record : records) {
-    if (files.count(record.name) == 0) {
-      HEADRACE_RETURN_IF_ERROR(writer.Copy(file, record));
-    }
+Status RewriteZip(const std::string& path, const std::map<std::string, std::string>& files) {
+  HEADRACE_RETURN_IF_ERROR(Check(path));
+  int code = 0;
+  Archive archive(zip_open(path.c_str(), 0, &code));
+  if (archive == nullptr) {
+    zip_error_t error;
+    zip_error_init_with_code(&error, code);
+    Status failed = Failed(path, &error);
+    zip_error_fini(&error);
+    return failed;
   }
   for (const auto& [name, content] : files) {
-    writer.AddFile(name, content);
+    if (!Put(archive.get(), name, content)) {
+      return Failed(path, zip_get_error(archive.get()));
+    }
   }
-  return writer.End();
+  // Writes a file beside it, which gets its name in the end.
+  if (zip_close(archive.get()) != 0) {
+    return Failed(path, zip_get_error(archive.get()));
+  }
+  static_cast<void>(archive.release());  // closed is freed
+  return OkStatus();
 }
 
 }  // namespace headrace::tune

@@ -1,4 +1,4 @@
-// Writes a zip archive anew with some of its files replaced.
+// Puts files into a zip archive.
 #ifndef HEADRACE_TUNE_ZIP_REWRITE_H_
 #define HEADRACE_TUNE_ZIP_REWRITE_H_
 
@@ -9,12 +9,12 @@
 
 namespace headrace::tune {
 
-// `to` gets every entry of the zip `from` as it is packed there, but for those in `files` (content
-// by name), which come last and are not packed. `from` must be one that the server takes
-// (repository/archive_zip_directory.h). INVALID_ARGUMENT for one that is damaged, and for those of
-// 4 GiB and more, whose form is another; UNAVAILABLE names the file that cannot be written. Blocks.
-Status RewriteZip(const std::string& from, const std::string& to,
-                  const std::map<std::string, std::string>& files);
+// The archive gets `files` (content by name), which are not packed, in place of those of the same
+// names; every other entry stays as it is packed. `path` means a new file then: other names (hard
+// links) of the old one keep it as it was, and a failure leaves it. The archive must be one that
+// the server takes (repository/archive_zip_directory.h): INVALID_ARGUMENT for one that is damaged.
+// UNAVAILABLE names the file that cannot be written. Blocks.
+Status RewriteZip(const std::string& path, const std::map<std::string, std::string>& files);
 
 }  // namespace headrace::tune
 
