@@ -149,6 +149,17 @@ TEST_F(ArchiveZipTest, Unpack_RefusesHeadersThatDisagree) {
               HasSubstr("two descriptions"));
 }
 
+TEST_F(ArchiveZipTest, Unpack_TakesTwoEndsThatSayTheSame) {
+  ZipMaker zip;
+  zip.Add("x", "1");
+  zip.with_end64 = true;
+  std::string bytes = zip.Make();
+  EXPECT_EQ(Unpack(bytes), "");
+  constexpr std::size_t kLocator = 20, kEnd = 22;
+  bytes[bytes.size() - kEnd - kLocator - 8] ^= 1;  // where the directory begins
+  EXPECT_THAT(Unpack(bytes), HasSubstr("does not end where the end begins"));
+}
+
 TEST_F(ArchiveZipTest, Unpack_RefusesLongComments) {
   ZipMaker zip;
   zip.Add("x", "1");

@@ -42,6 +42,7 @@ Status Damaged(std::string_view what) {
 
 struct Directory {
   std::uint64_t entry_count = 0, byte_size = 0, offset = 0;
+  bool operator==(const Directory&) const = default;
 };
 
 Result<std::string> ReadString(const ArchiveFile& file, std::uint64_t offset, std::size_t size) {
@@ -98,7 +99,11 @@ Result<Directory> FindDirectory(const ArchiveFile& file) {
       HEADRACE_RETURN_IF_ERROR(ReadEnd64(file, end_offset, directory));
     } else if (directory.offset > end_offset ||
                directory.byte_size != end_offset - directory.offset) {
-      return Damaged("its directory does not end where the end begins");
+      // Some, torch.save among them, write a 64-bit end that is not needed. It must say the same.
+      Directory again;
+      if (!ReadEnd64(file, end_offset, again).ok() || again != directory) {
+        return Damaged("its directory does not end where the end begins");
+      }
     }
     return directory;
   }

@@ -24,8 +24,8 @@ struct ZipEntry {
 // The entries, in the order of their data. All of them have been looked at: INVALID_ARGUMENT if one
 // is encrypted, packed by another method than deflate, a link, a device or the like, or has
 // set-user or set-group bits; if its own header says otherwise than the directory; if two overlap,
-// or the directory is not where and what the end of the archive says. At most entry_count_max
-// entries are read.
+// or the directory is not where and what the end of the archive says (both ends, where it has two).
+// At most entry_count_max entries are read.
 Result<std::vector<ZipEntry>> ReadZipDirectory(const ArchiveFile& file,
                                                const ArchiveLimits& limits);
 

@@ -2,85 +2,71 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 #include <utility>
+#include <vector>
 
-#include "repository/repository_files.h"
+#include "repository/archive_file.h"
+#include "repository/archive_zip_directory.h"
 
 namespace headrace::repository {
 namespace {
 
-using std::string_view_literals::operator""sv;
+constexpr std::uint64_t kByteSizeMax = std::uint64_t{256} << 20;
+constexpr std::uint16_t kStored = 0;
 
-constexpr std::size_t kByteSizeMax = std::size_t{256} << 20;
-
-// Of the header before an entry of a zip, and of the descriptor that may follow it.
-constexpr std::string_view kHeaderMark = "PK\x03\x04"sv, kDescriptorMark = "PK\x07\x08"sv;
-constexpr std::size_t kHeaderByteSize = 30, kDescriptorByteSize = 12;
-constexpr std::size_t kFlagsAt = 6, kMethodAt = 8, kCrcAt = 14, kByteSizeAt = 22, kNameSizeAt = 26,
-                      kExtraSizeAt = 28;
-constexpr std::uint64_t kHasDescriptor = 8, kEncrypted = 1;
-
-// Requires that there are so many bytes.
-std::uint64_t Number(std::string_view bytes, std::size_t at, std::size_t byte_size) {
-  std::uint64_t number = 0;
-  for (std::size_t i = byte_size; i-- > 0;) {
-    number = number << 8U | static_cast<std::uint8_t>(bytes[at + i]);
+Result<std::string> ReadBytes(const ArchiveFile& file, std::uint64_t offset,
+                              std::uint64_t byte_size) {
+  if (byte_size > kByteSizeMax) {
+    return InvalidArgument("it has {} bytes, the limit is {}", byte_size, kByteSizeMax);
   }
-  return number;
+  std::string bytes(static_cast<std::size_t>(byte_size), '\0');
+  HEADRACE_RETURN_IF_ERROR(file.Read(offset, bytes));
+  return bytes;
 }
 
-// torch.save puts all entries into one folder.
-bool IsPickle(std::string_view name) {
-  const std::size_t slash = name.find('/');
-  return slash != std::string_view::npos && name.substr(slash) == "/data.pkl";
+// torch.save puts all entries into one folder, and packs none.
+bool IsPickle(const ZipEntry& entry) {
+  const std::size_t slash = entry.name.find('/');
+  return slash != std::string::npos && entry.name.substr(slash) == "/data.pkl" &&
+         entry.method == kStored;
 }
 
-// The checksum and the size of the first entry, whose data begin at `data_at`, must be those of the
-// pickle, which says itself where it ends.
-Status CheckEntry(std::string_view file, std::size_t data_at, std::size_t byte_size) {
-  std::uint64_t crc = Number(file, kCrcAt, 4), said = Number(file, kByteSizeAt, 4);
-  if ((Number(file, kFlagsAt, 2) & kHasDescriptor) != 0) {
-    const std::string_view behind = file.substr(data_at + byte_size);
-    if (behind.size() < kDescriptorByteSize || !behind.starts_with(kDescriptorMark)) {
-      return InvalidArgument("its data.pkl goes on behind the pickle, or is cut short");
-    }
-    crc = Number(behind, 4, 4);
-    said = Number(behind, 8, 4);
+Result<std::string> ReadPickle(const ArchiveFile& file) {
+  HEADRACE_ASSIGN_OR_RETURN(const std::vector<ZipEntry> entries, ReadZipDirectory(file, {}));
+  const auto entry = std::find_if(entries.begin(), entries.end(), IsPickle);
+  if (entry == entries.end()) {
+    return InvalidArgument("it has no data.pkl that is stored as it is");
   }
-  const auto* const bytes = reinterpret_cast<const unsigned char*>(file.data() + data_at);
-  if (said != byte_size || crc != crc32_z(0, bytes, byte_size)) {
-    return InvalidArgument("its data.pkl does not have its size or its checksum");
+  HEADRACE_ASSIGN_OR_RETURN(std::string pickle,
+                            ReadBytes(file, entry->data_offset, entry->byte_size));
+  if (entry->crc !=
+      crc32_z(0, reinterpret_cast<const unsigned char*>(pickle.data()), pickle.size())) {
+    return InvalidArgument("its data.pkl does not have its checksum");
   }
-  return OkStatus();
+  return pickle;
 }
 
 }  // namespace
 
 Result<handler::Vocabulary> ReadVocabulary(const std::string& path) {
-  HEADRACE_ASSIGN_OR_RETURN(std::string file, ReadFile(path, kByteSizeMax));
-  return ParseVocabulary(std::move(file));
-}
-
-Result<handler::Vocabulary> ParseVocabulary(std::string file) {
-  if (handler::Vocabulary::IsLegacyFile(file)) {
-    return handler::Vocabulary::FromLegacyFile(std::move(file));
+  HEADRACE_ASSIGN_OR_RETURN(const ArchiveFile file, ArchiveFile::Open(path));
+  HEADRACE_ASSIGN_OR_RETURN(const std::string begin,
+                            ReadBytes(file, 0, std::min<std::uint64_t>(file.byte_size(), 2)));
+  if (begin != "PK") {
+    HEADRACE_ASSIGN_OR_RETURN(std::string all, ReadBytes(file, 0, file.byte_size()));
+    return handler::Vocabulary::FromLegacyFile(std::move(all));
   }
-  if (file.size() < kHeaderByteSize || !file.starts_with(kHeaderMark)) {
-    return InvalidArgument("it is no file of torch.save");
-  }
-  const std::size_t name_size = Number(file, kNameSizeAt, 2);
-  const std::size_t data_at = kHeaderByteSize + name_size + Number(file, kExtraSizeAt, 2);
-  if (data_at > file.size() ||
-      !IsPickle(std::string_view(file).substr(kHeaderByteSize, name_size)) ||
-      Number(file, kMethodAt, 2) != 0 || (Number(file, kFlagsAt, 2) & kEncrypted) != 0) {
-    return InvalidArgument("its first entry is no data.pkl that is stored as it is");
-  }
-  std::size_t byte_size = 0;
+  HEADRACE_ASSIGN_OR_RETURN(std::string pickle, ReadPickle(file));
+  const std::size_t byte_size = pickle.size();
+  std::size_t read_byte_size = 0;
   HEADRACE_ASSIGN_OR_RETURN(handler::Vocabulary vocabulary,
-                            handler::Vocabulary::FromPickle(file.substr(data_at), &byte_size));
-  HEADRACE_RETURN_IF_ERROR(CheckEntry(file, data_at, byte_size));
+                            handler::Vocabulary::FromPickle(std::move(pickle), &read_byte_size));
+  if (read_byte_size != byte_size) {
+    return InvalidArgument("its data.pkl goes on behind the pickle");
+  }
   return vocabulary;
 }
 

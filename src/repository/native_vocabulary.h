@@ -12,12 +12,10 @@ namespace headrace::repository {
 // Unless the manifest names another one (`sourceVocab`).
 inline constexpr char kVocabularyFile[] = "source_vocab.pt";
 
-// A zip whose first entry is data.pkl, as torch.save writes it, or the form before PyTorch 1.6; a
-// plain dictionary in either. Nothing in it is executed. INVALID_ARGUMENT or NOT_FOUND say what is
-// not so; Python may still read the file. Blocks on the file system.
+// A zip with a data.pkl, as torch.save writes it, or the form before PyTorch 1.6; a plain
+// dictionary in either. Nothing in it is executed. INVALID_ARGUMENT says what is not so; Python may
+// still read the file. Blocks on the file system.
 Result<handler::Vocabulary> ReadVocabulary(const std::string& path);
-// The same of a file's content. Pure.
-Result<handler::Vocabulary> ParseVocabulary(std::string file);
 
 }  // namespace headrace::repository
 

@@ -85,6 +85,13 @@ class ZipMaker {
     }
     const std::size_t directory_offset = out.size();
     out += directory;
+    if (with_end64) {
+      const std::size_t end64_offset = out.size();
+      Put(out, 0x06064b50, 4), Put(out, 44, 8), Put(out, 45, 2), Put(out, 45, 2);
+      Put(out, 0, 4), Put(out, 0, 4), Put(out, items.size(), 8), Put(out, items.size(), 8);
+      Put(out, directory.size(), 8), Put(out, directory_offset, 8);
+      Put(out, 0x07064b50, 4), Put(out, 0, 4), Put(out, end64_offset, 8), Put(out, 1, 4);
+    }
     Put(out, 0x06054b50, 4), Put(out, 0, 4), Put(out, items.size(), 2), Put(out, items.size(), 2);
     Put(out, directory.size(), 4), Put(out, directory_offset, 4), Put(out, comment.size(), 2);
     return out + comment;
@@ -95,6 +102,7 @@ class ZipMaker {
   }
 
   std::vector<ZipItem> items;
+  bool with_end64 = false;  // an end in 64 bits, too
   std::string comment;
 };
 
