@@ -128,7 +128,7 @@ void AddInstances(const HandlerSettings& settings, const std::vector<int>& usabl
              settings.device_ids.end();
     });
   }
-  gpus = FirstOfGroups(gpus, ReadParallelSettings(settings.json).gpus_per_worker);
+  gpus = FirstOfGroups(gpus, settings.parallel.gpus_per_worker);
   if (gpus.empty()) {
     auto& group = *config.add_instance_group();
     group.set_kind(ModelInstanceGroup::KIND_CPU);
@@ -201,7 +201,7 @@ std::vector<std::string> CompleteHandlerConfig(const std::vector<HandlerVersion>
   if (newest.settings.own_environment) {
     AddParameter(kOwnEnvironmentParameter, "true", config);
   }
-  const ParallelSettings parallel = ReadParallelSettings(newest.settings.json);
+  const ParallelSettings& parallel = newest.settings.parallel;
   if (newest.settings.fork_workers && parallel.rank_count == 1) {
     AddParameter(kForkWorkersParameter, "true", config);
   }

@@ -5,7 +5,6 @@
 #include <limits>
 #include <utility>
 
-#include "repository/parallel_settings.h"
 #include "repository/yaml_json.h"
 
 namespace headrace::repository {
@@ -38,9 +37,9 @@ class Reader {
     ReadPriorities();
     ReadSequences();
     ReadDevices();
-    for (std::string& warning : ReadParallelSettings(result_.json).warnings) {
-      result_.warnings.push_back(std::move(warning));
-    }
+    result_.parallel = ReadParallelSettings(result_.json);
+    const std::vector<std::string>& warnings = result_.parallel.warnings;
+    result_.warnings.insert(result_.warnings.end(), warnings.begin(), warnings.end());
   }
 
  private:

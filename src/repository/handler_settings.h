@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "repository/parallel_settings.h"
 
 namespace headrace::repository {
 
@@ -34,6 +35,7 @@ struct HandlerSettings {
   std::optional<std::int64_t> sequence_count_max, sequence_queue_size;
   std::string device_type;      // "cpu", "gpu"; empty: as the host has
   std::vector<int> device_ids;  // empty: all
+  ParallelSettings parallel;    // its warnings are among those below
   std::string json;             // the whole file, for the handler; empty: there is none
   std::vector<std::string>
       warnings;  // keys of a wrong type, and those that this version does not act on

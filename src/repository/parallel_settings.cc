@@ -52,6 +52,7 @@ class Reader {
     // 0 counts as not said.
     if (std::int64_t level = -1;
         value.get(level) == simdjson::SUCCESS && level >= 0 && level <= kCountMax) {
+      result_.level = level;
       result_.gpus_per_worker = std::max<std::int64_t>(1, level);
     } else {
       Warn("parallelLevel", fmt::format("is ignored: it must be a number from 1 to {}", kCountMax));
@@ -66,11 +67,9 @@ class Reader {
     }
     std::string_view type;
     if (value.get(type) == simdjson::SUCCESS) {
-      if (type == "pp" || type == "tp" || type == "pptp") {
-        return true;
-      }
-      if (type == "custom") {
-        return false;
+      if (type == "pp" || type == "tp" || type == "pptp" || type == "custom") {
+        result_.type = type;
+        return type != "custom";
       }
     }
     Warn("parallelType", "is ignored: it must be pp, tp, pptp or custom");
@@ -88,7 +87,7 @@ class Reader {
         Warn("torchrun", "is ignored: it must be a map, with 'nproc-per-node' for one key");
       }
     }
-    result_.gpus_per_worker = result_.rank_count;
+    result_.level = result_.gpus_per_worker = result_.rank_count;
   }
 
   void ReadTorchrun(std::string_view key, dom::element value) {

@@ -11,6 +11,9 @@
 namespace headrace::repository {
 
 struct ParallelSettings {
+  std::string type;  // pp, tp, pptp, custom; empty: none
+  std::int64_t level =
+      0;  // rank_count where there are such processes, else parallelLevel; 0: not said
   // Processes of a worker, as torchrun would start them (parallelType pp, tp, pptp), and
   // OMP_NUM_THREADS of each.
   std::int64_t rank_count = 1;
@@ -19,7 +22,7 @@ struct ParallelSettings {
   std::vector<std::string> warnings;  // keys of a wrong type, and those without effect
 };
 
-// `json`: the whole file (HandlerSettings::json); empty: there is none.
+// `json`: the whole file; empty: there is none. HandlerSettings::parallel has what a model's says.
 ParallelSettings ReadParallelSettings(std::string_view json);
 
 // The first GPUs of as many groups of `size` neighbours as `gpus` holds: those that workers with

@@ -14,6 +14,8 @@ TEST(ParallelSettingsTest, Read_TakesWhatTorchrunWouldStart) {
   const ParallelSettings settings = ReadParallelSettings(
       R"({"parallelType":"tp","parallelLevel":8,"torchrun":{"nnodes":2,"nproc-per-node":4,)"
       R"("rdzv-backend":"c10d","rdzv-endpoint":"host:1","OMP_NUMBER_THREADS":3}})");
+  EXPECT_EQ(settings.type, "tp");
+  EXPECT_EQ(settings.level, 4);
   EXPECT_EQ(settings.rank_count, 4);
   EXPECT_EQ(settings.rank_thread_count, 3);
   EXPECT_EQ(settings.gpus_per_worker, 4);
@@ -24,9 +26,12 @@ TEST(ParallelSettingsTest, Read_TakesWhatTorchrunWouldStart) {
 TEST(ParallelSettingsTest, Read_LeavesDevicesToTheHandlerIfItIsToldSo) {
   const ParallelSettings settings =
       ReadParallelSettings(R"({"parallelType":"custom","parallelLevel":2})");
+  EXPECT_EQ(settings.type, "custom");
+  EXPECT_EQ(settings.level, 2);
   EXPECT_EQ(settings.rank_count, 1);
   EXPECT_EQ(settings.gpus_per_worker, 2);
   EXPECT_THAT(settings.warnings, IsEmpty());
+  EXPECT_EQ(ReadParallelSettings("").level, 0);
   EXPECT_EQ(ReadParallelSettings("").rank_count, 1);
 }
 
@@ -37,6 +42,7 @@ TEST(ParallelSettingsTest, Read_WarnsOfWhatItIgnores) {
   EXPECT_THAT(warnings(R"({"parallelType":"pp","torchrun":{"nproc-per-node":0}})"),
               ElementsAre(HasSubstr("from 1 to 256")));
   EXPECT_THAT(warnings(R"({"parallelType":"up"})"), ElementsAre(HasSubstr("pp, tp, pptp")));
+  EXPECT_EQ(ReadParallelSettings(R"({"parallelType":"up"})").type, "");
   EXPECT_THAT(warnings(R"({"parallelType":"pp","torchrun":2})"),
               ElementsAre(HasSubstr("'torchrun' is ignored: it must be a map")));
   EXPECT_THAT(warnings(R"({"parallelLevel":"all"})"), ElementsAre(HasSubstr("'parallelLevel'")));

@@ -1,20 +1,15 @@
 #include "store/model_settings.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <algorithm>
 #include <initializer_list>
 #include <optional>
-#include <string_view>
 #include <thread>
-
-#include "repository/parallel_settings.h"
 
 namespace headrace::store {
 namespace {
 
-namespace dom = simdjson::dom;
 using Setting = std::optional<std::int64_t>;
 
 // The first that is said; what is less than `min` counts as not said, as it does in TorchServe.
@@ -26,17 +21,6 @@ std::int64_t First(std::initializer_list<Setting> settings, std::int64_t otherwi
     }
   }
   return otherwise;
-}
-
-std::int64_t Number(dom::object object, std::string_view key) {
-  std::int64_t number = 0;
-  return object.at_key(key).get(number) == simdjson::SUCCESS ? std::max<std::int64_t>(number, 0)
-                                                             : 0;
-}
-
-bool Switch(dom::object object, std::string_view key) {
-  bool on = false;
-  return object.at_key(key).get(on) == simdjson::SUCCESS && on;
 }
 
 }  // namespace
@@ -97,42 +81,29 @@ ModelSettings MergeSettings(const WantedSettings& wanted,
     settings.gpus = archive.device_ids;
     settings.own_gpu_turn = true;
   }
-  if (const auto parallel = repository::ReadParallelSettings(archive.json);
-      parallel.gpus_per_worker > 1) {
-    settings.gpus = repository::FirstOfGroups(settings.gpus, parallel.gpus_per_worker);
+  if (archive.parallel.gpus_per_worker > 1) {
+    settings.gpus = repository::FirstOfGroups(settings.gpus, archive.parallel.gpus_per_worker);
     settings.own_gpu_turn = true;
   }
   return settings;
 }
 
-ArchiveFacts ReadArchiveFacts(const std::string& json, const ModelSettings& settings) {
+ArchiveFacts FactsOfArchive(const repository::HandlerSettings& archive,
+                            const ModelSettings& settings) {
   ArchiveFacts facts;
-  dom::parser parser;
-  dom::object object;
-  if (json.empty() || parser.parse(json).get(object) != simdjson::SUCCESS) {
-    return facts;
-  }
-  facts.client_timeout_ms = Number(object, "clientTimeoutInMills");
-  facts.parallel_level = Number(object, "parallelLevel");
-  std::string_view type;
-  if (object.at_key("parallelType").get(type) == simdjson::SUCCESS &&
-      (type == "pp" || type == "tp" || type == "pptp" || type == "custom")) {
-    facts.parallel_type = type;
-  }
-  if (!facts.parallel_type.empty() && facts.parallel_type != "custom") {
-    facts.parallel_level = repository::ReadParallelSettings(json).rank_count;
-  }
-  facts.continuous_batching = Switch(object, "continuousBatching");
-  facts.job_ticket = Switch(object, "useJobTicket");
-  facts.own_environment = Switch(object, "useVenv");
-  facts.sequence_idle_ms = Number(object, "sequenceMaxIdleMSec");
-  if (facts.sequence_idle_ms > 0) {
+  facts.client_timeout_ms = archive.client_timeout_ms.value_or(0);
+  facts.parallel_type = archive.parallel.type;
+  facts.parallel_level = archive.parallel.level;
+  facts.continuous_batching = archive.continuous_batching;
+  facts.job_ticket = archive.job_ticket;
+  facts.own_environment = archive.own_environment;
+  if (archive.sequence_idle_ms) {
     facts.stateful = true;
-    facts.sequence_timeout_ms = Number(object, "sequenceTimeoutMSec");
-    facts.sequence_queue_size =
-        std::max<std::int64_t>(1, Number(object, "maxSequenceJobQueueSize"));
-    facts.sequence_count_max = std::max({std::int64_t{1}, Number(object, "maxNumSequence"),
-                                         settings.batch_size * settings.worker_count_max});
+    facts.sequence_idle_ms = *archive.sequence_idle_ms;
+    facts.sequence_timeout_ms = archive.sequence_timeout_ms.value_or(0);
+    facts.sequence_queue_size = archive.sequence_queue_size.value_or(1);
+    facts.sequence_count_max = std::max(archive.sequence_count_max.value_or(1),
+                                        settings.batch_size * settings.worker_count_max);
   }
   return facts;
 }

@@ -41,8 +41,9 @@ ModelSettings MergeSettings(const WantedSettings& wanted,
                             const WantedSettings& configured, const ModelStoreOptions& options,
                             bool at_start);
 
-// `json`: model-config.yaml; empty: there is none.
-ArchiveFacts ReadArchiveFacts(const std::string& json, const ModelSettings& settings);
+// `archive`: as above.
+ArchiveFacts FactsOfArchive(const repository::HandlerSettings& archive,
+                            const ModelSettings& settings);
 
 // kBadRequest where it asks for more workers than a model may have.
 StoreError CheckWorkerCounts(std::int64_t min, std::int64_t max, const ModelStoreOptions& options);

@@ -96,7 +96,7 @@ StoreError ModelStore::Impl::Load(Arrival& arrival, VersionPtr& version) {
   }
   record->settings = MergeSettings(registration.settings, preparation.archive, configured, options_,
                                    registration.at_start);
-  record->archive = ReadArchiveFacts(preparation.archive.json, record->settings);
+  record->archive = FactsOfArchive(preparation.archive, record->settings);
   if (StoreError error = CheckWorkerCounts(record->settings.worker_count_min,
                                            record->settings.worker_count_max, options_);
       !error.ok()) {

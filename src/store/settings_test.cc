@@ -96,21 +96,22 @@ TEST(ModelSettingsTest, Merge_PutsWorkersOnGroupsOfGpus) {
   ModelStoreOptions options;
   options.gpu_ids = {0, 1, 2, 3, 4};
   repository::HandlerSettings archive;
-  archive.json = R"({"parallelLevel":2})";
+  archive.parallel.gpus_per_worker = 2;
   const ModelSettings settings = MergeSettings({}, archive, {}, options, true);
   EXPECT_THAT(settings.gpus, ElementsAre(0, 2));
   EXPECT_TRUE(settings.own_gpu_turn);
 }
 
-TEST(ModelSettingsTest, ArchiveFacts_AreReadWhereTheyHaveTheirTypes) {
+TEST(ModelSettingsTest, FactsOfArchive_SayWhatHolds) {
   ModelSettings settings;
   settings.batch_size = 4;
   settings.worker_count_max = 2;
-  ArchiveFacts facts =
-      ReadArchiveFacts(R"({"clientTimeoutInMills":5,"parallelType":"pp","parallelLevel":2,)"
-                       R"("torchrun":{"nproc-per-node":3},"useJobTicket":true,)"
-                       R"("sequenceMaxIdleMSec":10,"maxNumSequence":3})",
-                       settings);
+  const auto facts_of = [&](std::string_view yaml) {
+    return FactsOfArchive(*repository::ReadHandlerSettings(yaml), settings);
+  };
+  ArchiveFacts facts = facts_of(
+      "clientTimeoutInMills: 5\nparallelType: pp\nparallelLevel: 2\ntorchrun: {nproc-per-node: 3}\n"
+      "useJobTicket: true\nsequenceMaxIdleMSec: 10\nmaxNumSequence: 3\n");
   EXPECT_EQ(facts.client_timeout_ms, 5);
   EXPECT_EQ(facts.parallel_type, "pp");
   EXPECT_EQ(facts.parallel_level, 3);
@@ -118,12 +119,15 @@ TEST(ModelSettingsTest, ArchiveFacts_AreReadWhereTheyHaveTheirTypes) {
   EXPECT_TRUE(facts.stateful);
   EXPECT_EQ(facts.sequence_count_max, 8);
   EXPECT_EQ(facts.sequence_queue_size, 1);
-  facts =
-      ReadArchiveFacts(R"({"parallelType":"no","useJobTicket":1,"maxNumSequence":3})", settings);
+  facts = facts_of("parallelType: up\nuseJobTicket: 1\nmaxNumSequence: 3\n");
   EXPECT_EQ(facts.parallel_type, "");
   EXPECT_FALSE(facts.job_ticket);
   EXPECT_EQ(facts.sequence_count_max, 0);
-  EXPECT_EQ(ReadArchiveFacts("", settings).client_timeout_ms, 0);
+  // What the model does not do is not said of it.
+  facts = facts_of("continuousBatching: true\nsequenceMaxIdleMSec: 10\nparallelLevel: 1000\n");
+  EXPECT_FALSE(facts.stateful);
+  EXPECT_EQ(facts.parallel_level, 0);
+  EXPECT_EQ(FactsOfArchive({}, settings).client_timeout_ms, 0);
 }
 
 TEST(ConfiguredModelsTest, Parse_TakesNumbersAndTexts) {
