@@ -1,12 +1,11 @@
 #include "bench/bench_outputs.h"
 
-#include <fcntl.h>
+#include <fmt/format.h>
 
-#include <cerrno>
-#include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
-#include "base/unique_fd.h"
 #include "bench/file_writer.h"
 #include "bench/html_report.h"
 #include "bench/pa_csv.h"
@@ -22,15 +21,13 @@ Status CheckOutputs(const OutputOptions& options) {
         std::pair("--csv", &options.csv), std::pair("--profile-export-file", &options.profile),
         std::pair("--hgrm", &options.percentiles), std::pair("--trace-file", &options.trace),
         std::pair("--html", &options.html)}) {
-    if (path->empty() || *path == "-") {
-      continue;
+    if (!path->empty()) {
+      HEADRACE_RETURN_IF_ERROR(CheckWritable(*path).WithPrefix(fmt::format("{}: ", flag)));
     }
-    const bool starts_empty = path == &options.ndjson;
-    const UniqueFd file(
-        ::open(path->c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (starts_empty ? O_TRUNC : 0), 0644));
-    if (!file.valid()) {
-      return InvalidArgument("{}: {} cannot be written: {}", flag, *path, std::strerror(errno));
-    }
+  }
+  if (options.ndjson != "-") {
+    std::error_code not_a_file;
+    std::filesystem::resize_file(options.ndjson, 0, not_a_file);
   }
   return OkStatus();
 }

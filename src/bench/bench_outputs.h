@@ -12,7 +12,8 @@ namespace headrace::bench {
 // first failure, with its path.
 Status WriteOutputs(const OutputOptions& options, const ResultDocument& document);
 
-// Whether each file could be written, so that a run does not fail at its end. Makes the files.
+// Whether each file could be written (CheckWritable); INVALID_ARGUMENT names the option, too.
+// Empties the one that gets a line for each level.
 Status CheckOutputs(const OutputOptions& options);
 
 }  // namespace headrace::bench

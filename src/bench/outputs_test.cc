@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/unique_fd.h"
+#include "bench/bench_outputs.h"
 #include "bench/bench_test_support.h"
 #include "bench/breakdown.h"
 #include "bench/file_writer.h"
@@ -233,6 +234,25 @@ TEST(TextReportTest, LevelText_CallsAClosedLoopClosed_AndHasUnits) {
   EXPECT_NE(text.find("- p50 rises"), std::string::npos) << text;
   const std::string table = LevelTable(document.levels);
   EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 3);
+}
+
+TEST(BenchOutputsTest, CheckOutputs_NamesTheOption_AndLeavesFilesAsTheyAre) {
+  const std::string path = ::testing::TempDir() + "/outputs_" + std::to_string(getpid());
+  const std::string lines = path + ".ndjson";
+  ASSERT_TRUE(WriteFile(lines, "of an earlier run\n").ok());
+  OutputOptions options;
+  options.json = "-";
+  options.ndjson = lines;
+  options.csv = options.html = path;
+  EXPECT_TRUE(CheckOutputs(options).ok());
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_EQ(std::filesystem::file_size(lines), 0u);  // lines are added to it
+  options.percentiles = path + "/none/x.hgrm";
+  const Status refused = CheckOutputs(options);
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(refused.message(),
+            "--hgrm: " + path + "/none/x.hgrm cannot be written: No such file or directory");
+  ::unlink(lines.c_str());
 }
 
 TEST(FileWriterTest, WritesToADevice_AndDoesNotTakeItsPlace) {
