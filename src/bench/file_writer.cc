@@ -10,35 +10,27 @@
 #include <cstring>
 
 #include "base/unique_fd.h"
+#include "base/write_all.h"
 
 namespace headrace::bench {
 namespace {
 
-Status WriteAll(int fd, std::string_view text, std::string_view name) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) {
-      continue;
-    }
-    if (written < 0) {
-      return Unavailable("{}: cannot be written: {}", name, std::strerror(errno));
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return OkStatus();
+Status Write(int fd, std::string_view text, std::string_view name) {
+  return WriteAll(fd, text) ? OkStatus()
+                            : Unavailable("{}: cannot be written: {}", name, std::strerror(errno));
 }
 
 }  // namespace
 
 Status WriteFile(const std::string& path, std::string_view text) {
   if (path == "-") {
-    return WriteAll(STDOUT_FILENO, text, "the standard output");
+    return Write(STDOUT_FILENO, text, "the standard output");
   }
   struct stat found {};
   if (::stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode)) {
     // A device or a pipe is written to; a file must not take its place.
     const UniqueFd target(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    return target.valid() ? WriteAll(target.get(), text, path)
+    return target.valid() ? Write(target.get(), text, path)
                           : Unavailable("{}: cannot be written: {}", path, std::strerror(errno));
   }
   const std::string temporary = fmt::format("{}.{}.part", path, ::getpid());
@@ -46,7 +38,7 @@ Status WriteFile(const std::string& path, std::string_view text) {
   if (!file.valid()) {
     return Unavailable("{}: cannot be written: {}", path, std::strerror(errno));
   }
-  Status written = WriteAll(file.get(), text, path);
+  Status written = Write(file.get(), text, path);
   if (written.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) {
     written = Unavailable("{}: cannot be written: {}", path, std::strerror(errno));
   }

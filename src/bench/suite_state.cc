@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "base/write_all.h"
 #include "bench/json_value.h"
 #include "bench/result_json.h"
 #include "protocol/json_writer.h"
@@ -133,14 +134,7 @@ void SuiteState::Remember(const std::string& key, PointResult result) {
 }
 
 Status SuiteState::Write(const std::string& line) {
-  for (std::size_t written = 0; written < line.size();) {
-    const ssize_t count = ::write(file_.get(), line.data() + written, line.size() - written);
-    if (count < 0 && errno != EINTR) {
-      return Unavailable("'{}' cannot be written: {}", path_, std::strerror(errno));
-    }
-    written += count > 0 ? static_cast<std::size_t>(count) : 0;
-  }
-  if (::fdatasync(file_.get()) != 0) {
+  if (!WriteAll(file_.get(), line) || ::fdatasync(file_.get()) != 0) {
     return Unavailable("'{}' cannot be written: {}", path_, std::strerror(errno));
   }
   return OkStatus();

@@ -2,11 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "base/write_all.h"
 
 namespace headrace::repository {
 namespace {
@@ -91,14 +92,7 @@ Status ArchiveTarget::Write(std::string_view bytes) {
   file_byte_size_ += bytes.size();
   byte_size_ += bytes.size();
   HEADRACE_RETURN_IF_ERROR(CheckSizes(file_byte_size_, byte_size_));
-  while (!bytes.empty()) {
-    const ssize_t count = write(file_.get(), bytes.data(), bytes.size());
-    if (count < 0 && errno != EINTR) {
-      return WriteFailure(file_path_, errno);
-    }
-    bytes.remove_prefix(count > 0 ? static_cast<std::size_t>(count) : 0);
-  }
-  return OkStatus();
+  return WriteAll(file_.get(), bytes) ? OkStatus() : WriteFailure(file_path_, errno);
 }
 
 Status ArchiveTarget::EndFile() {

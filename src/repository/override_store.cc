@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/unique_fd.h"
+#include "base/write_all.h"
 
 namespace headrace::repository {
 namespace {
@@ -59,15 +60,9 @@ Status WriteFile(const std::string& path, const std::string& content) {
   if (!fd.valid()) {
     return Internal("cannot write a file of the model: {}", std::strerror(errno));
   }
-  std::size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t count = write(fd.get(), content.data() + done, content.size() - done);
-    if (count < 0 && errno != EINTR) {
-      return Internal("cannot write a file of the model: {}", std::strerror(errno));
-    }
-    done += count > 0 ? static_cast<std::size_t>(count) : 0;
-  }
-  return OkStatus();
+  return WriteAll(fd.get(), content)
+             ? OkStatus()
+             : Internal("cannot write a file of the model: {}", std::strerror(errno));
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/write_all.h"
+
 namespace headrace::store {
 namespace {
 
@@ -74,18 +76,10 @@ Status NewFile::Append(const char* data, std::size_t byte_size) {
   if (!fd_) {
     HEADRACE_RETURN_IF_ERROR(Open());
   }
-  while (byte_size > 0) {
-    const ssize_t written = write(fd_.get(), data, byte_size);
-    if (written < 0 && errno == EINTR) {
-      continue;
-    }
-    if (written <= 0) {
-      return FromErrno(written == 0 ? EIO : errno, path_);
-    }
-    data += written;
-    byte_size -= static_cast<std::size_t>(written);
-    byte_size_ += static_cast<std::uint64_t>(written);
+  if (!WriteAll(fd_.get(), {data, byte_size})) {
+    return FromErrno(errno, path_);
   }
+  byte_size_ += byte_size;
   return OkStatus();
 }
 

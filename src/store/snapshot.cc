@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "base/unique_fd.h"
+#include "base/write_all.h"
 #include "repository/layout.h"
 #include "store/archive_fetcher.h"
 #include "store/store_directory.h"
@@ -142,12 +143,8 @@ Status SnapshotWriter::WriteFile(const std::string& name, const std::string& con
   if (!fd.valid()) {
     return failed("write");
   }
-  for (std::string_view rest = content; !rest.empty();) {
-    const ssize_t count = write(fd.get(), rest.data(), rest.size());
-    if (count < 0 && errno != EINTR) {
-      return failed("write");
-    }
-    rest.remove_prefix(count > 0 ? static_cast<std::size_t>(count) : 0);
+  if (!WriteAll(fd.get(), content)) {
+    return failed("write");
   }
   if (fsync(fd.get()) != 0 || rename(unfinished.c_str(), path.c_str()) != 0) {
     return failed("keep");

@@ -6,17 +6,14 @@
 
 #include <algorithm>
 
+#include "base/write_all.h"
+
 namespace headrace::top {
 namespace {
 
 void Write(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(STDOUT_FILENO, text.data(), text.size());
-    if (count <= 0) {
-      return;  // the terminal is gone; the next read of keys says so
-    }
-    text.remove_prefix(static_cast<std::size_t>(count));
-  }
+  // Where the terminal is gone, the next read of keys says so.
+  static_cast<void>(WriteAll(STDOUT_FILENO, text));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "base/ascii.h"
 #include "base/constant_time.h"
 #include "base/unique_fd.h"
+#include "base/write_all.h"
 #include "protocol/base64.h"
 
 namespace headrace::torchserve {
@@ -49,17 +50,6 @@ std::string IsoTime(std::int64_t unix_seconds) {
   gmtime_r(&time, &utc);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1,
                      utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
-}
-
-bool WriteAll(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(fd, text.data(), text.size());
-    if (count < 0 && errno != EINTR) {
-      return false;
-    }
-    text.remove_prefix(count < 0 ? 0 : static_cast<std::size_t>(count));
-  }
-  return true;
 }
 
 }  // namespace

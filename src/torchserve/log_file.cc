@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <utility>
+
+#include "base/write_all.h"
 
 namespace headrace::torchserve {
 namespace {
@@ -17,17 +17,6 @@ int DayOf(std::time_t time) {
   std::tm local{};
   localtime_r(&time, &local);
   return local.tm_year * 366 + local.tm_yday;
-}
-
-bool WriteAll(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t count = ::write(fd, text.data(), text.size());
-    if (count < 0 && errno != EINTR) {
-      return false;
-    }
-    text.remove_prefix(count < 0 ? 0 : static_cast<std::size_t>(count));
-  }
-  return true;
 }
 
 }  // namespace
