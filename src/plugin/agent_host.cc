@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 
-#include <exception>
 #include <filesystem>
 #include <optional>
 #include <system_error>
@@ -13,6 +12,7 @@
 
 #include "base/log.h"
 #include "plugin/agent_handle.h"
+#include "plugin/library_call.h"
 #include "plugin/values.h"
 
 namespace fs = std::filesystem;
@@ -52,21 +52,6 @@ bool IsPlainName(const std::string& name) {
          name.find('\0') == std::string::npos;
 }
 
-// Calls into the library: what it throws becomes a status, and so does the error that it returns.
-template <typename Function, typename... Args>
-Status Call(const char* name, Function function, Args... args) {
-  if (function == nullptr) {
-    return OkStatus();
-  }
-  try {
-    return TakeTriton(function(args...));
-  } catch (const std::exception& exception) {
-    return Internal("{} threw: {}", name, exception.what());
-  } catch (...) {
-    return Internal("{} threw something that is no std::exception", name);
-  }
-}
-
 template <typename Function>
 void FindEntry(void* library, const char* name, Function* function) {
   *function = reinterpret_cast<Function>(dlsym(library, name));
@@ -94,14 +79,14 @@ class AgentLibrary {
       return InvalidArgument(
           "unable to find required entrypoint 'TRITONREPOAGENT_ModelAction' in '{}'", path);
     }
-    HEADRACE_RETURN_IF_ERROR(Call("Initialize", library->initialize, &library->agent));
+    HEADRACE_RETURN_IF_ERROR(CallLibrary("Initialize", library->initialize, &library->agent));
     library->initialized = true;
     HEADRACE_LOG_INFO("repository agent '{}' loaded from {}", name, path);
     return library;
   }
 
   ~AgentLibrary() {
-    const Status status = initialized ? Call("Finalize", finalize, &agent) : OkStatus();
+    const Status status = initialized ? CallLibrary("Finalize", finalize, &agent) : OkStatus();
     if (!status.ok()) {
       HEADRACE_LOG_ERROR("finalizing repository agent '{}': {}", agent.name, status.ToString());
     }
@@ -125,7 +110,7 @@ class AgentRun {
       : library_(std::move(library)), model_name_(std::move(model_name)) {}
   ~AgentRun() {
     if (initialized_) {
-      LogFailure(Call("ModelFinalize", library_->model_finalize, &library_->agent, &model));
+      LogFailure(CallLibrary("ModelFinalize", library_->model_finalize, &library_->agent, &model));
     }
     if (!model.acquired.empty()) {
       LogFailure(model.Release(std::string(model.acquired)));
@@ -136,19 +121,20 @@ class AgentRun {
 
   Status Load() {
     HEADRACE_RETURN_IF_ERROR(
-        Call("ModelInitialize", library_->model_initialize, &library_->agent, &model));
+        CallLibrary("ModelInitialize", library_->model_initialize, &library_->agent, &model));
     initialized_ = true;
     model.loading = true;
     loaded_ = true;
-    Status status = Call("ModelAction", library_->model_action, &library_->agent, &model,
-                         TRITONREPOAGENT_ACTION_LOAD);
+    Status status = CallLibrary("ModelAction", library_->model_action, &library_->agent, &model,
+                                TRITONREPOAGENT_ACTION_LOAD);
     model.loading = false;
     return status;
   }
   // Of agents that have heard of LOAD.
   void Tell(TRITONREPOAGENT_ActionType action) {
     if (loaded_) {
-      LogFailure(Call("ModelAction", library_->model_action, &library_->agent, &model, action));
+      LogFailure(
+          CallLibrary("ModelAction", library_->model_action, &library_->agent, &model, action));
     }
   }
 

@@ -1,6 +1,5 @@
 #include "plugin/plugin_backend.h"
 
-#include <exception>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -9,26 +8,12 @@
 #include "engine/model.h"
 #include "engine/self_report.h"
 #include "plugin/instance_readiness.h"
+#include "plugin/library_call.h"
 #include "plugin/model_handle.h"
 #include "plugin/request_handle.h"
 
 namespace headrace::plugin {
 namespace {
-
-// Calls into a backend: what it throws becomes a status, and so does the error that it returns.
-template <typename Function, typename... Args>
-Status Call(const char* name, Function function, Args... args) {
-  if (function == nullptr) {
-    return OkStatus();
-  }
-  try {
-    return TakeTriton(function(args...));
-  } catch (const std::exception& exception) {
-    return Internal("{} threw: {}", name, exception.what());
-  } catch (...) {
-    return Internal("{} threw something that is no std::exception", name);
-  }
-}
 
 void LogFailure(const char* what, const std::string& name, const Status& status) {
   if (!status.ok()) {
@@ -51,8 +36,9 @@ class PluginInstance final : public engine::Instance, public engine::SelfReport 
   ~PluginInstance() override {
     readiness_.reset();
     if (initialized_) {
-      LogFailure("finalizing instance", handle_.placement.name,
-                 Call("ModelInstanceFinalize", backend_->entries().instance_finalize, &handle_));
+      LogFailure(
+          "finalizing instance", handle_.placement.name,
+          CallLibrary("ModelInstanceFinalize", backend_->entries().instance_finalize, &handle_));
     }
     if (const std::size_t held =
             pool_->TakeBackAll(Internal("the backend ended without an answer to the request"))) {
@@ -63,12 +49,12 @@ class PluginInstance final : public engine::Instance, public engine::SelfReport 
 
   Status Initialize() {
     HEADRACE_RETURN_IF_ERROR(
-        Call("ModelInstanceInitialize", backend_->entries().instance_initialize, &handle_));
+        CallLibrary("ModelInstanceInitialize", backend_->entries().instance_initialize, &handle_));
     initialized_ = true;
     if (const auto ready = backend_->entries().instance_ready; ready != nullptr) {
       readiness_ = std::make_unique<InstanceReadiness>(
-          [this, ready] { return Call("ModelInstanceReady", ready, &handle_); }, Clock::Real(),
-          InstanceReadiness::Options());
+          [this, ready] { return CallLibrary("ModelInstanceReady", ready, &handle_); },
+          Clock::Real(), InstanceReadiness::Options());
     }
     return OkStatus();
   }
@@ -88,8 +74,9 @@ class PluginInstance final : public engine::Instance, public engine::SelfReport 
     pool_->Begin(batch.requests, handles_, batch.failed);
     // The backend may write to the array that it is given.
     argument_ = handles_;
-    const Status status = Call("ModelInstanceExecute", backend_->entries().execute, &handle_,
-                               argument_.data(), static_cast<std::uint32_t>(argument_.size()));
+    const Status status =
+        CallLibrary("ModelInstanceExecute", backend_->entries().execute, &handle_, argument_.data(),
+                    static_cast<std::uint32_t>(argument_.size()));
     if (!status.ok()) {
       // The requests are still ours; what the backend has released all the same is not touched.
       for (TRITONBACKEND_Request* request : handles_) {
@@ -130,13 +117,13 @@ class PluginModel final : public engine::LoadedModel {
   ~PluginModel() override {
     if (initialized_) {
       LogFailure("finalizing model", handle_.name,
-                 Call("ModelFinalize", backend_->entries().model_finalize, &handle_));
+                 CallLibrary("ModelFinalize", backend_->entries().model_finalize, &handle_));
     }
   }
 
   Status Initialize() {
     handle_.initializing = true;
-    Status status = Call("ModelInitialize", backend_->entries().model_initialize, &handle_);
+    Status status = CallLibrary("ModelInitialize", backend_->entries().model_initialize, &handle_);
     handle_.initializing = false;
     HEADRACE_RETURN_IF_ERROR(status);
     initialized_ = true;
@@ -163,8 +150,8 @@ class PluginModel final : public engine::LoadedModel {
     if (entries.profile_start == nullptr || entries.profile_stop == nullptr) {
       return Unimplemented("backend '{}' does not report operators", handle_.backend->name);
     }
-    return Call(HEADRACE_MODEL_PROFILE_START, entries.profile_start, &handle_,
-                options_json.c_str());
+    return CallLibrary(HEADRACE_MODEL_PROFILE_START, entries.profile_start, &handle_,
+                       options_json.c_str());
   }
 
   Result<std::string> StopProfile() override {
@@ -172,9 +159,9 @@ class PluginModel final : public engine::LoadedModel {
     const auto take = [](void* user, const char* base, std::size_t byte_size) {
       static_cast<std::string*>(user)->assign(base, byte_size);
     };
-    HEADRACE_RETURN_IF_ERROR(Call(HEADRACE_MODEL_PROFILE_STOP, backend_->entries().profile_stop,
-                                  &handle_, static_cast<HEADRACE_TakeText*>(take),
-                                  static_cast<void*>(&text)));
+    HEADRACE_RETURN_IF_ERROR(
+        CallLibrary(HEADRACE_MODEL_PROFILE_STOP, backend_->entries().profile_stop, &handle_,
+                    static_cast<HEADRACE_TakeText*>(take), static_cast<void*>(&text)));
     return text;
   }
 
@@ -198,7 +185,7 @@ PluginBackend::PluginBackend(const EntryPoints& entries, PluginBackendOptions op
 PluginBackend::~PluginBackend() {
   if (initialized_) {
     LogFailure("finalizing backend", handle_->name,
-               Call("Finalize", entries_.finalize, handle_.get()));
+               CallLibrary("Finalize", entries_.finalize, handle_.get()));
   }
 }
 
@@ -210,9 +197,9 @@ Result<std::shared_ptr<PluginBackend>> PluginBackend::Create(const EntryPoints& 
 }
 
 Status PluginBackend::Initialize() {
-  HEADRACE_RETURN_IF_ERROR(
-      Call("GetBackendAttribute", entries_.get_attribute, handle_.get(), &handle_->attributes));
-  HEADRACE_RETURN_IF_ERROR(Call("Initialize", entries_.initialize, handle_.get()));
+  HEADRACE_RETURN_IF_ERROR(CallLibrary("GetBackendAttribute", entries_.get_attribute, handle_.get(),
+                                       &handle_->attributes));
+  HEADRACE_RETURN_IF_ERROR(CallLibrary("Initialize", entries_.initialize, handle_.get()));
   initialized_ = true;
   return OkStatus();
 }

@@ -5,7 +5,6 @@
 
 #include <bit>
 #include <cstring>
-#include <exception>
 #include <filesystem>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "plugin/cache_handle.h"
 #include "plugin/custom_metrics.h"
 #include "plugin/library.h"
+#include "plugin/library_call.h"
 #include "plugin/packed_response.h"
 #include "protocol/json_writer.h"
 #include "tensor/heap_buffer.h"
@@ -40,18 +40,6 @@ bool IsPlainName(const std::string& name) {
 
 fs::path LibraryPath(const std::string& name, const std::string& directory) {
   return fs::path(directory) / name / ("libtritoncache_" + name + ".so");
-}
-
-// Calls into the library: what it throws becomes a status, and so does the error that it returns.
-template <typename Function, typename... Args>
-Status Call(const char* name, Function function, Args... args) {
-  try {
-    return TakeTriton(function(args...));
-  } catch (const std::exception& exception) {
-    return Internal("{} threw: {}", name, exception.what());
-  } catch (...) {
-    return Internal("{} threw something that is no std::exception", name);
-  }
 }
 
 template <typename Function>
@@ -183,8 +171,8 @@ Result<std::shared_ptr<PluginCache>> PluginCache::Create(const PluginCacheOption
   HEADRACE_ASSIGN_OR_RETURN(auto entries, OpenCacheLibrary(*path));
   CustomMetrics::OfProcess().AdmitCacheFamilies();
   TRITONCACHE_Cache* cache = nullptr;
-  const Status status =
-      Call("CacheInitialize", entries->initialize, &cache, SettingsJson(options.settings).c_str());
+  const Status status = CallLibrary("CacheInitialize", entries->initialize, &cache,
+                                    SettingsJson(options.settings).c_str());
   if (!status.ok()) {
     return status.WithPrefix(fmt::format("cache '{}': ", options.name));
   }
@@ -200,7 +188,7 @@ PluginCache::PluginCache(const PluginCacheOptions& options,
       threads_("cache", options.thread_count, options.waiting_max) {}
 
 PluginCache::~PluginCache() {
-  const Status status = Call("CacheFinalize", entries_->finalize, cache_);
+  const Status status = CallLibrary("CacheFinalize", entries_->finalize, cache_);
   if (!status.ok()) {
     HEADRACE_LOG_ERROR("finalizing cache '{}': {}", name_, status.ToString());
   }
@@ -209,8 +197,8 @@ PluginCache::~PluginCache() {
 std::optional<engine::InferResponse> PluginCache::Lookup(const engine::CacheKey& key) {
   TRITONCACHE_CacheEntry entry;
   LookupAllocator allocator;
-  const Status status = Call("CacheLookup", entries_->lookup, cache_, KeyText(key).c_str(), &entry,
-                             static_cast<TRITONCACHE_Allocator*>(&allocator));
+  const Status status = CallLibrary("CacheLookup", entries_->lookup, cache_, KeyText(key).c_str(),
+                                    &entry, static_cast<TRITONCACHE_Allocator*>(&allocator));
   if (status.code() == StatusCode::kNotFound) {
     return std::nullopt;
   }
@@ -238,8 +226,8 @@ void PluginCache::Insert(const engine::CacheKey& key, const engine::InferRespons
   TRITONCACHE_CacheEntry entry;
   entry.buffers.push_back({.base = nullptr, .attributes = {.byte_size = packer.byte_size()}});
   InsertAllocator allocator(packer);
-  const Status status = Call("CacheInsert", entries_->insert, cache_, KeyText(key).c_str(), &entry,
-                             static_cast<TRITONCACHE_Allocator*>(&allocator));
+  const Status status = CallLibrary("CacheInsert", entries_->insert, cache_, KeyText(key).c_str(),
+                                    &entry, static_cast<TRITONCACHE_Allocator*>(&allocator));
   // Another request that missed at the same time was first, with the same answer.
   if (!status.ok() && status.code() != StatusCode::kAlreadyExists) {
     CountFailure(insert_failures_, "insertion", status);
