@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "load/json_document.h"
 #include "load/model_config_facts.h"
 #include "load/v2_http_control.h"
 
@@ -62,19 +61,7 @@ Result<std::vector<ModelState>> InProcessControl::Index() {
   TRITONSERVER_Message* message = nullptr;
   HEADRACE_RETURN_IF_ERROR(api.Take(api.ServerModelIndex(server_->server(), 0, &message)));
   HEADRACE_ASSIGN_OR_RETURN(const std::string json, api.Text(message));
-  HEADRACE_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::Parse(json, kName));
-  JsonArray entries;
-  if (document.root().get(entries) != simdjson::SUCCESS) {
-    return InvalidArgument("{}: the index is {}, and an array is expected", kName,
-                           JsonTypeName(document.root()));
-  }
-  std::vector<ModelState> states;
-  for (const JsonElement entry : entries) {
-    states.push_back(
-        {std::string(StringMember(entry, "name")), std::string(StringMember(entry, "version")),
-         std::string(StringMember(entry, "state")), std::string(StringMember(entry, "reason"))});
-  }
-  return states;
+  return ReadIndex(json, kName);
 }
 
 Result<std::string> InProcessControl::Metrics() {

@@ -125,6 +125,22 @@ Result<ModelFacts> ReadModelMetadata(std::string_view json, const std::string& u
   return facts;
 }
 
+Result<std::vector<ModelState>> ReadIndex(std::string_view json, const std::string& url) {
+  HEADRACE_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::Parse(json, url));
+  JsonArray entries;
+  if (document.root().get(entries) != simdjson::SUCCESS) {
+    return InvalidArgument("{}: the answer is {}, and an array is expected", url,
+                           JsonTypeName(document.root()));
+  }
+  std::vector<ModelState> states;
+  for (const JsonElement entry : entries) {
+    states.push_back(
+        {std::string(StringMember(entry, "name")), std::string(StringMember(entry, "version")),
+         std::string(StringMember(entry, "state")), std::string(StringMember(entry, "reason"))});
+  }
+  return states;
+}
+
 Result<std::map<std::string, std::vector<ModelStatistics>>> ReadStatistics(std::string_view json,
                                                                            const std::string& url) {
   HEADRACE_ASSIGN_OR_RETURN(const JsonDocument document, ParseObject(json, url));
@@ -228,20 +244,7 @@ Result<std::map<std::string, std::vector<ModelStatistics>>> V2HttpControl::Stati
 Result<std::vector<ModelState>> V2HttpControl::Index() {
   const std::string path = "/v2/repository/index";
   HEADRACE_ASSIGN_OR_RETURN(const std::string body, Post(path, "{}"));
-  HEADRACE_ASSIGN_OR_RETURN(const JsonDocument document,
-                            JsonDocument::Parse(body, http_.Url(base_ + path)));
-  JsonArray entries;
-  if (document.root().get(entries) != simdjson::SUCCESS) {
-    return InvalidArgument("{}: the answer is {}, and an array is expected",
-                           http_.Url(base_ + path), JsonTypeName(document.root()));
-  }
-  std::vector<ModelState> states;
-  for (const JsonElement entry : entries) {
-    states.push_back(
-        {std::string(StringMember(entry, "name")), std::string(StringMember(entry, "version")),
-         std::string(StringMember(entry, "state")), std::string(StringMember(entry, "reason"))});
-  }
-  return states;
+  return ReadIndex(body, http_.Url(base_ + path));
 }
 
 Status V2HttpControl::Load(const std::string& model, const std::string& config_json) {

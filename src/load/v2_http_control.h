@@ -52,6 +52,8 @@ Result<ModelFacts> ReadModelMetadata(std::string_view json, const std::string& u
 // Contracts, Triton 6.2.
 Result<std::map<std::string, std::vector<ModelStatistics>>> ReadStatistics(std::string_view json,
                                                                            const std::string& url);
+// Of the repository index.
+Result<std::vector<ModelState>> ReadIndex(std::string_view json, const std::string& url);
 
 // The page at `path` of `metrics`, which may be null.
 Result<std::string> GetMetrics(HttpClient* metrics, const std::string& path);
