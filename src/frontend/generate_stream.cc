@@ -24,7 +24,7 @@ class GenerateStream::ResponseTask final : public net::LoopTask {
       : stream_(std::move(stream)), response_(std::move(response)), byte_size_(byte_size) {}
 
   void Run() override {
-    stream_->posted_bytes_.fetch_sub(byte_size_, std::memory_order_relaxed);
+    stream_->posted_bytes_.Remove(byte_size_);
     stream_->OnResponse(std::move(response_));
   }
 
@@ -68,13 +68,9 @@ class GenerateStream::Sink final : public engine::ResponseSink {
       return;
     }
     const std::uint64_t byte_size = ByteSizeOf(response);
-    const std::uint64_t before =
-        stream_->posted_bytes_.fetch_add(byte_size, std::memory_order_relaxed);
-    // A single response passes however large it is: its memory was granted already.
-    if (before != 0 &&
-        before + byte_size > stream_->services_.options.http_stream_unsent_byte_size_max) {
+    if (!stream_->posted_bytes_.Add(byte_size,
+                                    stream_->services_.options.http_stream_unsent_byte_size_max)) {
       // The loop does not keep up. What is posted already goes out; this and the rest do not.
-      stream_->posted_bytes_.fetch_sub(byte_size, std::memory_order_relaxed);
       stream_->overflowed_.store(true, std::memory_order_relaxed);
       return;
     }

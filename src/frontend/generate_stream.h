@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "engine/response_sink.h"
 #include "frontend/generate_request.h"
+#include "frontend/posted_bytes.h"
 #include "net/http.h"
 
 namespace headrace::frontend {
@@ -50,11 +51,11 @@ class GenerateStream final : public std::enable_shared_from_this<GenerateStream>
   const engine::ModelHandle model_;
   const InferReplyPlan plan_;
   const Services& services_;
-  bool submitting_ = false;                     // SubmitInfer is under way
-  bool begun_ = false;                          // the head is out
-  std::atomic<bool> failed_{false};             // any thread: a response could not be sent
-  std::atomic<bool> overflowed_{false};         // any thread: the client does not read
-  std::atomic<std::uint64_t> posted_bytes_{0};  // any thread: in responses on their way to the loop
+  bool submitting_ = false;              // SubmitInfer is under way
+  bool begun_ = false;                   // the head is out
+  std::atomic<bool> failed_{false};      // any thread: a response could not be sent
+  std::atomic<bool> overflowed_{false};  // any thread: the client does not read
+  PostedBytes posted_bytes_;
 };
 
 }  // namespace headrace::frontend

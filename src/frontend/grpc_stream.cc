@@ -43,7 +43,7 @@ class GrpcInferStream::ResponseTask final : public net::LoopTask {
         byte_size_(byte_size) {}
 
   void Run() override {
-    stream_->posted_bytes_.fetch_sub(byte_size_, std::memory_order_relaxed);
+    stream_->posted_bytes_.Remove(byte_size_);
     stream_->OnResponse(*request_, std::move(response_));
   }
 
@@ -94,11 +94,9 @@ class GrpcInferStream::Sink final : public engine::ResponseSink {
       return;
     }
     const std::uint64_t byte_size = ByteSizeOf(response);
-    const std::uint64_t posted =
-        stream_->posted_bytes_.fetch_add(byte_size, std::memory_order_relaxed) + byte_size;
-    if (posted > stream_->services_.options.grpc_stream_unsent_byte_size_max) {
+    if (!stream_->posted_bytes_.Add(byte_size,
+                                    stream_->services_.options.grpc_stream_unsent_byte_size_max)) {
       // The loop does not keep up. What is posted already goes out; this and the rest do not.
-      stream_->posted_bytes_.fetch_sub(byte_size, std::memory_order_relaxed);
       request_->overflowed.store(true, std::memory_order_relaxed);
       return;
     }

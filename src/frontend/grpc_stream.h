@@ -16,6 +16,7 @@
 #include "frontend/grpc_call.h"
 #include "frontend/grpc_session.h"
 #include "frontend/infer_reply.h"
+#include "frontend/posted_bytes.h"
 #include "net/event_loop.h"
 
 namespace headrace::frontend {
@@ -79,9 +80,9 @@ class GrpcInferStream final : public GrpcSession,
   bool paused_ = false;
   std::size_t in_flight_ = 0;
   std::deque<Slot> slots_;
-  std::uint64_t first_slot_ = 0;                // the number of slots_.front()
-  std::atomic<bool> over_{false};               // any thread: nobody waits for answers any more
-  std::atomic<std::uint64_t> posted_bytes_{0};  // any thread: in responses on their way to the loop
+  std::uint64_t first_slot_ = 0;   // the number of slots_.front()
+  std::atomic<bool> over_{false};  // any thread: nobody waits for answers any more
+  PostedBytes posted_bytes_;
 };
 
 }  // namespace headrace::frontend

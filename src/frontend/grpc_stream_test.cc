@@ -200,6 +200,19 @@ TEST_F(GrpcStreamTest, Decoupled_EveryResponseSaysWhetherItIsTheLast) {
   EXPECT_TRUE(IsFinal(Parse(messages[2])));
 }
 
+TEST_F(GrpcStreamTest, Decoupled_OneResponseAloneMayHaveAnySize) {
+  constexpr std::size_t kByteSize = std::size_t{3} << 20;  // the limit is 2 MiB
+  ServeDecoupled("d", 1, kByteSize, true);
+  const auto stream = Open("ModelStreamInfer");
+  Send(stream, InferRequest("d", "x"));
+  HalfClose(stream);
+  EXPECT_TRUE(stream->WaitStatus().ok());
+  const std::vector<std::string> messages = stream->WaitMessages(1);
+  ASSERT_EQ(messages.size(), 1u);
+  EXPECT_EQ(Parse(messages[0]).error_message(), "");
+  EXPECT_GT(messages[0].size(), kByteSize);
+}
+
 TEST_F(GrpcStreamTest, Decoupled_EmptyFinalResponse_OnlyWhereAskedFor) {
   ServeDecoupled("d", 1, 8, false);
   const auto stream = Open("ModelStreamInfer");

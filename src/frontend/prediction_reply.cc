@@ -6,6 +6,7 @@
 
 #include "frontend/call.h"
 #include "frontend/infer_reply.h"
+#include "frontend/posted_bytes.h"
 #include "frontend/prediction_answer.h"
 #include "frontend/torchserve_error.h"
 #include "net/event_loop.h"
@@ -18,9 +19,9 @@ struct Exchange {
   net::HttpExchangeRef exchange;
   PredictionReplyPlan plan;
   const Services& services;
-  std::atomic<bool> overflowed{false};         // any thread: the client does not read
-  std::atomic<std::uint64_t> posted_bytes{0};  // any thread: in pieces on their way to the loop
-  bool begun = false;                          // on the loop: the head is out
+  std::atomic<bool> overflowed{false};  // any thread: the client does not read
+  PostedBytes posted_bytes{};           // in pieces
+  bool begun = false;                   // on the loop: the head is out
 
   std::uint64_t UnsentByteSizeMax() const {
     return services.options.http_stream_unsent_byte_size_max;
@@ -60,7 +61,7 @@ class PieceTask final : public net::LoopTask {
       : to_(std::move(to)), response_(std::move(response)), byte_size_(byte_size) {}
 
   void Run() override {
-    to_->posted_bytes.fetch_sub(byte_size_, std::memory_order_relaxed);
+    to_->posted_bytes.Remove(byte_size_);
     SendPiece(*to_, response_);
   }
 
@@ -180,10 +181,7 @@ class PredictionSink final : public engine::ResponseSink {
       return;
     }
     const std::uint64_t byte_size = ByteSizeOf(response);
-    const std::uint64_t before = to_->posted_bytes.fetch_add(byte_size, std::memory_order_relaxed);
-    // One piece alone passes, however large it is.
-    if (before != 0 && before + byte_size > to_->UnsentByteSizeMax()) {
-      to_->posted_bytes.fetch_sub(byte_size, std::memory_order_relaxed);
+    if (!to_->posted_bytes.Add(byte_size, to_->UnsentByteSizeMax())) {
       to_->overflowed.store(true, std::memory_order_relaxed);
       return;
     }

@@ -8,6 +8,7 @@
 #include "frontend/grpc_call.h"
 #include "frontend/infer_reply.h"
 #include "frontend/infer_submit.h"
+#include "frontend/posted_bytes.h"
 #include "frontend/prediction_answer.h"
 #include "frontend/predictions.h"
 #include "net/event_loop.h"
@@ -27,8 +28,8 @@ struct Way {
   std::string version;  // as the client gave it
   std::shared_ptr<GrpcPredictionReceiver> receiver;
   const Services& services;
-  std::atomic<bool> overflowed{false};         // any thread: the client does not read
-  std::atomic<std::uint64_t> posted_bytes{0};  // any thread: in pieces on their way to the loop
+  std::atomic<bool> overflowed{false};   // any thread: the client does not read
+  frontend::PostedBytes posted_bytes{};  // in pieces
 
   std::uint64_t UnsentByteSizeMax() const {
     return services.options.grpc_stream_unsent_byte_size_max;
@@ -42,7 +43,7 @@ class PieceTask final : public net::LoopTask {
       : way_(std::move(way)), response_(std::move(response)), byte_size_(byte_size) {}
 
   void Run() override {
-    way_->posted_bytes.fetch_sub(byte_size_, std::memory_order_relaxed);
+    way_->posted_bytes.Remove(byte_size_);
     if (way_->over() || way_->overflowed.load(std::memory_order_relaxed)) {
       return;
     }
@@ -145,10 +146,7 @@ class PredictionSink final : public engine::ResponseSink {
       return;
     }
     const std::uint64_t byte_size = frontend::ByteSizeOf(response);
-    const std::uint64_t before = way_->posted_bytes.fetch_add(byte_size, std::memory_order_relaxed);
-    // One piece alone passes, however large it is.
-    if (before != 0 && before + byte_size > way_->UnsentByteSizeMax()) {
-      way_->posted_bytes.fetch_sub(byte_size, std::memory_order_relaxed);
+    if (!way_->posted_bytes.Add(byte_size, way_->UnsentByteSizeMax())) {
       way_->overflowed.store(true, std::memory_order_relaxed);
       return;
     }
