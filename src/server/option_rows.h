@@ -23,6 +23,12 @@ Option Number(std::string_view name, std::string_view group, std::uint64_t Serve
 Option Text(std::string_view name, std::string_view group, std::string ServerConfig::*field,
             std::string_view value, std::string_view help);
 
+// options_models.cc: which models there are, and how they are loaded.
+void AppendModelOptions(std::vector<Option>& options);
+
+// options_logging.cc: what the log has, and traces.
+void AppendLoggingOptions(std::vector<Option>& options);
+
 // options_placement.cc: host policies, and which instances are bound to cores.
 void AppendPlacementOptions(std::vector<Option>& options);
 // Of models that are Python programs.

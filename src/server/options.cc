@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <vector>
@@ -12,105 +11,6 @@
 
 namespace headrace::server {
 namespace {
-
-using repository::ControlMode;
-
-Option TextList(std::string_view name, std::string_view alias, std::string_view group,
-                std::vector<std::string> ServerConfig::*field, std::string_view value,
-                std::string_view help) {
-  Option option{.name = name,
-                .alias = alias,
-                .group = group,
-                .value = value,
-                .help = help,
-                .kind = OptionKind::kList};
-  option.set = [field](ServerConfig& config, std::string_view text) {
-    if (text.empty()) {
-      return InvalidArgument("expected a value, got an empty one");
-    }
-    (config.*field).emplace_back(text);
-    return OkStatus();
-  };
-  option.get = [field](const ServerConfig& config) {
-    return fmt::format("{}", fmt::join(config.*field, " "));
-  };
-  option.clear = [field](ServerConfig& config) { (config.*field).clear(); };
-  return option;
-}
-
-Option LogBool(std::string_view name, bool LogOptions::*field, std::string_view help) {
-  Option option{.name = name, .alias = {}, .group = "Logging", .value = "true|false", .help = help};
-  option.set = [field](ServerConfig& config, std::string_view text) {
-    HEADRACE_ASSIGN_OR_RETURN(config.log.*field, ParseBool(text));
-    return OkStatus();
-  };
-  option.get = [field](const ServerConfig& config) { return config.log.*field ? "true" : "false"; };
-  return option;
-}
-
-Option ModelControlMode() {
-  Option option{.name = "model-control-mode",
-                .alias = "model-control",
-                .group = "Models",
-                .value = "none|poll|explicit",
-                .help =
-                    "none: load every model at start, refuse the load and unload calls. poll: the "
-                    "same, and follow changes of the repositories. explicit: load what "
-                    "--load-model names, and let the repository calls load and unload."};
-  option.set = [](ServerConfig& config, std::string_view text) {
-    if (text == "none") {
-      config.control_mode = ControlMode::kNone;
-    } else if (text == "explicit") {
-      config.control_mode = ControlMode::kExplicit;
-    } else if (text == "poll") {
-      config.control_mode = ControlMode::kPoll;
-    } else {
-      return InvalidArgument("expected none, poll or explicit, got '{}'", text);
-    }
-    return OkStatus();
-  };
-  option.get = [](const ServerConfig& config) {
-    return config.control_mode == ControlMode::kExplicit ? "explicit"
-           : config.control_mode == ControlMode::kPoll   ? "poll"
-                                                         : "none";
-  };
-  return option;
-}
-
-// "<backend>,<key>=<value>"; an empty backend means all of them.
-Status SetBackendConfig(ServerConfig& config, std::string_view text) {
-  const std::size_t comma = text.find(',');
-  const std::size_t equals = text.find('=', comma == std::string_view::npos ? 0 : comma);
-  if (comma == std::string_view::npos || equals == std::string_view::npos || equals == comma + 1) {
-    return InvalidArgument("expected <backend>,<key>=<value>, got '{}'", text);
-  }
-  const std::string key(text.substr(comma + 1, equals - comma - 1));
-  config.backend_config[std::string(text.substr(0, comma))][key] =
-      std::string(text.substr(equals + 1));
-  return OkStatus();
-}
-
-Option BackendConfig() {
-  Option option{
-      .name = "backend-config",
-      .alias = {},
-      .group = "Models",
-      .value = "BACKEND,KEY=VALUE",
-      .help = "A setting that is handed to a backend; an empty BACKEND means all. Repeatable.",
-      .kind = OptionKind::kList};
-  option.set = SetBackendConfig;
-  option.get = [](const ServerConfig& config) {
-    std::string text;
-    for (const auto& [backend, settings] : config.backend_config) {
-      for (const auto& [key, value] : settings) {
-        text += fmt::format("{}{},{}={}", text.empty() ? "" : " ", backend, key, value);
-      }
-    }
-    return text;
-  };
-  option.clear = [](ServerConfig& config) { config.backend_config.clear(); };
-  return option;
-}
 
 Option MinSupportedComputeCapability() {
   Option option{.name = "min-supported-compute-capability",
@@ -166,86 +66,6 @@ Option CudaMemoryPoolByteSize() {
   return option;
 }
 
-// Deprecated in Triton: the opposite of disable-auto-complete-config.
-Option StrictModelConfig() {
-  Option option{.name = "strict-model-config",
-                .alias = {},
-                .group = "Models",
-                .value = "true|false",
-                .help = "true is the same as --disable-auto-complete-config."};
-  option.set = [](ServerConfig& config, std::string_view text) {
-    HEADRACE_ASSIGN_OR_RETURN(config.disable_auto_complete_config, ParseBool(text));
-    return OkStatus();
-  };
-  option.get = [](const ServerConfig& config) {
-    return config.disable_auto_complete_config ? "true" : "false";
-  };
-  return option;
-}
-
-Option DisableAutoComplete() {
-  Option option =
-      Bool("disable-auto-complete-config", "Models", &ServerConfig::disable_auto_complete_config,
-           "Take model configurations as they are written; backends complete nothing.");
-  option.kind = OptionKind::kSwitch;
-  option.value = {};
-  return option;
-}
-
-Option LogVerbose() {
-  Option option{.name = "log-verbose",
-                .alias = {},
-                .group = "Logging",
-                .value = "LEVEL",
-                .help = "Verbose entries up to this level; 0 turns them off, true means 1."};
-  option.set = [](ServerConfig& config, std::string_view text) {
-    if (text == "true" || text == "false") {
-      config.log.verbose_level = text == "true" ? 1 : 0;
-      return OkStatus();
-    }
-    HEADRACE_ASSIGN_OR_RETURN(const std::uint64_t level, ParseNumber(text, 0, 10));
-    config.log.verbose_level = static_cast<int>(level);
-    return OkStatus();
-  };
-  option.get = [](const ServerConfig& config) {
-    return fmt::format("{}", config.log.verbose_level);
-  };
-  return option;
-}
-
-Option LogFormatOption() {
-  Option option{.name = "log-format",
-                .alias = {},
-                .group = "Logging",
-                .value = "default|ISO8601",
-                .help = "Form of a log line's head."};
-  option.set = [](ServerConfig& config, std::string_view text) {
-    if (text != "default" && text != "ISO8601") {
-      return InvalidArgument("expected default or ISO8601, got '{}'", text);
-    }
-    config.log.format = text == "default" ? LogFormat::kDefault : LogFormat::kIso8601;
-    return OkStatus();
-  };
-  option.get = [](const ServerConfig& config) {
-    return config.log.format == LogFormat::kDefault ? "default" : "ISO8601";
-  };
-  return option;
-}
-
-Option LogFile() {
-  Option option{.name = "log-file",
-                .alias = {},
-                .group = "Logging",
-                .value = "PATH",
-                .help = "Where all entries go; empty: standard output and standard error."};
-  option.set = [](ServerConfig& config, std::string_view text) {
-    config.log.file = std::string(text);
-    return OkStatus();
-  };
-  option.get = [](const ServerConfig& config) { return config.log.file; };
-  return option;
-}
-
 Option NotActedOn(std::string_view name) {
   return Option{
       .name = name,
@@ -254,60 +74,6 @@ Option NotActedOn(std::string_view name) {
       .value = "VALUE",
       .help = "A flag of Triton's that this version accepts, warns about and does not act on.",
       .kind = OptionKind::kNotActedOn};
-}
-
-void AppendModelOptions(std::vector<Option>& options) {
-  options.push_back(TextList("model-repository", "model-store", "Models",
-                             &ServerConfig::model_repositories, "DIRECTORY",
-                             "A model repository. Repeatable; at least one is required."));
-  options.push_back(ModelControlMode());
-  options.push_back(
-      TextList("load-model", "", "Models", &ServerConfig::load_models, "NAME",
-               "A model to load at start in explicit mode; * alone means all. Repeatable."));
-  options.push_back(Number("repository-poll-secs", "Models", &ServerConfig::repository_poll_s,
-                           "SECONDS", {1, 86'400},
-                           "Time between two looks at the repositories in poll mode. A change is "
-                           "taken up when two looks in a row have seen the same."));
-  options.push_back(Bool("exit-on-error", "Models", &ServerConfig::exit_on_error,
-                         "End the program with status 1 when a model fails to load at start."));
-  options.push_back(
-      Bool("strict-readiness", "Models", &ServerConfig::strict_readiness,
-           "Ready only while every model is; otherwise ready once the start is over."));
-  options.push_back(DisableAutoComplete());
-  options.push_back(StrictModelConfig());
-  options.push_back(
-      Text("model-config-name", "Models", &ServerConfig::model_config_name, "NAME",
-           "Use configs/NAME.pbtxt of a model in place of its config.pbtxt, where it exists."));
-  options.push_back(Number("model-load-thread-count", "Models",
-                           &ServerConfig::model_load_thread_count, "COUNT", {1, 256},
-                           "Threads that load models."));
-  options.push_back(Number("model-load-retry-count", "Models",
-                           &ServerConfig::model_load_retry_count, "COUNT", {0, 100},
-                           "How often a failed load is tried again."));
-  options.push_back(
-      Bool("model-namespacing", "Models", &ServerConfig::model_namespacing,
-           "Let model repositories have models of the same name: each is a namespace. "
-           "A name alone means a model while no other serves under it; "
-           "REPOSITORY::NAME always."));
-  options.push_back(Bool("allow-links-outside-repository", "Models",
-                         &ServerConfig::allow_links_outside_repository,
-                         "Follow links that lead out of their model repository."));
-  options.push_back(Bool("allow-code-override", "Models", &ServerConfig::allow_code_override,
-                         "Let load requests bring code with them: shared objects, Python files, "
-                         "Python models."));
-  options.push_back(Text("backend-directory", "Models", &ServerConfig::backend_directory,
-                         "DIRECTORY",
-                         "Where <backend>/libtriton_<backend>.so is looked for; empty: backends/ "
-                         "beside the program."));
-  options.push_back(BackendConfig());
-  options.push_back(TextList("enable-openvino", "", "Models", &ServerConfig::enable_openvino,
-                             "MODEL",
-                             "Run this ONNX model with OpenVINO, as if its configuration asked for "
-                             "that accelerator; * means all. Repeatable."));
-  options.push_back(
-      TextList("enable-tensorrt", "", "Models", &ServerConfig::enable_tensorrt, "MODEL",
-               "Run this ONNX model with TensorRT on its GPUs; * means all that are on "
-               "a GPU. Repeatable."));
 }
 
 void AppendHttpOptions(std::vector<Option>& options) {
@@ -349,50 +115,7 @@ void AppendHttpOptions(std::vector<Option>& options) {
            "Allow addresses that other machines reach, without encryption or authentication."));
 }
 
-Option TraceConfig() {
-  Option option{
-      .name = "trace-config",
-      .alias = {},
-      .group = "Tracing",
-      .value = "[MODE,]KEY=VALUE",
-      .help =
-          "level=OFF|TIMESTAMPS|TENSORS, rate, count, mode=triton|opentelemetry; triton,file; "
-          "triton,log-frequency; opentelemetry,url; opentelemetry,resource=KEY=VALUE; "
-          "opentelemetry,bsp_*. Repeatable.",
-      .kind = OptionKind::kList};
-  option.set = [](ServerConfig& config, std::string_view text) {
-    HEADRACE_RETURN_IF_ERROR(tracing::ParseTraceOption(text, config.trace, config.trace_target));
-    config.trace_config.emplace_back(text);
-    return OkStatus();
-  };
-  option.get = [](const ServerConfig& config) {
-    return fmt::format("{}", fmt::join(config.trace_config, " "));
-  };
-  option.clear = [](ServerConfig& config) {
-    config.trace = {};
-    config.trace_target = {};
-    config.trace_config.clear();
-  };
-  return option;
-}
-
-// Deprecated in Triton: `key` of --trace-config under a flag of its own.
-Option OldTraceOption(std::string_view name, std::string_view key,
-                      std::string (*get)(const ServerConfig&)) {
-  Option option{.name = name,
-                .alias = {},
-                .group = "Tracing",
-                .value = "VALUE",
-                .help = "The old form of a --trace-config setting."};
-  option.set = [key](ServerConfig& config, std::string_view text) {
-    return tracing::ParseTraceOption(fmt::format("{}={}", key, text), config.trace,
-                                     config.trace_target);
-  };
-  option.get = get;
-  return option;
-}
-
-void AppendOtherOptions(std::vector<Option>& options) {
+void AppendLimitOptions(std::vector<Option>& options) {
   options.push_back(Number(
       "memory-budget-byte-size", "Limits", &ServerConfig::memory_budget_byte_size, "BYTES",
       {std::uint64_t{1} << 20, std::uint64_t{1} << 50},
@@ -415,6 +138,9 @@ void AppendOtherOptions(std::vector<Option>& options) {
       {0, 1'000'000},
       "Of a model with priority levels: after so many batches without the request that waits "
       "longest, the next batch begins with it. 0: strictly by level."));
+}
+
+void AppendMetricOptions(std::vector<Option>& options) {
   options.push_back(
       Bool("allow-metrics", "Metrics", &ServerConfig::allow_metrics, "Serve GET /metrics."));
   options.push_back(Bool("allow-cpu-metrics", "Metrics", &ServerConfig::allow_cpu_metrics,
@@ -427,28 +153,9 @@ void AppendOtherOptions(std::vector<Option>& options) {
                          "ADDRESS[,ADDRESS]", "Empty: the HTTP address."));
   options.push_back(Number("metrics-port", "Metrics", &ServerConfig::metrics_port, "PORT",
                            {0, 65535}, "0: any free port."));
-  options.push_back(LogVerbose());
-  options.push_back(LogBool("log-info", &LogOptions::info, "Write INFO entries."));
-  options.push_back(LogBool("log-warning", &LogOptions::warning, "Write WARNING entries."));
-  options.push_back(LogBool("log-error", &LogOptions::error, "Write ERROR entries."));
-  options.push_back(LogFormatOption());
-  options.push_back(LogFile());
-  options.push_back(TraceConfig());
-  options.push_back(OldTraceOption("trace-file", "triton,file", [](const ServerConfig& config) {
-    return config.trace_target.file;
-  }));
-  options.push_back(OldTraceOption("trace-level", "level", [](const ServerConfig& config) {
-    return config.trace.levels.Names().back();
-  }));
-  options.push_back(OldTraceOption("trace-rate", "rate", [](const ServerConfig& config) {
-    return fmt::format("{}", config.trace.rate);
-  }));
-  options.push_back(OldTraceOption("trace-count", "count", [](const ServerConfig& config) {
-    return fmt::format("{}", config.trace.count);
-  }));
-  options.push_back(OldTraceOption(
-      "trace-log-frequency", "triton,log-frequency",
-      [](const ServerConfig& config) { return fmt::format("{}", config.trace.log_frequency); }));
+}
+
+void AppendProcessOptions(std::vector<Option>& options) {
   options.push_back(Text("id", "Process", &ServerConfig::server_id, "NAME",
                          "The server's name in its metadata."));
   options.push_back(
@@ -496,7 +203,10 @@ std::vector<Option> MakeOptions() {
   AppendGpuOptions(options);
   AppendModelServiceOptions(options);
   AppendSchedulingOptions(options);
-  AppendOtherOptions(options);
+  AppendLimitOptions(options);
+  AppendMetricOptions(options);
+  AppendLoggingOptions(options);
+  AppendProcessOptions(options);
   for (std::string_view name :
        {"grpc-infer-thread-count", "grpc-infer-allocation-pool-size", "grpc-max-response-pool-size",
         "buffer-manager-thread-count", "enable-peer-access", "model-load-gpu-limit",
