@@ -1,13 +1,7 @@
 #include "bench/local_server.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <condition_variable>
@@ -16,11 +10,9 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
-#include <optional>
-#include <thread>
 #include <utility>
 
-#include "base/unique_fd.h"
+#include "bench/child_process.h"
 
 extern char** environ;
 
@@ -28,7 +20,6 @@ namespace headrace::bench {
 namespace {
 
 constexpr std::size_t kLastLinesMax = 50;
-constexpr std::size_t kLineByteSizeMax = 16 * 1024;
 
 // The number behind the last colon of the address that follows `mark`; 0 = the line has no mark.
 std::uint16_t PortBehind(std::string_view line, std::string_view mark) {
@@ -54,21 +45,6 @@ Result<std::string> MakeFolder() {
   return pattern;
 }
 
-class PointerArray {
- public:
-  explicit PointerArray(std::vector<std::string> strings) : strings_(std::move(strings)) {
-    for (std::string& text : strings_) {
-      pointers_.push_back(text.data());
-    }
-    pointers_.push_back(nullptr);
-  }
-  char* const* get() const { return pointers_.data(); }
-
- private:
-  std::vector<std::string> strings_;
-  std::vector<char*> pointers_;
-};
-
 }  // namespace
 
 class LocalServer::Impl {
@@ -76,7 +52,7 @@ class LocalServer::Impl {
   explicit Impl(LocalServerOptions options) : options_(std::move(options)) {}
 
   ~Impl() {
-    Stop(10 * kSecond);
+    child_.reset();
     if (!folder_.empty()) {
       std::error_code ignored;
       std::filesystem::remove_all(folder_, ignored);
@@ -85,40 +61,11 @@ class LocalServer::Impl {
 
   Status Start() {
     HEADRACE_RETURN_IF_ERROR(Spawn());
-    reader_ = std::thread([this] { Read(); });
     return WaitStarted();
   }
 
-  bool Running() {
-    const std::lock_guard lock(process_mutex_);
-    Reap(WNOHANG);
-    return !exit_status_;
-  }
-
-  int Stop(Nanos grace) {
-    {
-      const std::lock_guard lock(process_mutex_);
-      if (pid_ > 0 && !exit_status_) {
-        ::kill(pid_, SIGTERM);
-        for (const Nanos end = Clock::Real().Now() + grace; !exit_status_;) {
-          Reap(WNOHANG);
-          if (!exit_status_ && Clock::Real().Now() >= end) {
-            ::kill(-pid_, SIGKILL);
-            Reap(0);
-          } else if (!exit_status_) {
-            ::poll(nullptr, 0, 5);
-          }
-        }
-      }
-      if (pid_ > 0) {
-        ::kill(-pid_, SIGKILL);  // what it left behind holds its output open
-      }
-    }
-    if (reader_.joinable()) {
-      reader_.join();
-    }
-    return exit_status_.value_or(0);
-  }
+  bool Running() const { return child_->Running(); }
+  int Stop(Nanos grace) { return child_->Stop(grace); }
 
   std::string LastLines() {
     const std::lock_guard lock(lines_mutex_);
@@ -130,7 +77,6 @@ class LocalServer::Impl {
   }
 
   const LocalServerPorts& ports() const { return ports_; }
-  pid_t pid() const { return pid_; }
 
  private:
   bool torchserve() const { return !options_.model_store.empty(); }
@@ -213,83 +159,19 @@ class LocalServer::Impl {
         return Unavailable("'{}' cannot be written", options_.log_file);
       }
     }
-    HEADRACE_ASSIGN_OR_RETURN(std::vector<std::string> list, Arguments());
-    const PointerArray arguments(std::move(list));
-    const PointerArray environment(Environment());
-    int output[2], failure[2];
-    if (::pipe2(output, O_CLOEXEC) != 0) {
-      return Unavailable("no pipe: {}", std::strerror(errno));
-    }
-    output_.Reset(output[0]);
-    UniqueFd writer(output[1]);
-    if (::pipe2(failure, O_CLOEXEC) != 0) {
-      return Unavailable("no pipe: {}", std::strerror(errno));
-    }
-    const UniqueFd failure_reader(failure[0]);
-    UniqueFd failure_writer(failure[1]);
-    const pid_t parent = ::getpid();
-    pid_ = ::fork();
-    if (pid_ < 0) {
-      return Unavailable("no process can be started: {}", std::strerror(errno));
-    }
-    if (pid_ == 0) {
-      RunChild(arguments.get(), environment.get(), writer.get(), failure_writer.get(), parent);
-    }
-    ::setpgid(pid_, pid_);
-    writer.Reset();
-    failure_writer.Reset();
-    int error = 0;
-    if (::read(failure_reader.get(), &error, sizeof error) == sizeof error) {
-      Reap(0);
-      return Unavailable("'{}' cannot be started: {}", options_.program, std::strerror(error));
-    }
+    ChildProcessOptions child;
+    child.program = options_.program;
+    HEADRACE_ASSIGN_OR_RETURN(child.arguments, Arguments());
+    child.environment = Environment();
+    child.directory = folder_;
+    child.on_line = [this](const std::string& line) { TakeLine(line); };
+    child.on_end = [this] {
+      const std::lock_guard lock(lines_mutex_);
+      output_ended_ = true;
+      news_.notify_all();
+    };
+    HEADRACE_ASSIGN_OR_RETURN(child_, ChildProcess::Start(std::move(child)));
     return OkStatus();
-  }
-
-  // Between fork and exec: system calls only.
-  [[noreturn]] void RunChild(char* const* arguments, char* const* environment, int output,
-                             int failure, pid_t parent) const {
-    ::setpgid(0, 0);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    const int null = ::open("/dev/null", O_RDONLY);
-    if (::getppid() == parent && ::dup2(null, 0) == 0 && ::dup2(output, 1) == 1 &&
-        ::dup2(output, 2) == 2 && (folder_.empty() || ::chdir(folder_.c_str()) == 0)) {
-      ::execve(options_.program.c_str(), arguments, environment);
-    }
-    const int error = errno;
-    [[maybe_unused]] const auto written = ::write(failure, &error, sizeof error);
-    ::_exit(127);
-  }
-
-  void Read() {
-    std::string line;
-    char bytes[4096];
-    for (;;) {
-      const ssize_t count = ::read(output_.get(), bytes, sizeof bytes);
-      if (count < 0 && errno == EINTR) {
-        continue;
-      }
-      if (count <= 0) {
-        break;
-      }
-      for (const char c : std::string_view(bytes, static_cast<std::size_t>(count))) {
-        if (c == '\n') {
-          TakeLine(line);
-          line.clear();
-        } else if (line.size() < kLineByteSizeMax) {
-          line += c;
-        }
-      }
-    }
-    if (!line.empty()) {
-      TakeLine(line);
-    }
-    const std::lock_guard lock(lines_mutex_);
-    output_ended_ = true;
-    news_.notify_all();
   }
 
   void TakeLine(const std::string& line) {
@@ -353,32 +235,9 @@ class LocalServer::Impl {
     return OkStatus();
   }
 
-  // Under process_mutex_, or before there is a second thread.
-  void Reap(int flags) {
-    int status = 0;
-    if (exit_status_ || pid_ <= 0) {
-      return;
-    }
-    pid_t reaped = 0;
-    do {
-      reaped = ::waitpid(pid_, &status, flags);
-    } while (reaped < 0 && errno == EINTR);
-    if (reaped == pid_) {
-      exit_status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    } else if (reaped < 0) {
-      exit_status_ = 255;
-    }
-  }
-
   LocalServerOptions options_;
   std::string folder_;
   std::ofstream log_;
-  UniqueFd output_;
-  std::thread reader_;
-
-  std::mutex process_mutex_;  // guards exit_status_
-  pid_t pid_ = -1;
-  std::optional<int> exit_status_;
 
   std::mutex lines_mutex_;  // guards what follows; ports_ is fixed once started_
   std::condition_variable news_;
@@ -386,6 +245,8 @@ class LocalServer::Impl {
   LocalServerPorts ports_;
   bool started_ = false;
   bool output_ended_ = false;
+
+  std::unique_ptr<ChildProcess> child_;
 };
 
 LocalServer::LocalServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

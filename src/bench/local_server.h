@@ -2,8 +2,6 @@
 #ifndef HEADRACE_BENCH_LOCAL_SERVER_H_
 #define HEADRACE_BENCH_LOCAL_SERVER_H_
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -47,10 +45,8 @@ struct LocalServerPorts {
   std::uint16_t inference = 0, management = 0;  // TorchServe's; `metrics` is its metrics API then
 };
 
-// One child process, on loopback. It runs in a group of its own, so that Ctrl-C at the terminal
-// reaches this process alone, which ends it: by the destructor, or by the kernel should this
-// process die (PR_SET_PDEATHSIG means the thread that called Start, so that must live as long).
-// Thread-safe but for Stop and destruction.
+// One ChildProcess, on loopback, which ends with this object, this process, or the thread that
+// called Start. Thread-safe but for Stop and destruction.
 class LocalServer {
  public:
   // Blocks until it listens and its models are loaded or have failed to (v2: HTTPService is
