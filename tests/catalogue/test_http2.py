@@ -329,10 +329,8 @@ def _mutual_server(catalogue_repository, identities):
         f"--grpc-server-key={identities}/server.key",
         f"--grpc-root-cert={identities}/root.pem",
     )
-    with server_module.Server(catalogue_repository, *options) as running:
+    with server_module.running(catalogue_repository, *options) as running:
         yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
 
 
 def _wrap(identities, client=None, root="root", version=None):

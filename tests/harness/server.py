@@ -1,5 +1,6 @@
 """The program as a child process that a test can start, ask and stop."""
 
+import contextlib
 import os
 import pathlib
 import queue
@@ -137,3 +138,12 @@ class Server:
             pass
         self._reader.join(5)
         self.process.stdout.close()
+
+
+@contextlib.contextmanager
+def running(repository, *options, **settings):
+    """A `Server` that must be alive still when its tests are through, and end in order."""
+    with Server(repository, *options, **settings) as server:
+        yield server
+        assert server.alive(), server.output()
+        assert server.stop() == 0, server.output()

@@ -39,10 +39,8 @@ def wire_repository(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def _wire_server(wire_repository):
-    with server_module.Server(wire_repository) as running:
+    with server_module.running(wire_repository) as running:
         yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Batches, queues and instances, seen from outside."""
 
-import contextlib
 import json
 import time
 
@@ -39,24 +38,16 @@ def repository(tmp_path_factory):
     return directory
 
 
-@contextlib.contextmanager
-def _server(repository, *options):
-    with server_module.Server(repository, *options) as running:
-        yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
-
-
 @pytest.fixture(scope="module")
 def server(repository):
     # With one event loop the order of answers is the order in which they are sent.
-    with _server(repository, "--http-thread-count=1") as running:
+    with server_module.running(repository, "--http-thread-count=1") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def short_queue_server(repository):
-    with _server(repository, "--queue-request-count-max=3") as running:
+    with server_module.running(repository, "--queue-request-count-max=3") as running:
         yield running
 
 

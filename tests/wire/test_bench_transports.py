@@ -34,10 +34,8 @@ def repository(tmp_path_factory):
 
 @pytest.fixture(scope="module", name="server")
 def _server(repository):
-    with server_module.Server(repository, "--allow-client-shm=true") as running:
+    with server_module.running(repository, "--allow-client-shm=true") as running:
         yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
 
 
 def bench(*arguments):

@@ -32,23 +32,15 @@ def _repository(tmp_path_factory):
     return directory
 
 
-@contextlib.contextmanager
-def _running(repository, *options, environment=None):
-    with server_module.Server(repository, *options, environment=environment) as running:
-        yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
-
-
 def ours(repository, fault="none"):
-    return _running(repository, f"--cache-directory={caches()}", f"--cache-config=test,fault={fault}")
+    return server_module.running(repository, f"--cache-directory={caches()}", f"--cache-config=test,fault={fault}")
 
 
 @contextlib.contextmanager
 def published(repository, tmp_path, size=1 << 20):
     """`local` where the cache directory has that library: the published one, unmodified."""
     options = [f"--cache-directory={peers.caches()}", f"--cache-config=local,size={size}"]
-    with _running(repository, *options, environment=peers.environment(tmp_path)) as running:
+    with server_module.running(repository, *options, environment=peers.environment(tmp_path)) as running:
         assert "response cache 'local' loaded from" in "\n".join(running.lines)
         yield running
 

@@ -1,7 +1,6 @@
 """Ensembles over the wire: data, errors, statistics, reload and unload of what they are made of."""
 
 import concurrent.futures
-import contextlib
 import json
 import threading
 
@@ -55,13 +54,9 @@ def repository(tmp_path_factory):
     return directory
 
 
-@contextlib.contextmanager
 def _running(repository, *options):
     load = [f"--load-model={name}" for name in ("nested", "same_twice", "mixed", "pinned")]
-    with server_module.Server(repository, "--model-control-mode=explicit", *load, *options) as running:
-        yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
+    return server_module.running(repository, "--model-control-mode=explicit", *load, *options)
 
 
 @pytest.fixture(scope="module")

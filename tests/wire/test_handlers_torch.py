@@ -91,10 +91,8 @@ def _server(tmp_path_factory, network):
         serializedFile="colours.pt",
     )
     archives.add(repository, "colours", classifier)
-    with server_module.Server(repository, f"--backend-config=handler,interpreter={sys.executable}") as running:
+    with server_module.running(repository, f"--backend-config=handler,interpreter={sys.executable}") as running:
         yield running, plain
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
 
 
 def _ask(running, model, picture):

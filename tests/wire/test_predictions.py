@@ -38,10 +38,8 @@ def _handlers(tmp_path_factory):
         (folder / "handler.py").write_text(f"def handle(rows, context):\n    return ['v{version}'] * len(rows or [])\n")
     (repository / "folder" / "config.pbtxt").write_text('backend: "handler"\nversion_policy { all { } }\n')
     models.add(repository, "identity", models.identity_config([("FP32", [-1])]))
-    with server_module.Server(repository, f"--backend-config=handler,interpreter={sys.executable}") as running:
+    with server_module.running(repository, f"--backend-config=handler,interpreter={sys.executable}") as running:
         yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
 
 
 def _post(server, path, **more):

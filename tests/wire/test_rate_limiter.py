@@ -1,7 +1,6 @@
 """--rate-limit over the wire."""
 
 import concurrent.futures
-import contextlib
 import json
 import subprocess
 import time
@@ -36,17 +35,9 @@ def repository(tmp_path_factory):
     return directory
 
 
-@contextlib.contextmanager
-def _running(repository, *options):
-    with server_module.Server(repository, *options) as running:
-        yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
-
-
 @pytest.fixture(scope="module")
 def server(repository):
-    with _running(repository, "--rate-limit=execution_count") as running:
+    with server_module.running(repository, "--rate-limit=execution_count") as running:
         yield running
 
 
@@ -91,14 +82,14 @@ def test_a_lower_priority_gets_the_smaller_share(server):
 
 
 def test_off_means_that_all_run_and_is_said(repository):
-    with _running(repository) as running:
+    with server_module.running(repository) as running:
         assert "field 'instance_group.rate_limiter' has no effect" in "\n".join(running.lines)
         assert "headrace_rate_limit_waiting" not in prometheus.scrape(running).text
 
 
 def test_resources_that_are_set_let_both_run(repository):
     options = ["--rate-limit=execution_count", "--rate-limit-resource=R:2"]
-    with _running(repository, *options) as running:
+    with server_module.running(repository, *options) as running:
         page = prometheus.scrape(running)
         assert page.value("headrace_rate_limit_resource_limit", resource="R", device="global") == 2
         both = lambda: prometheus.scrape(running).value("headrace_rate_limit_resource_in_use", resource="R") == 2
@@ -128,7 +119,7 @@ def test_resources_that_are_set_let_both_run(repository):
 def test_what_could_never_run_is_not_loaded(tmp_path, options, groups, text):
     models.add(tmp_path, "limited", model(groups))
     options = ["--rate-limit=execution_count", "--exit-on-error=false", *options]
-    with _running(tmp_path, *options) as running:
+    with server_module.running(tmp_path, *options) as running:
         index = raw_http.call(running, "POST", "/v2/repository/index").json()
         assert text in index[0]["reason"]
 

@@ -1,6 +1,5 @@
 """The response cache over the wire."""
 
-import contextlib
 import subprocess
 
 import numpy
@@ -31,17 +30,9 @@ def repository(tmp_path_factory):
     return directory
 
 
-@contextlib.contextmanager
-def _running(repository, *options):
-    with server_module.Server(repository, *options) as running:
-        yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
-
-
 @pytest.fixture(scope="module")
 def server(repository):
-    with _running(repository, "--cache-config=local,size=1048576") as running:
+    with server_module.running(repository, "--cache-config=local,size=1048576") as running:
         yield running
 
 
@@ -134,7 +125,7 @@ def test_failures_are_not_kept(client):
 
 
 def test_without_a_cache_models_that_ask_for_one_are_warned_about(repository):
-    with _running(repository) as running:
+    with server_module.running(repository) as running:
         assert "field 'response_cache.enable' has no effect" in "\n".join(running.lines)
         with client_module.InferenceServerClient(running.url) as client:
             infer(client, "twin", row(1))
@@ -144,7 +135,7 @@ def test_without_a_cache_models_that_ask_for_one_are_warned_about(repository):
 
 
 def test_the_old_flag_means_the_same(repository):
-    with _running(repository, "--response-cache-byte-size=100000") as running:
+    with server_module.running(repository, "--response-cache-byte-size=100000") as running:
         with client_module.InferenceServerClient(running.url) as client:
             infer(client, "twin", row(1))
             infer(client, "twin", row(1))

@@ -44,10 +44,8 @@ def repository(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(repository):
-    with server_module.Server(repository, "--model-control-mode=explicit", "--load-model=*") as running:
+    with server_module.running(repository, "--model-control-mode=explicit", "--load-model=*") as running:
         yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
 
 
 def _client_of(server):

@@ -30,10 +30,8 @@ def _tls(wire_repository, tmp_path_factory):
     files = ("server-cert", "server.pem"), ("server-key", "server.key")
     options = [f"--{service}-{option}={folder}/{file}" for service in ("http", "grpc") for option, file in files]
     options += ["--http-use-ssl=true", "--grpc-use-ssl=true", "--tls-reload-ms=100"]
-    with server_module.Server(wire_repository, *options) as running:
+    with server_module.running(wire_repository, *options) as running:
         yield running, folder
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
 
 
 def _curl(folder, *arguments):

@@ -21,10 +21,8 @@ def _trace_file(tmp_path_factory):
 @pytest.fixture(scope="module", name="server")
 def _server(tmp_path_factory, trace_file):
     repository = models.standard(tmp_path_factory.mktemp("traced"))
-    with server_module.Server(repository, f"--trace-config=triton,file={trace_file}") as running:
+    with server_module.running(repository, f"--trace-config=triton,file={trace_file}") as running:
         yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
 
 
 @pytest.fixture(name="client")

@@ -15,10 +15,8 @@ from harness import server as server_module
 @pytest.fixture(scope="module", name="server")
 def _server(tmp_path_factory):
     repository = models.standard(tmp_path_factory.mktemp("shm"))
-    with server_module.Server(repository, "--allow-client-shm=true", "--client-shm-regions-max=8") as running:
+    with server_module.running(repository, "--allow-client-shm=true", "--client-shm-regions-max=8") as running:
         yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
 
 
 @pytest.fixture(name="client")

@@ -57,10 +57,8 @@ def repository(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(repository):
-    with server_module.Server(repository, "--model-control-mode=explicit") as running:
+    with server_module.running(repository, "--model-control-mode=explicit") as running:
         yield running
-        assert running.alive(), running.output()
-        assert running.stop() == 0, running.output()
 
 
 @pytest.fixture(name="client")
