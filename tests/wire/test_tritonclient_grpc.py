@@ -6,7 +6,6 @@ import json
 import queue
 
 import grpc
-import ml_dtypes
 import numpy
 import pytest
 import tritonclient.grpc as client_module
@@ -16,25 +15,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
-from harness import models, repeat_model, wait
+from harness import datatypes, models, repeat_model, wait
 from harness import server as server_module
 
-ARRAYS = {
-    "BOOL": numpy.array([True, False, True, True]),
-    "UINT8": numpy.array([0, 1, 255], numpy.uint8),
-    "UINT16": numpy.array([0, 1, 2**16 - 1], numpy.uint16),
-    "UINT32": numpy.array([0, 1, 2**32 - 1], numpy.uint32),
-    "UINT64": numpy.array([0, 1, 2**64 - 1], numpy.uint64),
-    "INT8": numpy.array([-128, 0, 127], numpy.int8),
-    "INT16": numpy.array([-(2**15), 0, 2**15 - 1], numpy.int16),
-    "INT32": numpy.array([-(2**31), 0, 2**31 - 1], numpy.int32),
-    "INT64": numpy.array([-(2**63), 0, 2**63 - 1], numpy.int64),
-    "FP16": numpy.array([0.5, -65504, 6e-8], numpy.float16),
-    "FP32": numpy.array([0.1, -3.4e38, 1e-45], numpy.float32),
-    "FP64": numpy.array([0.1, -1.7e308, 5e-324], numpy.float64),
-    "BYTES": numpy.array([b"", b"bytes", "ä\U0001f600".encode()], numpy.object_),
-    "BF16": numpy.array([0.5, -2.0, 3.0e38, 1e-40], ml_dtypes.bfloat16),
-}
 # Where the elements of a datatype go in InferTensorContents.
 LISTS = {
     "BOOL": "bool_contents",
@@ -97,8 +80,8 @@ def same(got, expected):
 
 @pytest.mark.parametrize("dtype", models.DTYPES)
 def test_every_datatype_comes_back(client, dtype):
-    result = client.infer(f"identity_{dtype.lower()}", [tensor(ARRAYS[dtype], dtype)], request_id="my id")
-    assert same(result.as_numpy("OUTPUT0"), ARRAYS[dtype])
+    result = client.infer(f"identity_{dtype.lower()}", [tensor(datatypes.EXTREMES[dtype], dtype)], request_id="my id")
+    assert same(result.as_numpy("OUTPUT0"), datatypes.EXTREMES[dtype])
     assert result.get_output("OUTPUT0").datatype == dtype
     assert result.get_response().id == "my id"
 
@@ -107,14 +90,14 @@ def test_every_datatype_comes_back(client, dtype):
 def test_every_datatype_comes_back_to_the_asynchronous_client(server, dtype):
     async def ask():
         async with aio_module.InferenceServerClient(server.grpc_url) as client:
-            return await client.infer(f"identity_{dtype.lower()}", [tensor(ARRAYS[dtype], dtype)])
+            return await client.infer(f"identity_{dtype.lower()}", [tensor(datatypes.EXTREMES[dtype], dtype)])
 
-    assert same(asyncio.run(ask()).as_numpy("OUTPUT0"), ARRAYS[dtype])
+    assert same(asyncio.run(ask()).as_numpy("OUTPUT0"), datatypes.EXTREMES[dtype])
 
 
 @pytest.mark.parametrize("dtype", sorted(LISTS))
 def test_typed_contents_are_the_same_as_raw_ones(client, stub, dtype):
-    array = ARRAYS[dtype]
+    array = datatypes.EXTREMES[dtype]
     request = service_pb2.ModelInferRequest(model_name=f"identity_{dtype.lower()}")
     request.inputs.add(name="INPUT0", datatype=dtype, shape=array.shape)
     getattr(request.inputs[0].contents, LISTS[dtype]).extend(array.tolist())

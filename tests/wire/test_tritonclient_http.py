@@ -3,32 +3,14 @@
 import asyncio
 import json
 
-import ml_dtypes
 import numpy
 import pytest
 import tritonclient.http as client_module
 import tritonclient.http.aio as aio_module
 from tritonclient.utils import InferenceServerException
 
-from harness import models, wait
+from harness import datatypes, models, wait
 from harness import server as server_module
-
-ARRAYS = {
-    "BOOL": numpy.array([True, False, True, True]),
-    "UINT8": numpy.array([0, 1, 255], numpy.uint8),
-    "UINT16": numpy.array([0, 1, 2**16 - 1], numpy.uint16),
-    "UINT32": numpy.array([0, 1, 2**32 - 1], numpy.uint32),
-    "UINT64": numpy.array([0, 1, 2**64 - 1], numpy.uint64),
-    "INT8": numpy.array([-128, 0, 127], numpy.int8),
-    "INT16": numpy.array([-(2**15), 0, 2**15 - 1], numpy.int16),
-    "INT32": numpy.array([-(2**31), 0, 2**31 - 1], numpy.int32),
-    "INT64": numpy.array([-(2**63), 0, 2**63 - 1], numpy.int64),
-    "FP16": numpy.array([0.5, -65504, 6e-8], numpy.float16),
-    "FP32": numpy.array([0.1, -3.4e38, 1e-45], numpy.float32),
-    "FP64": numpy.array([0.1, -1.7e308, 5e-324], numpy.float64),
-    "BYTES": numpy.array([b"", b"bytes", "ä\U0001f600".encode()], numpy.object_),
-    "BF16": numpy.array([0.5, -2.0, 3.0e38, 1e-40], ml_dtypes.bfloat16),
-}
 
 
 @pytest.fixture(name="client")
@@ -70,7 +52,7 @@ def same(got, expected):
 
 
 def expected_array(dtype, binary_out):
-    array = ARRAYS[dtype]
+    array = datatypes.EXTREMES[dtype]
     if dtype == "BYTES" and not binary_out:
         return numpy.array([element.decode() for element in array], numpy.object_)
     return array
@@ -79,11 +61,11 @@ def expected_array(dtype, binary_out):
 @pytest.mark.parametrize("dtype, binary_in, binary_out", CASES)
 def test_every_datatype_comes_back(client, dtype, binary_in, binary_out):
     model = f"identity_{dtype.lower()}"
-    result = client.infer(model, [tensor(ARRAYS[dtype], dtype, binary_in)], outputs=[wanted(binary_out)])
+    result = client.infer(model, [tensor(datatypes.EXTREMES[dtype], dtype, binary_in)], outputs=[wanted(binary_out)])
     got = result.as_numpy("OUTPUT0")
     expected = expected_array(dtype, binary_out)
     if dtype == "BYTES":
-        assert [e.decode() if isinstance(e, bytes) else e for e in got] == [e.decode() for e in ARRAYS[dtype]]
+        assert [e.decode() if isinstance(e, bytes) else e for e in got] == [e.decode() for e in datatypes.EXTREMES[dtype]]
     else:
         assert same(got, expected), (got, expected)
     assert result.get_output("OUTPUT0")["datatype"] == dtype
@@ -95,12 +77,12 @@ def test_every_datatype_comes_back_to_the_asynchronous_client(server, dtype, bin
     async def ask():
         async with aio_module.InferenceServerClient(server.url) as client:
             return await client.infer(
-                f"identity_{dtype.lower()}", [tensor(ARRAYS[dtype], dtype, binary_in)], outputs=[wanted(binary_out)]
+                f"identity_{dtype.lower()}", [tensor(datatypes.EXTREMES[dtype], dtype, binary_in)], outputs=[wanted(binary_out)]
             )
 
     got = asyncio.run(ask()).as_numpy("OUTPUT0")
     if dtype == "BYTES":
-        assert [e.decode() if isinstance(e, bytes) else e for e in got] == [e.decode() for e in ARRAYS[dtype]]
+        assert [e.decode() if isinstance(e, bytes) else e for e in got] == [e.decode() for e in datatypes.EXTREMES[dtype]]
     else:
         assert same(got, expected_array(dtype, binary_out))
 
