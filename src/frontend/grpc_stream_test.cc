@@ -281,7 +281,9 @@ TEST_F(GrpcStreamTest, Cancel_ReachesAllRequests) {
   const auto stream = Open("ModelStreamInfer");
   Send(stream, InferRequest("m", "1"));
   Send(stream, InferRequest("m", "2"));
+  // One that still waits in the queue would be dropped there.
   EXPECT_FALSE(HeldIsCancelled("1"));
+  EXPECT_FALSE(HeldIsCancelled("2"));
   Cancel(stream);
   EXPECT_TRUE(HeldIsCancelled("1"));
   EXPECT_TRUE(HeldIsCancelled("2"));
