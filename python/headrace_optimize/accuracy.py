@@ -46,6 +46,7 @@ class Accuracy:
     top1_agreement: Optional[float] = None  # None: no output is a list of classes
     task_metric: Optional[float] = None  # top-1 accuracy, where there are labels
     task_metric_original: Optional[float] = None
+    labelled: int = 0  # samples that have one
     worst: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     accepted: bool = True
     reason: str = ""
@@ -93,7 +94,8 @@ def _worst(original: Outputs, other: Outputs, count: int) -> list[dict[str, Any]
 
 
 def compare(original: Outputs, other: Outputs, bound: Bound, labels: Optional[numpy.ndarray] = None) -> Accuracy:
-    """Requires the same outputs for the same samples; otherwise the variant is not accepted, and the reason says so."""
+    """Requires the same outputs for the same samples; otherwise the variant is not accepted, and the reason says so.
+    Samples whose label is negative do not count for the task metric; where none has another, there is none."""
     samples = len(next(iter(original.values())))
     for name, values in original.items():
         if name not in other or other[name].shape != values.shape:
@@ -104,11 +106,29 @@ def compare(original: Outputs, other: Outputs, bound: Bound, labels: Optional[nu
     before, after = classes_of(original), classes_of(other)
     if before is not None and after is not None:
         result.top1_agreement = float((before == after).mean())
-        if labels is not None:
-            result.task_metric_original = float((before == labels).mean())
-            result.task_metric = float((after == labels).mean())
+        known = labels >= 0 if labels is not None else numpy.zeros(samples, bool)
+        if labels is not None and known.any():
+            result.labelled = int(known.sum())
+            result.task_metric_original = float((before == labels)[known].mean())
+            result.task_metric = float((after == labels)[known].mean())
     _judge(result, other, bound)
     return result
+
+
+def _relative_error(result: Accuracy) -> float:
+    """The root of the energy of the error, as a share of the signal's; of several outputs the worst."""
+    worst = min((output.snr_db for output in result.outputs.values()), default=math.inf)
+    return 10 ** (-worst / 20) if math.isfinite(worst) else (0.0 if worst > 0 else math.inf)
+
+
+def score(result: Accuracy) -> float:
+    """What a bound's max_drop bounds the drop of, from 0 to 1: the task metric, or else the agreement of the best class,
+    or else, where an output is no list of classes, 1 less the relative error."""
+    if result.task_metric is not None:
+        return result.task_metric
+    if result.top1_agreement is not None:
+        return result.top1_agreement
+    return max(0.0, 1 - _relative_error(result))
 
 
 def _judge(result: Accuracy, other: Outputs, bound: Bound) -> None:
@@ -135,7 +155,5 @@ def _drops(result: Accuracy, max_drop: float) -> list[str]:
         if drop > max_drop + 1e-12:
             return [f"top-1 agrees for {result.top1_agreement * 100:.1f} % only"]
         return []
-    # Neither labels nor classes: the energy of the error, as a share of the signal's.
-    worst = min((output.snr_db for output in result.outputs.values()), default=math.inf)
-    share = 10 ** (-worst / 20) if math.isfinite(worst) else (0.0 if worst > 0 else math.inf)
+    share = _relative_error(result)
     return [f"the error is {share * 100:.2g} % of the answer (root of squares)"] if share > max_drop else []

@@ -55,7 +55,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-file", type=pathlib.Path, metavar="FILE", help="the Python class of eager weights")
     parser.add_argument("--max-batch-size", type=int, metavar="N", help="of a file or an archive; 0: it does not batch")
     parser.add_argument("--inputs", type=pathlib.Path, metavar="PATH", help="images, .npy or .npz; default random")
-    parser.add_argument("--labels", type=pathlib.Path, metavar="FILE", help="class numbers, one a line, or an .npy")
+    parser.add_argument("--labels", type=pathlib.Path, metavar="FILE", help="class numbers, one a line, or an .npy; -1: not known")
     parser.add_argument("--samples", type=int, default=16, metavar="N", help="of random inputs; default 16")
     parser.add_argument("--max-drop", type=share, default=0.01, metavar="SHARE", help="of accuracy; default 1%%")
     parser.add_argument("--atol", type=float, metavar="X", help="the largest difference of any number; default any")

@@ -15,6 +15,7 @@ _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
 RANDOM_COUNT = 16
 _COUNT_MAX = 4096
+_LABELS = " labels"  # in a saved file; no tensor is called so
 
 
 @dataclasses.dataclass
@@ -23,7 +24,7 @@ class Examples:
 
     arrays: dict[str, numpy.ndarray]
     origin: str  # for reports: "24 images of photographs/"
-    labels: Optional[numpy.ndarray] = None
+    labels: Optional[numpy.ndarray] = None  # class numbers; negative: not known
     is_real: bool = False  # random inputs say little about accuracy
 
     @property
@@ -39,8 +40,16 @@ class Examples:
         return {name: values[places] for name, values in self.arrays.items()}
 
     def save(self, path: pathlib.Path) -> None:
-        """For child processes."""
-        numpy.savez(path, **self.arrays)
+        """For child processes, which load() them."""
+        labels = {} if self.labels is None else {_LABELS: self.labels}
+        numpy.savez(path, **self.arrays, **labels)
+
+
+def load(path: pathlib.Path) -> tuple[dict[str, numpy.ndarray], Optional[numpy.ndarray]]:
+    """What save() wrote: the arrays, and the labels where there are any."""
+    with numpy.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    return arrays, arrays.pop(_LABELS, None)
 
 
 def random(source: Source, count: int = RANDOM_COUNT, seed: int = 1) -> Examples:
@@ -155,6 +164,7 @@ def read(source: Source, path: Optional[pathlib.Path], labels: Optional[pathlib.
         raise UsageError("--inputs: the inputs have different numbers of samples")
     if labels is not None:
         examples.labels = _read_labels(labels, examples.count)
+        examples.origin += f", {(examples.labels >= 0).sum()} of them with labels"
     return examples
 
 
@@ -168,5 +178,7 @@ def _read_labels(path: pathlib.Path, count: int) -> numpy.ndarray:
     except (OSError, ValueError) as error:
         raise UsageError(f"--labels: cannot read '{path}' (an .npy, or one class number a line): {error}") from error
     if values.shape != (count,):
-        raise UsageError(f"--labels: {values.size} labels for {count} samples")
+        raise UsageError(f"--labels: {values.size} labels for {count} samples (-1 where the class is not known)")
+    if not (values >= 0).any():
+        raise UsageError(f"--labels: '{path}' knows the class of no sample; leave the option out")
     return values.astype(numpy.int64)

@@ -57,6 +57,28 @@ def test_labels_decide_instead_of_agreement():
     assert worse.reason == "top-1 accuracy drops by 25.00 %, more than 1 %"
 
 
+def test_samples_of_unknown_class_do_not_count():
+    other = _SCORES.copy()
+    other[1] = [0.9, 0.05, 0.05]
+    right = _compare(other, labels=numpy.array([0, -1, 2, 1]))
+    assert right.accepted and right.labelled == 3
+    assert (right.task_metric_original, right.task_metric) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert right.top1_agreement == 0.75
+    none = _compare(other, labels=numpy.full(4, -1))
+    assert none.task_metric is None and none.reason == "top-1 agrees for 75.0 % only"
+
+
+def test_a_score_is_what_the_bound_is_of():
+    other = _SCORES.copy()
+    other[1] = [0.9, 0.05, 0.05]
+    assert accuracy.score(_compare(other)) == 0.75
+    assert accuracy.score(_compare(other, labels=numpy.array([0, 1, -1, -1]))) == 0.5
+    ones = numpy.ones((2, 2, 2), numpy.float32)
+    judged = accuracy.compare({"y": ones}, {"y": 1.1 * ones}, Bound())
+    assert accuracy.score(judged) == pytest.approx(0.9, abs=1e-6)
+    assert accuracy.score(accuracy.compare({"y": ones}, {"y": 9 * ones}, Bound())) == 0
+
+
 def test_atol_bounds_every_number():
     other = _SCORES + numpy.float32(0.01)
     assert _compare(other, Bound(None, 0.02)).accepted
