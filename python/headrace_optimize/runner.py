@@ -112,8 +112,15 @@ class Runner:
             "calibration_samples": self._settings.calibration_samples,
             "prune_amount": self._settings.prune_amount,
             "max_drop": self._settings.bound.max_drop or 0.0,
+            "seconds_max": self._settings.recipe_seconds_max,
         }
-        answer = children.run(job, self._settings.work / "jobs", self._settings.recipe_seconds_max)
+        name = "-".join(key)
+        answer = children.run(
+            job,
+            self._settings.work / "jobs",
+            self._settings.recipe_seconds_max,
+            lambda text: self._progress.phase(f"{name}: {text}"),
+        )
         made = model.artefact_from_json(answer["artefact"])
         if recipe.needs_data and not self._real:
             made.notes.append("calibrated on random inputs: give real ones by --inputs")

@@ -261,6 +261,21 @@ def test_a_recipe_that_hangs_is_ended(tmp_path, monkeypatch):
         children.run({"action": "recipe"}, tmp_path, 0.1)
 
 
+def test_a_recipe_tells_of_its_progress(tmp_path, monkeypatch):
+    progress = "/dev/fd/$5"  # the shell's own numbers have one digit
+    script = f"printf 'one\\ntw' >{progress}; printf 'o\\n\\nnot a whole line' >{progress}; echo '{{}}' > $4"
+    _interpreter(tmp_path, monkeypatch, script)
+    told = []
+    assert children.run({"action": "recipe"}, tmp_path, 60, told.append) == {}
+    assert told == ["one", "two"]
+
+
+def test_a_recipe_that_closes_its_progress_is_waited_for(tmp_path, monkeypatch):
+    _interpreter(tmp_path, monkeypatch, "exec bash -c \"exec $5>&-; exec sleep 1000\"")
+    with pytest.raises(OptimizeError, match="longer than 0.2 s"):
+        children.run({"action": "recipe"}, tmp_path, 0.2)
+
+
 def test_a_recipe_that_ends_without_a_result_is_told(tmp_path, monkeypatch):
     _interpreter(tmp_path, monkeypatch, "echo no result; exit 3")
     with pytest.raises(OptimizeError, match="ended with code 3: no result"):
@@ -332,9 +347,25 @@ def test_examples_say_what_does_not_fit(tmp_path):
     (tmp_path / "labels").write_text("1\n2\n3\n", encoding="utf-8")
     with pytest.raises(UsageError, match="3 labels for 4 samples"):
         examples.read(model, None, tmp_path / "labels", 4)
+    (tmp_path / "labels").write_text("-1 -1 -1 -1", encoding="utf-8")
+    with pytest.raises(UsageError, match="knows the class of no sample; leave the option out"):
+        examples.read(model, None, tmp_path / "labels", 4)
     with pytest.raises(UsageError, match="neither images nor"):
         (tmp_path / "empty").mkdir()
         examples.read(model, tmp_path / "empty", None, 4)
+
+
+def test_labels_go_with_the_examples(tmp_path):
+    (tmp_path / "labels").write_text("3\n-1\n0\n", encoding="utf-8")
+    found = examples.read(_source(), None, tmp_path / "labels", 3)
+    assert found.origin == "3 random inputs (seed 1), 2 of them with labels"
+    found.save(tmp_path / "examples.npz")
+    arrays, labels = examples.load(tmp_path / "examples.npz")
+    assert list(arrays) == ["x"] and numpy.array_equal(arrays["x"], found.arrays["x"])
+    assert labels.tolist() == [3, -1, 0]
+    found.labels = None
+    found.save(tmp_path / "examples.npz")
+    assert examples.load(tmp_path / "examples.npz")[1] is None
 
 
 def test_examples_are_the_same_each_time_and_go_round():

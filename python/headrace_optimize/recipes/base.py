@@ -3,11 +3,11 @@
 import abc
 import dataclasses
 import pathlib
-from typing import Any, ClassVar
+from typing import Any, Callable, ClassVar, Optional
 
 import numpy
 
-from headrace_optimize import machine
+from headrace_optimize import examples, machine
 from headrace_optimize.errors import OptimizeError
 from headrace_optimize.model import Artefact, Source
 
@@ -25,11 +25,16 @@ class Context:
     calibration_samples: int
     prune_amount: float
     max_drop: float
+    seconds_max: float  # after which the process is killed, with whatever it has
+    tell: Callable[[str], None]  # of progress, a line
 
     def examples(self) -> dict[str, numpy.ndarray]:
         """All of them."""
-        with numpy.load(self.examples_file, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        return examples.load(self.examples_file)[0]
+
+    def labels(self) -> Optional[numpy.ndarray]:
+        """Of all examples; None where there are none."""
+        return examples.load(self.examples_file)[1]
 
     def calibration(self) -> list[dict[str, numpy.ndarray]]:
         """Inputs of single calls (a batch of one where the model batches)."""
