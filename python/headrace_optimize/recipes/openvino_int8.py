@@ -1,13 +1,14 @@
 """OpenVINO: weights and activations in int8, by NNCF's post-training quantisation."""
 
-from typing import Any, Iterable
-
-import numpy
-
-from headrace_optimize import accuracy, machine
+from headrace_optimize import machine
 from headrace_optimize.model import OPENVINO, Artefact
-from headrace_optimize.recipes import openvino_convert
+from headrace_optimize.recipes import openvino_convert, openvino_validation
 from headrace_optimize.recipes.base import Context, Recipe
+
+_TIME_SHARE = 0.6  # of a recipe's time, for accuracy control; what is begun then must still end
+_SECONDS_MAX = 300.0  # for it: where that does not suffice, hardly a layer would stay in int8
+_RANKING_SAMPLES = 32  # those with the largest errors; each layer is ranked by all of them
+_ROUNDING = 1e-9  # of 1 less a share
 
 
 class OpenVinoInt8(Recipe):
@@ -37,20 +38,10 @@ class OpenVinoInt8(Recipe):
         )
 
 
-def _answers(model: Any, samples: Iterable[dict[str, numpy.ndarray]]) -> dict[str, numpy.ndarray]:
-    """Of a compiled model, the samples joined; outputs by their place."""
-    rows: dict[str, list[numpy.ndarray]] = {}
-    request = model.create_infer_request()
-    for sample in samples:
-        request.infer(sample)
-        for i in range(len(model.outputs)):
-            rows.setdefault(str(i), []).append(numpy.array(request.get_output_tensor(i).data))
-    return {name: numpy.concatenate(values) for name, values in rows.items()}
-
-
 class OpenVinoInt8Controlled(Recipe):
-    """The same, and layers that cost too much accuracy go back to floats until the drop fits --max-drop. What is
-    watched is the agreement with the unquantised model: of the best class, or else 1 - the relative error."""
+    """The same, and layers that cost too much accuracy go back to floats until the drop fits --max-drop: of the accuracy
+    with labels, or of the agreement with the model before (openvino_validation.py says how it is watched). Where the
+    time does not suffice, the last model is handed over, with a note."""
 
     name = "int8_controlled"
     title = "int8 with accuracy control (NNCF)"
@@ -69,23 +60,38 @@ class OpenVinoInt8Controlled(Recipe):
         core = openvino.Core()
         model = core.read_model(artefact.file)
         samples = context.calibration()
-        reference = _answers(core.compile_model(model, "CPU"), samples)
-
-        def agreement(compiled: Any, chosen: Iterable[dict[str, numpy.ndarray]]) -> tuple[float, None]:
-            del chosen  # always all of them, so that they meet their reference
-            judged = accuracy.compare(reference, _answers(compiled, samples), accuracy.Bound(None, None))
-            if judged.top1_agreement is not None:
-                return judged.top1_agreement, None
-            worst = min(output.snr_db for output in judged.outputs.values())
-            return max(0.0, 1 - 10 ** (-worst / 20)), None
-
-        data = nncf.Dataset(samples)
+        # As the server computes where nothing else is said, and as NNCF compiles what it validates.
+        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        reference = openvino_validation.answers(compiled, samples, context.source.batches)
+        seconds = min(_TIME_SHARE * context.seconds_max, _SECONDS_MAX)
+        validation = openvino_validation.Validation(reference, samples, context, seconds)
+        context.tell(f"calibrating with {len(samples)} samples")
         quantized = nncf.quantize_with_accuracy_control(
-            model, data, data, validation_fn=agreement, max_drop=context.max_drop, subset_size=len(samples)
+            model,
+            nncf.Dataset(samples),
+            nncf.Dataset(range(len(samples))),
+            validation_fn=validation,
+            max_drop=context.max_drop + _ROUNDING,
+            subset_size=len(samples),
+            advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
+                ranking_subset_size=max(1, min(_RANKING_SAMPLES, len(samples) - 1)),
+            ),
         )
+        notes = []
+        if validation.ended_early:
+            notes.append(
+                f"accuracy control was ended after {validation.tried} models, {seconds:g} s, with a drop of {validation.drop * 100:.2f} %"
+            )
         return artefact.with_step(
             self.name,
             file=openvino_convert.save(quantized, context.folder),
             instruction_sets=machine.present(machine.INT8_SETS),
-            provenance=self.provenance(samples=len(samples), scheme="accuracy control", max_drop=context.max_drop),
+            notes=notes,
+            provenance=self.provenance(
+                samples=len(samples),
+                scheme="accuracy control",
+                max_drop=context.max_drop,
+                drop=round(validation.drop, 6),
+                models_tried=validation.tried,
+            ),
         )
