@@ -91,7 +91,7 @@ def _waterfall_rows(report: Report) -> Rows:
     base = report.original.rate or math.nan
     for step in report.steps:
         rows.append(
-            [f"+ {step.trial.chain[-1]}", number(step.trial.rate), interval(step.gain), f"{step.trial.rate / base:.2f}"]
+            [f"+ {', '.join(step.added)}", number(step.trial.rate), interval(step.gain), f"{step.trial.rate / base:.2f}"]
         )
     return rows
 

@@ -10,6 +10,8 @@ from headrace_optimize.runner import Runner
 from headrace_optimize.statistics import Interval
 from headrace_optimize.trial import Trial
 
+_CONVERTING = "runtime"  # the stage of the recipes that make artefacts of another kind
+
 
 @dataclasses.dataclass
 class Step:
@@ -19,6 +21,7 @@ class Step:
     trial: Trial
     gain: Interval  # over the step before
     tried: list[str]  # names of all that were tried in this stage
+    added: list[str]  # what the chain has more than that of the step before: the recipe, maybe with a conversion before it
 
 
 def _try(runner: Runner, chain: Sequence[Recipe]) -> Trial:
@@ -55,6 +58,14 @@ def _best_of(tried: Sequence[Trial], current: Trial) -> Optional[Trial]:
     return best if best.measured.rate.over(current.measured.rate).low > 1 else None
 
 
+def _ways(chosen: Sequence[Recipe], stage: str, kind: str) -> list[list[Recipe]]:
+    """What may come next: the stage's recipes for artefacts of this kind. Those of the stages after the conversions may
+    bring one along, whose own speed is no gain: int8 pays though the runtime that computes it is no faster in floats."""
+    converts = STAGES.index(stage) > STAGES.index(_CONVERTING)
+    ways = [recipes.chain_for(recipe, kind) for recipe in chosen if recipe.stage == stage]
+    return [way for way in ways if len(way) == 1 or (way and converts)]
+
+
 def run(runner: Runner, chosen: Sequence[Recipe]) -> list[Step]:
     """Greedy: stage by stage, the best recipe of each is kept where it gains. Requires the original's measurement."""
     current, chain = runner.trials[()], list[Recipe]()
@@ -62,14 +73,14 @@ def run(runner: Runner, chosen: Sequence[Recipe]) -> list[Step]:
     for stage in STAGES:
         assert current.artefact is not None
         kind = current.artefact.kind
-        candidates = [recipe for recipe in chosen if recipe.stage == stage and kind in recipe.takes]
-        tried = [_try(runner, [*chain, recipe]) for recipe in candidates]
+        ways = _ways(chosen, stage, kind)
+        tried = [_try(runner, [*chain, *way]) for way in ways]
         best = _best_of(tried, current)
         if best is None:
             continue
         assert best.measured is not None and current.measured is not None
         gain = best.measured.rate.over(current.measured.rate)
-        steps.append(Step(stage, best, gain, [recipe.name for recipe in candidates]))
+        steps.append(Step(stage, best, gain, [way[-1].name for way in ways], best.chain[len(chain) :]))
         chain = [recipes.find(name) for name in best.chain]
         current = best
     return steps

@@ -75,6 +75,16 @@ def test_waterfall_keeps_what_gains_and_stacks_it():
     assert steps[1].tried == ["onnx", "openvino"]
 
 
+def test_waterfall_brings_a_conversion_that_is_no_gain_by_itself():
+    rates = {"": 10, "openvino": 9, "freeze": 11, "freeze-openvino": 9, "freeze-openvino-int8": 60}
+    runner = _Runner(TORCHSCRIPT, rates | {"freeze-openvino-int8-one_instance": 70})
+    steps = waterfall.run(runner, _recipes("freeze", "ort_extended", "openvino", "int8", "one_instance"))
+    assert [step.trial.name for step in steps] == ["freeze", "freeze-openvino-int8", "freeze-openvino-int8-one_instance"]
+    assert [step.added for step in steps] == [["freeze"], ["openvino", "int8"], ["one_instance"]]
+    assert steps[1].gain.mid == pytest.approx(60 / 11) and steps[1].tried == ["int8"]
+    assert ("onnx", "ort_extended") not in runner.trials
+
+
 def test_waterfall_goes_on_past_failures_and_wrong_answers():
     runner = _Runner(TORCHSCRIPT, {"": 10, "freeze": "crashed", "openvino": 20, "openvino-int8": -90})
     runner.trials.pop(("x",), None)
