@@ -99,7 +99,7 @@ def test_when_the_time_is_over_the_model_passes_and_ranking_computes_nothing(con
     validation = Validation({"0": _SCORES}, _samples(True), context()[0], -1)
     model = _Model(_changed(1, 2, 3))
     assert validation(model, [1, 2]) == (0.0, [0.0, 0.0]) and not model.calls
-    assert not validation.ended_early
+    assert validation(_Model(_SCORES), range(_SAMPLES))[0] == 1.0 and not validation.ended_early
     assert validation(model, range(_SAMPLES))[0] == 1.0
     assert validation.ended_early and validation.drop == pytest.approx(0.15)
 

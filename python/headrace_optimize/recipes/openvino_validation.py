@@ -53,6 +53,7 @@ class Validation:
         self._joined = context.source.batches
         self._reference = reference
         self._labels: Optional[numpy.ndarray] = None if labels is None else labels[: len(samples)]
+        self._max_drop = context.max_drop
         self._tell = context.tell
         self._deadline = time.monotonic() + seconds
         self._told = -math.inf
@@ -60,7 +61,7 @@ class Validation:
         self._original = accuracy.score(self._compared(reference))
         self.tried = 0  # models that were asked for all samples
         self.drop = 0.0  # of the last of them
-        self.ended_early = False  # the time was over
+        self.ended_early = False  # the time was over, and the drop too large
 
     def _compared(self, found: accuracy.Outputs) -> accuracy.Accuracy:
         return accuracy.compare(self._reference, found, accuracy.Bound(None, None), self._labels)
@@ -90,7 +91,7 @@ class Validation:
         self._ranked = 0
         self.drop = self._original - accuracy.score(self._compared(found))
         self._progress(f"model {self.tried}: a drop of {self.drop * 100:.2f} %")
-        if late:
+        if late and self.drop > self._max_drop:
             self.ended_early = True
             return self._original, each  # what NNCF takes for good enough, so that it hands over what it has
         return self._original - self.drop, each
