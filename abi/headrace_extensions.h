@@ -23,15 +23,18 @@ typedef TRITONSERVER_Error* HEADRACE_ModelProfileStartFunction(TRITONBACKEND_Mod
                                                                const char* options);
 
 /* Ends it and hands the record to `take`, once, before it returns: one JSON object
- *   {"runtime": "libtorch 2.15", "truncated": false, "note": "", "memory_note": "",
- *    "events": [{"name", "kind", "start_ns", "duration_ns", "thread", "shapes"?, "flops"?,
- * "bytes"?, "stack"?, "device"?}, ...], "totals": [{"name", "kind", "count", "duration_ns",
- * "detail"?}, ...], "memory": [{"time_ns", "thread", "bytes", "device"?}, ...], "stacks":
- * ["outer;inner", ...]} Events are on CLOCK_MONOTONIC and nest by time within a thread; totals are
- * of runtimes that only sum up. An event's "bytes" are those of its outputs, its "stack" the number
- * of the lines of the model's source that called it; "memory" is what was allocated (above 0) and
- * freed. What the bytes are, "memory_note" says in words. Any thread; may block while batches that
- * are under way end. */
+ *   {"runtime": "libtorch 2.15", "truncated": false, "note": "", "memory_note": "", "work_note":
+ * "", "threads": 4, "events": [{"name", "kind", "start_ns", "duration_ns", "thread", "shapes"?,
+ * "flops"?, "moved_bytes"?, "bytes"?, "stack"?, "device"?}, ...], "totals": [{"name", "kind",
+ * "count", "duration_ns", "detail"?, "flops"?, "moved_bytes"?, "worked_count"?, "worked_ns"?},
+ * ...], "memory": [{"time_ns", "thread", "bytes", "device"?}, ...], "stacks": ["outer;inner", ...]}
+ * Events are on CLOCK_MONOTONIC and nest by time within a thread; totals are of runtimes that only
+ * sum up. "flops" and "moved_bytes" (inputs and outputs, each once) are left out where they are not
+ * known; those of a total are of "worked_count" calls that took "worked_ns" together. "work_note"
+ * says why none are known, "threads" how many an instance computes with (0: not known). An event's
+ * "bytes" are those of its outputs, its "stack" the number of the lines of the model's source that
+ * called it; "memory" is what was allocated (above 0) and freed. What the bytes are, "memory_note"
+ * says in words. Any thread; may block while batches that are under way end. */
 typedef void HEADRACE_TakeText(void* user, const char* text, size_t byte_size);
 typedef TRITONSERVER_Error* HEADRACE_ModelProfileStopFunction(TRITONBACKEND_Model* model,
                                                               HEADRACE_TakeText* take, void* user);

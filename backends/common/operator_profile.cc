@@ -14,6 +14,16 @@ std::int64_t NanosOf(clockid_t clock) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
+// What is not known is left out.
+void AddWork(const OperatorWork& work, Json& json) {
+  if (work.flops > 0) {
+    json["flops"] = work.flops;
+  }
+  if (work.moved_byte_size > 0) {
+    json["moved_bytes"] = work.moved_byte_size;
+  }
+}
+
 Json JsonOf(const OperatorEvent& event) {
   Json json = {{"name", event.name},
                {"kind", event.kind},
@@ -23,9 +33,7 @@ Json JsonOf(const OperatorEvent& event) {
   if (!event.shapes.empty()) {
     json["shapes"] = event.shapes;
   }
-  if (event.flops > 0) {
-    json["flops"] = event.flops;
-  }
+  AddWork(event.work, json);
   if (event.byte_size > 0) {
     json["bytes"] = event.byte_size;
   }
@@ -45,6 +53,11 @@ Json JsonOf(const OperatorTotal& total) {
                {"duration_ns", total.duration_ns}};
   if (!total.detail.empty()) {
     json["detail"] = total.detail;
+  }
+  if (total.worked_count > 0) {
+    AddWork(total.work, json);
+    json["worked_count"] = total.worked_count;
+    json["worked_ns"] = total.worked_ns;
   }
   return json;
 }
@@ -99,8 +112,8 @@ void OperatorProfile::Add(const MemoryEvent& event) {
 }
 
 std::string OperatorProfile::ToJson() const {
-  Json json = {
-      {"runtime", runtime}, {"truncated", truncated}, {"note", note}, {"memory_note", memory_note}};
+  Json json = {{"runtime", runtime},         {"truncated", truncated}, {"note", note},
+               {"memory_note", memory_note}, {"work_note", work_note}, {"threads", threads}};
   Json& all = json["events"] = Json::array();
   for (const OperatorEvent& event : events) {
     all.push_back(JsonOf(event));

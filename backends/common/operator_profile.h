@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/operator_work.h"
 #include "headrace_extensions.h"
 #include "triton_abi.h"
 
@@ -26,7 +27,7 @@ struct OperatorEvent {
   std::int64_t duration_ns = 0;
   std::int64_t thread = 0;
   std::string shapes{};  // empty: not asked for
-  std::uint64_t flops = 0;
+  OperatorWork work{};
   std::uint64_t byte_size = 0;  // of its outputs, where the runtime says that of each call
   std::int64_t stack = -1;      // index of `stacks`; -1: none
   bool on_device = false;
@@ -45,6 +46,10 @@ struct OperatorTotal {
   std::string name, kind, detail;
   std::uint64_t count = 0;
   std::int64_t duration_ns = 0;
+  // Of the calls whose work is known.
+  OperatorWork work{};
+  std::uint64_t worked_count = 0;
+  std::int64_t worked_ns = 0;
 };
 
 // What HEADRACE_ModelProfileStop hands over (abi/headrace_extensions.h).
@@ -54,6 +59,8 @@ struct OperatorProfile {
   std::string runtime;      // with its version
   std::string note;         // what a reader has to know; empty: nothing
   std::string memory_note;  // what its byte sizes are
+  std::string work_note;    // why operators have no flops or bytes; empty: they have
+  int threads = 0;          // that an instance computes with; 0: not known
   bool truncated = false;
   std::vector<OperatorEvent> events;
   std::vector<OperatorTotal> totals;

@@ -32,6 +32,28 @@ TEST(OperatorProfileTest, ToJson_HasMemoryAndStacks_OfOperators) {
   EXPECT_EQ(json["memory"][0]["device"], true);
 }
 
+TEST(OperatorProfileTest, ToJson_LeavesOutWorkThatIsNotKnown) {
+  OperatorProfile profile;
+  profile.threads = 3;
+  profile.work_note = "no shapes";
+  profile.Add(OperatorEvent{.name = "a", .work = {.flops = 7}});
+  profile.Add(OperatorEvent{.name = "b", .work = {.moved_byte_size = 9}});
+  profile.totals.resize(2);
+  profile.totals[1].work = {.flops = 5, .moved_byte_size = 6};
+  profile.totals[1].worked_count = 2;
+  profile.totals[1].worked_ns = 8;
+  const auto json = nlohmann::json::parse(profile.ToJson());
+  EXPECT_EQ(json["threads"], 3);
+  EXPECT_EQ(json["work_note"], "no shapes");
+  EXPECT_EQ(json["events"][0]["flops"], 7);
+  EXPECT_FALSE(json["events"][0].contains("moved_bytes"));
+  EXPECT_EQ(json["events"][1]["moved_bytes"], 9);
+  EXPECT_FALSE(json["totals"][0].contains("worked_ns"));
+  EXPECT_EQ(json["totals"][1]["worked_count"], 2);
+  EXPECT_EQ(json["totals"][1]["worked_ns"], 8);
+  EXPECT_EQ(json["totals"][1]["flops"], 5);
+}
+
 TEST(OperatorProfileTest, Add_MarksWhatIsLeftOut) {
   OperatorProfile profile;
   profile.memory.resize(OperatorProfile::kEventCountMax - 1);

@@ -2,12 +2,16 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
+#include <vector>
+
+#include "onnxruntime/node_work.h"
 
 namespace headrace::backend {
 namespace {
@@ -47,6 +51,26 @@ std::uint64_t ByteSize(const Json& object, const char* key) {
   return size;
 }
 
+// As [{"float": [1, 3]}, ...]. What does not read has no known size.
+std::vector<OperatorTensor> Tensors(const Json& arguments, const char* key) {
+  std::vector<OperatorTensor> tensors;
+  const auto found = arguments.find(key);
+  if (found == arguments.end() || !found->is_array()) {
+    return tensors;
+  }
+  for (const Json& described : *found) {
+    OperatorTensor& tensor = tensors.emplace_back();
+    if (!described.is_object() || described.size() != 1 || !described.begin()->is_array()) {
+      continue;
+    }
+    tensor.element_byte_size = ElementByteSizeOf(described.begin().key());
+    for (const Json& dim : *described.begin()) {
+      tensor.dims.push_back(dim.is_number_integer() ? dim.get<std::int64_t>() : -1);
+    }
+  }
+  return tensors;
+}
+
 bool AddNode(const Json& event, std::int64_t start_ns, bool shapes, OperatorProfile* profile) {
   std::string name = Text(event, "name");
   const auto arguments = event.find("args");
@@ -55,15 +79,17 @@ bool AddNode(const Json& event, std::int64_t start_ns, bool shapes, OperatorProf
   }
   name.resize(name.size() - kKernelSuffix.size());
   const auto types = arguments->find("input_type_shape");
-  return profile->Add({.name = std::move(name),
-                       .kind = Text(*arguments, "op_name"),
-                       .start_ns = start_ns + Number(event, "ts") * kNanosOfMicrosecond,
-                       .duration_ns = Number(event, "dur") * kNanosOfMicrosecond,
-                       .thread = Number(event, "tid"),
-                       .shapes = shapes && types != arguments->end() ? types->dump() : "",
-                       .flops = 0,
-                       .byte_size = ByteSize(*arguments, "output_size"),
-                       .on_device = Text(*arguments, "provider").starts_with("CUDA")});
+  return profile->Add(
+      {.name = std::move(name),
+       .kind = Text(*arguments, "op_name"),
+       .start_ns = start_ns + Number(event, "ts") * kNanosOfMicrosecond,
+       .duration_ns = Number(event, "dur") * kNanosOfMicrosecond,
+       .thread = Number(event, "tid"),
+       .shapes = shapes && types != arguments->end() ? types->dump() : "",
+       .work = WorkOfNode(Text(*arguments, "op_name"), Tensors(*arguments, "input_type_shape"),
+                          Tensors(*arguments, "output_type_shape")),
+       .byte_size = ByteSize(*arguments, "output_size"),
+       .on_device = Text(*arguments, "provider").starts_with("CUDA")});
 }
 
 }  // namespace
@@ -103,6 +129,9 @@ Error SessionProfile::FindSession(const OnnxFiles& files, const SessionSettings&
   if (ended_) {
     return Unavailable("the profile has ended");
   }
+  const ThreadCounts& threads =
+      settings.global_pool.has_value() ? *settings.global_pool : settings.threads;
+  threads_ = std::max(threads_, static_cast<int>(threads.intra_op));
   std::shared_ptr<OnnxSession>& known = sessions_[device];
   if (known == nullptr) {
     const std::string prefix = (directory_ / std::to_string(sessions_.size())).string();
@@ -129,6 +158,7 @@ Error SessionProfile::Finish(OperatorProfile* profile) {
     const std::string text(std::istreambuf_iterator<char>(file), {});
     AddTraceEvents(text, start - offset, shapes_, profile);
   }
+  profile->threads = threads_;
   profile->memory_note = "sizes of the operators' outputs, which share the session's memory";
   if (sessions_.empty()) {
     profile->note = "no batch was executed while the model was profiled";

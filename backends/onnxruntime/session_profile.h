@@ -38,6 +38,7 @@ class SessionProfile {
   const bool shapes_;
   std::mutex mutex_;  // guards what follows; held while a session is loaded
   bool ended_ = false;
+  int threads_ = 0;  // of a session; 0: the runtime's choice
   std::map<SessionDevice, std::shared_ptr<OnnxSession>> sessions_;
 };
 

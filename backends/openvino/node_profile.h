@@ -8,7 +8,9 @@
 #include <memory>
 #include <mutex>
 #include <openvino/runtime/infer_request.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "common/error.h"
 #include "common/operator_profile.h"
@@ -26,14 +28,25 @@ class NodeProfile {
 
   // Blocks where it is the first call.
   Error Model(std::shared_ptr<CompiledModel>* model);
-  // Adds the last run of a request of that model.
-  void Add(const ov::InferRequest& request);
+  // Adds the last run of a request of that model. Slow where its inputs have shapes that none
+  // before had: the runtime is then asked for its nodes' shapes. May throw ov::Exception.
+  void Add(ov::InferRequest& request);
   void Finish(OperatorProfile* profile);
 
  private:
+  using Works = std::map<std::string, OperatorWork>;  // by the node's name
+  struct ShapeWorks {
+    std::optional<Works> works{};
+    int looks = 0;
+  };
+  // What the nodes do in a run of these inputs; null: not known. Under mutex_.
+  const Works* WorksOf(ov::InferRequest& request);
+
   const Compile compile_;
   std::mutex mutex_;  // guards what follows; held while the model is compiled
   std::shared_ptr<CompiledModel> model_;
+  int threads_ = 0;  // of one stream
+  std::map<std::vector<ov::Shape>, ShapeWorks> works_;
   std::map<std::string, OperatorTotal> nodes_;  // by name
 };
 

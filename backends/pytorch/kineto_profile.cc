@@ -1,6 +1,7 @@
 #include "pytorch/kineto_profile.h"
 
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <sys/syscall.h>
 #include <torch/csrc/autograd/profiler_kineto.h>
@@ -13,6 +14,9 @@
 #include <optional>
 #include <sstream>
 #include <utility>
+#include <variant>
+
+#include "pytorch/aten_work.h"
 
 namespace headrace::backend {
 namespace {
@@ -46,21 +50,68 @@ std::string StackText(c10::ArrayRef<std::string> frames) {
   return text;
 }
 
+using Shape = torch::profiler::impl::shape;
+
+// Of a tensor; a list of tensors has none.
+std::vector<std::int64_t> DimsOf(c10::ArrayRef<Shape> shapes, std::size_t index) {
+  const auto* dims =
+      index < shapes.size() ? std::get_if<std::vector<std::int64_t>>(&shapes[index]) : nullptr;
+  return dims == nullptr ? std::vector<std::int64_t>() : *dims;
+}
+
+std::vector<std::int64_t> IntegersOf(const c10::IValue& value) {
+  if (value.isInt()) {
+    return {value.toInt()};
+  }
+  if (value.isBool()) {
+    return {value.toBool() ? 1 : 0};
+  }
+  if (value.isIntList()) {
+    return value.toIntVector();
+  }
+  return {};
+}
+
+OperatorWork WorkOf(const kineto::KinetoEvent& event) {
+  if (!event.hasShapes() || !event.hasTypes()) {
+    return {};
+  }
+  std::vector<AtenArgument> arguments(event.dtypes().size());
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    AtenArgument& argument = arguments[i];
+    argument.tensor.element_byte_size = AtenElementByteSize(event.dtypes()[i]);
+    argument.tensor.dims = DimsOf(event.structuredInputShapes(), i);
+    argument.strides = DimsOf(event.structuredInputStrides(), i);
+    if (event.hasConcreteInputs() && i < event.concreteInputs().size()) {
+      argument.integers = IntegersOf(event.concreteInputs()[i]);
+    }
+  }
+  return WorkOfAten(event.name(), arguments, event.flops());
+}
+
 constexpr std::string_view kMemoryEvent = "[memory]";  // Kineto's name of them
 
 }  // namespace
 
 class KinetoProfile::Execution {
  public:
-  explicit Execution(KinetoProfile& profile) : lock_(profile.executions_) {
+  explicit Execution(KinetoProfile& profile) : profile_(profile), lock_(profile.executions_) {
     // Operators are recorded on all threads, allocations only where the profiler is the thread's.
     if (profile.running_ && profile.options_.memory) {
       memory_.emplace(c10::DebugInfoKind::PROFILER_STATE,
                       torch::profiler::impl::ProfilerStateBase::getGlobal());
     }
   }
+  // The number of threads is the calling thread's own, from its first batch on.
+  ~Execution() {
+    const std::lock_guard lock(profile_.threads_mutex_);
+    profile_.thread_count_ = std::max(profile_.thread_count_, at::get_num_threads());
+  }
+  Execution(const Execution&) = delete;
+  Execution& operator=(const Execution&) = delete;
 
  private:
+  KinetoProfile& profile_;
   const std::shared_lock<std::shared_mutex> lock_;
   std::optional<c10::DebugInfoGuard> memory_;
 };
@@ -119,7 +170,13 @@ void KinetoProfile::Finish(OperatorProfile* profile) {
   const std::int64_t offset = WallMinusMonotonic();
   profile->runtime = std::string("libtorch ") + TORCH_VERSION;
   profile->memory_note = options_.memory ? "allocated by the operators" : "";
+  profile->work_note =
+      options_.shapes
+          ? ""
+          : "flops and bytes of libtorch's operators come from their shapes, which were "
+            "not asked for (shapes, --shapes)";
   const std::lock_guard lock(threads_mutex_);
+  profile->threads = thread_count_;
   for (const kineto::KinetoEvent& event : result->events()) {
     const bool on_device = event.deviceType() != c10::DeviceType::CPU;
     const bool is_memory = event.name() == kMemoryEvent;
@@ -144,7 +201,7 @@ void KinetoProfile::Finish(OperatorProfile* profile) {
                         .duration_ns = static_cast<std::int64_t>(event.durationNs()),
                         .thread = thread,
                         .shapes = event.hasShapes() ? ShapesText(event.shapes()) : std::string(),
-                        .flops = event.flops(),
+                        .work = WorkOf(event),
                         .byte_size = 0,
                         .stack = stack,
                         .on_device = on_device};

@@ -37,8 +37,9 @@ class KinetoProfile {
   const ProfileOptions options_;
   std::shared_mutex executions_;  // shared by executions; guards running_
   bool running_ = true;
-  std::mutex threads_mutex_;        // guards threads_
+  std::mutex threads_mutex_;        // guards what follows
   std::set<std::int64_t> threads_;  // the system's numbers
+  int thread_count_ = 0;            // that an instance computes with
 };
 
 }  // namespace headrace::backend
