@@ -46,6 +46,23 @@ std::vector<Nanos> SelfTimesOf(const std::vector<OperatorEvent>& events,
   return self;
 }
 
+std::size_t InnermostAt(const std::vector<OperatorEvent>& events,
+                        const std::vector<std::size_t>& parents, std::int64_t thread, Nanos at) {
+  const auto device_events = std::partition_point(
+      events.begin(), events.end(), [](const OperatorEvent& event) { return !event.on_device; });
+  // The last event of the thread that had begun, then outwards to one that had not ended.
+  const auto next = std::upper_bound(events.begin(), device_events, std::tie(thread, at),
+                                     [](const auto& wanted, const OperatorEvent& event) {
+                                       return wanted < std::tie(event.thread, event.start);
+                                     });
+  std::size_t found =
+      next == events.begin() ? kNoOperator : static_cast<std::size_t>(next - events.begin()) - 1;
+  while (found != kNoOperator && (events[found].thread != thread || EndOf(events[found]) < at)) {
+    found = events[found].thread != thread ? kNoOperator : parents[found];
+  }
+  return found;
+}
+
 std::vector<std::uint64_t> AllocatedBytesOf(const OperatorRecord& record,
                                             const std::vector<std::size_t>& parents) {
   const std::vector<OperatorEvent>& events = record.events;
@@ -54,24 +71,11 @@ std::vector<std::uint64_t> AllocatedBytesOf(const OperatorRecord& record,
     byte_sizes[i] = events[i].byte_size;
   }
   // Memory of a device, too, is allocated by an operator that runs on a thread.
-  const auto device_events = std::partition_point(
-      events.begin(), events.end(), [](const OperatorEvent& event) { return !event.on_device; });
   for (const MemoryEvent& memory : record.memory) {
     if (memory.byte_size <= 0) {
       continue;
     }
-    // The last event of the thread that had begun, then outwards to one that had not ended.
-    const auto next = std::upper_bound(
-        events.begin(), device_events, memory,
-        [](const MemoryEvent& allocation, const OperatorEvent& event) {
-          return std::tie(allocation.thread, allocation.at) < std::tie(event.thread, event.start);
-        });
-    std::size_t at =
-        next == events.begin() ? kNoOperator : static_cast<std::size_t>(next - events.begin()) - 1;
-    while (at != kNoOperator &&
-           (events[at].thread != memory.thread || EndOf(events[at]) < memory.at)) {
-      at = events[at].thread != memory.thread ? kNoOperator : parents[at];
-    }
+    const std::size_t at = InnermostAt(events, parents, memory.thread, memory.at);
     if (at != kNoOperator) {
       byte_sizes[at] += static_cast<std::uint64_t>(memory.byte_size);
     }

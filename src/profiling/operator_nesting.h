@@ -18,6 +18,9 @@ bool OuterFirst(const OperatorEvent& a, const OperatorEvent& b);
 
 // The innermost event that contains each one; kNoOperator for outermost ones.
 std::vector<std::size_t> ParentsOf(const std::vector<OperatorEvent>& events);
+// The innermost event of a thread at that time, without those of a device; kNoOperator: none.
+std::size_t InnermostAt(const std::vector<OperatorEvent>& events,
+                        const std::vector<std::size_t>& parents, std::int64_t thread, Nanos at);
 // What each event took without those that it contains.
 std::vector<Nanos> SelfTimesOf(const std::vector<OperatorEvent>& events,
                                const std::vector<std::size_t>& parents);

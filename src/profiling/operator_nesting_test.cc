@@ -32,6 +32,19 @@ TEST(OperatorNestingTest, AllocatedBytes_AreOfTheInnermostOperator) {
   EXPECT_THAT(AllocatedBytesOf(record, ParentsOf(record.events)), ElementsAre(101, 30, 7));
 }
 
+TEST(OperatorNestingTest, Innermost_IsOfTheThread_AndHasNotEnded) {
+  std::vector<OperatorEvent> events = {EventOf(1, 0, 100), EventOf(1, 10, 20), EventOf(2, 50, 10),
+                                       EventOf(1, 0, 1000)};
+  events[3].on_device = true;
+  const std::vector<std::size_t> parents = ParentsOf(events);
+  EXPECT_EQ(InnermostAt(events, parents, 1, 15), 1u);
+  EXPECT_EQ(InnermostAt(events, parents, 1, 40), 0u);
+  EXPECT_EQ(InnermostAt(events, parents, 1, 101), kNoOperator);
+  EXPECT_EQ(InnermostAt(events, parents, 2, 40), kNoOperator);
+  EXPECT_EQ(InnermostAt(events, parents, 3, 40), kNoOperator);
+  EXPECT_EQ(InnermostAt({}, {}, 1, 40), kNoOperator);
+}
+
 TEST(OperatorNestingTest, AllocatedBytes_OfNothing) {
   OperatorRecord record;
   record.memory = {{.at = 5, .thread = 1, .byte_size = 100}};

@@ -15,6 +15,7 @@ namespace {
 
 namespace dom = simdjson::dom;
 
+constexpr std::int64_t kThreadsMax = 1 << 16;
 constexpr Nanos kShortOperator = 10 * kMicrosecond;
 
 std::string Text(const dom::element& object, std::string_view key) {
@@ -44,6 +45,32 @@ Result<dom::array> ArrayOf(const dom::element& object, std::string_view key) {
   return array;
 }
 
+// A line while calls are added to it, with what the machine would need for them.
+struct SummedLine : OperatorLine {
+  double least = 0;         // nanoseconds
+  double least_memory = 0;  // of those for which the memory decides
+  Nanos held = 0;           // what the calls took that are held against a ceiling
+
+  void AddWork(const OperatorLine& calls, const MachineCeiling* ceiling) {
+    worked_count += calls.worked_count;
+    worked += calls.worked;
+    flops += calls.flops;
+    moved_byte_size += calls.moved_byte_size;
+    if (ceiling == nullptr) {
+      return;
+    }
+    const RooflineTime time = RooflineTimeOf(calls.flops, calls.moved_byte_size, *ceiling);
+    least += time.longer();
+    least_memory += time.memory > time.compute ? time.memory : 0;
+    held += calls.worked;
+  }
+
+  void HoldAgainstCeiling() {
+    roofline = held > 0 ? least / static_cast<double>(held) : 0;
+    memory_bound = 2 * least_memory > least;
+  }
+};
+
 }  // namespace
 
 Result<OperatorRecord> ReadOperatorRecord(std::string_view json) {
@@ -58,6 +85,9 @@ Result<OperatorRecord> ReadOperatorRecord(std::string_view json) {
   OperatorRecord record{.runtime = Text(document, "runtime"),
                         .note = Text(document, "note"),
                         .memory_note = Text(document, "memory_note"),
+                        .work_note = Text(document, "work_note"),
+                        .threads = static_cast<int>(
+                            std::clamp<std::int64_t>(Number(document, "threads"), 0, kThreadsMax)),
                         .truncated = Flag(document, "truncated")};
   std::vector<std::string_view> stacks;
   if (dom::array list; document["stacks"].get(list) == simdjson::SUCCESS) {
@@ -80,6 +110,7 @@ Result<OperatorRecord> ReadOperatorRecord(std::string_view json) {
                              .duration = std::max<Nanos>(0, Number(event, "duration_ns")),
                              .thread = Number(event, "thread"),
                              .flops = Count(event, "flops"),
+                             .moved_byte_size = Count(event, "moved_bytes"),
                              .byte_size = Count(event, "bytes"),
                              .on_device = Flag(event, "device")});
   }
@@ -90,7 +121,11 @@ Result<OperatorRecord> ReadOperatorRecord(std::string_view json) {
                              .detail = Text(total, "detail"),
                              .count = Count(total, "count"),
                              .total = duration,
-                             .self = duration});
+                             .self = duration,
+                             .worked_count = Count(total, "worked_count"),
+                             .worked = std::max<Nanos>(0, Number(total, "worked_ns")),
+                             .flops = Count(total, "flops"),
+                             .moved_byte_size = Count(total, "moved_bytes")});
   }
   if (dom::array memory; document["memory"].get(memory) == simdjson::SUCCESS) {
     for (const dom::element event : memory) {
@@ -106,10 +141,22 @@ Result<OperatorRecord> ReadOperatorRecord(std::string_view json) {
   return record;
 }
 
-std::vector<OperatorLine> OperatorTable(const OperatorRecord& record) {
-  std::map<std::pair<std::string_view, std::string_view>, OperatorLine> lines;
-  const auto line_of = [&](std::string_view name, std::string_view kind) -> OperatorLine& {
-    OperatorLine& line = lines[{name, kind}];
+bool OperatorRecord::HasWork() const {
+  const auto has_work = [](const auto& item) { return item.flops + item.moved_byte_size > 0; };
+  return std::any_of(events.begin(), events.end(), has_work) ||
+         std::any_of(totals.begin(), totals.end(), has_work);
+}
+
+bool OperatorRecord::UsesDevice() const {
+  return std::any_of(events.begin(), events.end(),
+                     [](const OperatorEvent& event) { return event.on_device; });
+}
+
+std::vector<OperatorLine> OperatorTable(const OperatorRecord& record,
+                                        const MachineCeiling* ceiling) {
+  std::map<std::pair<std::string_view, std::string_view>, SummedLine> lines;
+  const auto line_of = [&](std::string_view name, std::string_view kind) -> SummedLine& {
+    SummedLine& line = lines[{name, kind}];
     if (line.count == 0) {
       line.name = name;
       line.kind = kind;
@@ -121,22 +168,30 @@ std::vector<OperatorLine> OperatorTable(const OperatorRecord& record) {
   const std::vector<std::uint64_t> byte_sizes = AllocatedBytesOf(record, parents);
   for (std::size_t i = 0; i < record.events.size(); ++i) {
     const OperatorEvent& event = record.events[i];
-    OperatorLine& line = line_of(event.name, event.kind);
+    SummedLine& line = line_of(event.name, event.kind);
     ++line.count;
     line.total += event.duration;
     line.self += self[i];
-    line.flops += event.flops;
     line.byte_size += byte_sizes[i];
+    if (event.flops + event.moved_byte_size > 0) {
+      line.AddWork({.worked_count = 1,
+                    .worked = event.duration,
+                    .flops = event.flops,
+                    .moved_byte_size = event.moved_byte_size},
+                   event.on_device ? nullptr : ceiling);
+    }
   }
   for (const OperatorLine& total : record.totals) {
-    OperatorLine& line = line_of(total.name, total.kind);
+    SummedLine& line = line_of(total.name, total.kind);
     line.count += total.count;
     line.total += total.total;
     line.self += total.self;
     line.detail = total.detail;
+    line.AddWork(total, ceiling);
   }
   std::vector<OperatorLine> table;
   for (auto& [key, line] : lines) {
+    line.HoldAgainstCeiling();
     table.push_back(std::move(line));
   }
   std::stable_sort(table.begin(), table.end(),
