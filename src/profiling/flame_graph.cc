@@ -63,17 +63,24 @@ class Builder {
     model_ = frames_.Child(FrameTree::kRoot, Text(profile_, "model"), Kind::kServer);
     device_ = frames_.Child(FrameTree::kRoot, "GPU", Kind::kDevice);
     AddBatches();
-    operators_.empty() ? AddSums() : AddOperators();
+    const std::vector<std::size_t> parents = ParentsOf(operators_);
+    operators_.empty() ? AddSums() : AddOperators(parents);
+    AddSamples(document, parents);
     return frames_.Take("server");
   }
 
  private:
   void Read(const dom::element& event) {
     const std::string category = Text(event, "cat");
+    const auto thread = static_cast<std::int64_t>(Number(event, "tid"));
+    if (Text(event, "name") == "thread_name") {
+      dom::element named;
+      thread_names_[thread] =
+          event["args"].get(named) == simdjson::SUCCESS ? Text(named, "name") : std::string();
+    }
     if (Text(event, "ph") != "X") {
       return;
     }
-    const auto thread = static_cast<std::int64_t>(Number(event, "tid"));
     const Nanos start = Microseconds(event, "ts");
     const Nanos duration = Microseconds(event, "dur");
     dom::element arguments;
@@ -126,23 +133,27 @@ class Builder {
   // The frame of the batch that an outermost operator belongs to: by its middle, since runtimes
   // have clocks of their own. kNoFrame where it ran outside of all.
   std::size_t BatchOf(const OperatorEvent& event) const {
-    const auto spans = batches_.find(event.thread);
-    if (spans == batches_.end()) {
-      return kNoFrame;
-    }
-    const Nanos middle = event.start + event.duration / 2;
-    const auto next =
-        std::upper_bound(spans->second.begin(), spans->second.end(), middle,
-                         [](Nanos time, const BatchSpan& span) { return time < span.start; });
-    if (next == spans->second.begin()) {
-      return kNoFrame;
-    }
-    const BatchSpan& span = *std::prev(next);
-    return middle > span.start + span.duration ? kNoFrame : span.frame;
+    const BatchSpan* const span = BatchAt(event.thread, event.start + event.duration / 2);
+    return span == nullptr ? kNoFrame : span->frame;
   }
 
-  void AddOperators() {
-    const std::vector<std::size_t> parents = ParentsOf(operators_);
+  // The batch that a thread executed then; null: none.
+  const BatchSpan* BatchAt(std::int64_t thread, Nanos at) const {
+    const auto spans = batches_.find(thread);
+    if (spans == batches_.end()) {
+      return nullptr;
+    }
+    const auto next =
+        std::upper_bound(spans->second.begin(), spans->second.end(), at,
+                         [](Nanos time, const BatchSpan& span) { return time < span.start; });
+    if (next == spans->second.begin()) {
+      return nullptr;
+    }
+    const BatchSpan& span = *std::prev(next);
+    return at > span.start + span.duration ? nullptr : &span;
+  }
+
+  void AddOperators(const std::vector<std::size_t>& parents) {
     std::vector<std::size_t> frames(operators_.size(), kNoFrame);
     for (std::size_t i = 0; i < operators_.size(); ++i) {
       const OperatorEvent& event = operators_[i];
@@ -180,6 +191,64 @@ class Builder {
     return frame;
   }
 
+  // Frames of a sample: the thread, and of an instance the batch and the operators that it was in;
+  // then the function. Each takes the processor time that the sample stands for.
+  void AddSamples(const dom::element& document, const std::vector<std::size_t>& parents) {
+    dom::array samples;
+    dom::element functions, cpu;
+    if (document["samples"].get(samples) != simdjson::SUCCESS ||
+        document["stackFrames"].get(functions) != simdjson::SUCCESS ||
+        profile_["cpu"].get(cpu) != simdjson::SUCCESS) {
+      return;
+    }
+    const Nanos time = Microseconds(cpu, "sample_us");
+    const std::size_t all = frames_.Child(FrameTree::kRoot, kCpuFrame, Kind::kFunction);
+    std::map<std::uint64_t, std::string> names;  // by number
+    for (const dom::element sample : samples) {
+      const auto thread = static_cast<std::int64_t>(Number(sample, "tid"));
+      const Nanos at = Microseconds(sample, "ts");
+      const auto number = static_cast<std::uint64_t>(Number(sample, "sf"));
+      const auto [name, is_new] = names.try_emplace(number);
+      if (dom::element function;
+          is_new && functions[std::to_string(number)].get(function) == simdjson::SUCCESS) {
+        name->second = Text(function, "name");
+      }
+      frames_.Add(all, time);
+      const auto known = thread_names_.find(thread);
+      std::size_t frame = AddSampled(
+          all, known == thread_names_.end() ? "other threads" : known->second, Kind::kServer, time);
+      if (batches_.contains(thread)) {
+        const BatchSpan* const batch = BatchAt(thread, at);
+        frame = AddSampled(frame, batch == nullptr ? "between batches" : batch->name, Kind::kServer,
+                           time);
+        frame = AddOperatorsAt(frame, thread, at, parents, time);
+      }
+      AddSampled(frame, name->second, Kind::kFunction, time);
+    }
+  }
+
+  std::size_t AddSampled(std::size_t outer, std::string_view name, Kind kind, Nanos time) {
+    const std::size_t frame = frames_.Child(outer, name, kind);
+    if (frame != outer) {
+      frames_.Add(frame, time);
+    }
+    return frame;
+  }
+
+  std::size_t AddOperatorsAt(std::size_t frame, std::int64_t thread, Nanos at,
+                             const std::vector<std::size_t>& parents, Nanos time) {
+    std::vector<std::size_t> chain;
+    for (std::size_t inner = InnermostAt(operators_, parents, thread, at); inner != kNoOperator;
+         inner = parents[inner]) {
+      chain.push_back(inner);
+    }
+    for (auto event = chain.rbegin(); event != chain.rend(); ++event) {
+      const OperatorEvent& called = operators_[*event];
+      frame = AddSampled(frame, NameOf(called.name, called.kind), KindOf(called), time);
+    }
+    return frame;
+  }
+
   static Kind KindOf(const OperatorEvent& event) {
     if (event.on_device) {
       return Kind::kDevice;
@@ -208,6 +277,7 @@ class Builder {
   dom::element profile_;
   std::map<std::int64_t, std::vector<BatchSpan>> batches_;  // by thread, then by start
   std::vector<OperatorEvent> operators_;
+  std::map<std::int64_t, std::string> thread_names_;
   FrameTree frames_;
   std::size_t model_ = 0, device_ = 0;
 };

@@ -110,6 +110,31 @@ TEST(FlameGraphTest, HasSumsOfRuntimesWithoutATimeline) {
             "server;m;all batches;n1 (Conv) 9000\n");
 }
 
+TEST(FlameGraphTest, HasSampledFunctions_BesideTheModel_ByBatchAndOperator) {
+  Profile profile = TwoBatches();
+  profile.operators->events = {{.name = "conv", .start = 1'000, .duration = 8'000, .thread = 7},
+                               {.name = "inner", .start = 2'000, .duration = 4'000, .thread = 7}};
+  profile.cpu = {.period = 1'000};
+  profile.cpu->functions = {{.place = {"gemm", "lib.so"}}, {.place = {"poll", "libc.so"}}};
+  profile.cpu->samples = {
+      {.at = 3'000, .thread = 7, .function = 0}, {.at = 4'000, .thread = 7, .function = 0},
+      {.at = 8'000, .thread = 7, .function = 0}, {.at = 15'000, .thread = 7, .function = 1},
+      {.at = 3'000, .thread = 8, .function = 0}, {.at = 3'000, .thread = 9, .function = 1}};
+  profile.cpu->thread_names = {{7, "m_0"}, {8, "pool"}};
+  EXPECT_EQ(StacksOf(profile),
+            "server;m;instance m_0;batch of 2 12000\n"
+            "server;m;instance m_0;batch of 2;conv 4000\n"
+            "server;m;instance m_0;batch of 2;conv;inner 4000\n"
+            "server;CPU (sampled);instance m_0;batch of 2;conv;inner;gemm 2000\n"
+            "server;CPU (sampled);instance m_0;batch of 2;conv;gemm 1000\n"
+            "server;CPU (sampled);instance m_0;between batches;poll 1000\n"
+            "server;CPU (sampled);thread pool;gemm 1000\n"
+            "server;CPU (sampled);other threads;poll 1000\n");
+  const auto root = FlameGraphOf(ProfileDocument(profile));
+  EXPECT_EQ(root->children[1].kind, FlameFrame::Kind::kFunction);
+  EXPECT_EQ(root->children[1].total, 6'000);
+}
+
 TEST(FlameGraphTest, TakesTheDeepestForAPartOfWhatCalledThem) {
   Profile profile = TwoBatches();
   for (Nanos i = 0; i < 1000; ++i) {

@@ -21,6 +21,7 @@ struct FlameFrame {
     kOperator,  // of the runtime
     kCopy,      // one that moves or converts data
     kDevice,    // on a GPU
+    kFunction,  // where the processor was found to be
   };
   std::string name{};
   Kind kind = Kind::kServer;

@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "profiling/batch_recorder.h"
+#include "profiling/cpu_samples.h"
+#include "profiling/machine_ceiling.h"
 #include "profiling/memory_use.h"
 #include "profiling/operator_record.h"
 #include "profiling/thread_times.h"
@@ -25,8 +27,9 @@ struct ProfileOptions {
   std::uint64_t request_count = 0;  // ends earlier after so many; 0: no number
   bool operators = true;
   bool shapes = false;
-  bool memory = false;  // what operators allocate
-  bool stack = false;   // which lines of the model's source called them
+  bool memory = false;       // what operators allocate
+  bool stack = false;        // which lines of the model's source called them
+  bool cpu_samples = false;  // where the server's threads are on the processor
 
   // From the body of the request; an empty one is all defaults. INVALID_ARGUMENT names the field.
   static Result<ProfileOptions> Parse(std::string_view json);
@@ -45,6 +48,8 @@ struct Profile {
   std::string operators_missing{};            // why, where they were asked for
   std::vector<ThreadUse> threads{};
   MemoryUse memory{};
+  std::optional<MachineCeiling> machine{};  // nothing: no operator's work is known
+  std::optional<CpuSampleTable> cpu{};      // nothing: not asked for
 };
 
 struct Advice {

@@ -158,6 +158,13 @@ void WriteTrace(const Profile& profile, JsonWriter& json) {
   for (const auto& [thread, instance] : instances) {
     trace.Name("thread_name", thread, "instance " + instance);
   }
+  if (profile.cpu) {
+    for (const auto& [thread, name] : profile.cpu->thread_names) {
+      if (!instances.contains(thread)) {
+        trace.Name("thread_name", thread, "thread " + name);
+      }
+    }
+  }
   WriteBatches(profile, trace);
   if (profile.operators) {
     WriteOperators(*profile.operators, trace);
@@ -168,19 +175,87 @@ void WriteTrace(const Profile& profile, JsonWriter& json) {
   json.EndArray();
 }
 
+// Samples of the processor, as the format of Chrome traces has them: each with the frame that it
+// was in, and frames apart. Viewers that do not know them pass over both.
+void WriteSamples(const CpuSampleTable& cpu, Nanos zero, JsonWriter& json) {
+  json.Key("stackFrames").BeginObject();
+  for (std::size_t i = 0; i < cpu.functions.size(); ++i) {
+    json.Key(std::to_string(i)).BeginObject();
+    json.Key("name").String(cpu.functions[i].place.function);
+    json.Key("category").String(cpu.functions[i].place.module).EndObject();
+  }
+  json.EndObject().Key("samples").BeginArray();
+  for (const CpuSampleTable::Sample& sample : cpu.samples) {
+    json.BeginObject().Key("name").String("cpu").Key("tid").Int(sample.thread);
+    json.Key("ts").Double(Micros(sample.at - zero)).Key("weight").Int(1);
+    json.Key("sf").Uint(sample.function).EndObject();
+  }
+  json.EndArray();
+}
+
+void WriteCpuTable(const CpuSampleTable& cpu, JsonWriter& json) {
+  json.Key("cpu").BeginObject();
+  json.Key("perf_note").String(cpu.note);
+  json.Key("sample_us").Double(Micros(cpu.period)).Key("kernel").Bool(cpu.with_kernel);
+  json.Key("samples").Uint(cpu.samples.size()).Key("lost").Uint(cpu.lost);
+  json.Key("truncated").Bool(cpu.truncated).Key("table").BeginArray();
+  for (const CpuSampleTable::Function& function : cpu.functions) {
+    json.BeginObject().Key("function").String(function.place.function);
+    json.Key("module").String(function.place.module).Key("samples").Uint(function.count);
+    json.Key("self_us").Double(Micros(cpu.period) * static_cast<double>(function.count));
+    json.EndObject();
+  }
+  json.EndArray().EndObject();
+}
+
+// What is not known is null, so that no program takes it for nothing.
+void UintOrNull(std::string_view key, std::uint64_t value, JsonWriter& json) {
+  json.Key(key);
+  value > 0 ? json.Uint(value) : json.Raw("null");
+}
+
+void WriteWork(const OperatorLine& line, JsonWriter& json) {
+  UintOrNull("flops", line.flops, json);
+  UintOrNull("moved_bytes", line.moved_byte_size, json);
+  json.Key("worked_count").Uint(line.worked_count).Key("worked_us").Double(Micros(line.worked));
+  json.Key("roofline_percent");
+  line.roofline > 0 ? json.Double(100 * line.roofline) : json.Raw("null");
+  json.Key("roofline_bound");
+  line.roofline > 0 ? json.String(line.memory_bound ? "memory" : "compute") : json.Raw("null");
+}
+
+// Why operators have no share of the roofline, or what has to be known of those that have.
+std::string RooflineNote(const Profile& profile) {
+  if (profile.machine) {
+    return "what the machine needs at least for an operator's flops (fp32) or bytes, whichever is "
+           "longer, by what it took; above 100 % where it computes in bf16 or int8 units, or finds "
+           "its tensors in a cache";
+  }
+  if (profile.operators->UsesDevice()) {
+    return "the model uses a GPU: what the processor can do at most says nothing of its operators";
+  }
+  return profile.operators->work_note.empty()
+             ? "flops and bytes are known of none of these operators"
+             : profile.operators->work_note;
+}
+
 void WriteOperatorTable(const Profile& profile, JsonWriter& json) {
   json.Key("operators").BeginObject();
   if (profile.operators) {
     json.Key("runtime").String(profile.operators->runtime);
     json.Key("note").String(profile.operators->note);
     json.Key("memory_note").String(profile.operators->memory_note);
+    json.Key("roofline_note").String(RooflineNote(profile));
     json.Key("truncated").Bool(profile.operators->truncated);
     json.Key("table").BeginArray();
-    for (const OperatorLine& line : OperatorTable(*profile.operators)) {
+    const MachineCeiling* const ceiling = profile.machine ? &*profile.machine : nullptr;
+    for (const OperatorLine& line : OperatorTable(*profile.operators, ceiling)) {
       json.BeginObject().Key("name").String(line.name).Key("kind").String(line.kind);
       json.Key("detail").String(line.detail).Key("count").Uint(line.count);
       json.Key("self_us").Double(Micros(line.self)).Key("total_us").Double(Micros(line.total));
-      json.Key("flops").Uint(line.flops).Key("bytes").Uint(line.byte_size).EndObject();
+      json.Key("bytes").Uint(line.byte_size);
+      WriteWork(line, json);
+      json.EndObject();
     }
     json.EndArray();
   } else {
@@ -199,6 +274,17 @@ void WriteTables(const Profile& profile, JsonWriter& json) {
   }
   json.EndArray();
   WriteOperatorTable(profile, json);
+  if (profile.machine) {
+    constexpr double kGiga = 1e9;
+    json.Key("machine").BeginObject();
+    json.Key("gflops").Double(profile.machine->flops_per_s / kGiga);
+    json.Key("gbytes_per_s").Double(profile.machine->bytes_per_s / kGiga);
+    json.Key("threads").Int(profile.machine->threads);
+    json.Key("how").String(profile.machine->how).EndObject();
+  }
+  if (profile.cpu) {
+    WriteCpuTable(*profile.cpu, json);
+  }
   json.Key("threads").BeginArray();
   for (const ThreadUse& use : profile.threads) {
     json.BeginObject().Key("id").Int(use.id).Key("name").String(use.time.name);
@@ -240,6 +326,9 @@ std::string ProfileDocument(const Profile& profile) {
   json.EndObject();
   json.Key("traceEvents");
   WriteTrace(profile, json);
+  if (profile.cpu) {
+    WriteSamples(*profile.cpu, profile.began, json);
+  }
   json.EndObject();
   return document;
 }

@@ -48,8 +48,13 @@ Status ReadField(std::string_view key, const dom::element& value, ProfileOptions
   if (key == "stack") {
     return ReadFlag(key, value, options.stack);
   }
+  if (key == "cpu_samples") {
+    return ReadFlag(key, value, options.cpu_samples);
+  }
   return InvalidArgument(
-      "unknown field '{}': there are seconds, requests, operators, shapes, memory, stack", key);
+      "unknown field '{}': there are seconds, requests, operators, shapes, memory, stack, "
+      "cpu_samples",
+      key);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <map>
+
 namespace headrace::profiling {
 namespace {
 
@@ -55,7 +57,7 @@ TEST(ProfileOptionsTest, Parse_TakesDefaults_FromAnEmptyBody) {
 TEST(ProfileOptionsTest, Parse_ReadsEachField) {
   const auto options = ProfileOptions::Parse(
       R"({"seconds": 0.25, "requests": 10, "operators": false, "shapes": true,
-          "memory": true, "stack": true})");
+          "memory": true, "stack": true, "cpu_samples": true})");
   ASSERT_TRUE(options.ok());
   EXPECT_EQ(options->duration, 250 * kMillisecond);
   EXPECT_EQ(options->request_count, 10u);
@@ -63,6 +65,8 @@ TEST(ProfileOptionsTest, Parse_ReadsEachField) {
   EXPECT_TRUE(options->shapes);
   EXPECT_TRUE(options->memory);
   EXPECT_TRUE(options->stack);
+  EXPECT_TRUE(options->cpu_samples);
+  EXPECT_FALSE(ProfileOptions::Parse("{}")->cpu_samples);
 }
 
 TEST(ProfileOptionsTest, Parse_NamesTheField_ThatDoesNotRead) {
@@ -77,6 +81,7 @@ TEST(ProfileOptionsTest, Parse_NamesTheField_ThatDoesNotRead) {
   EXPECT_THAT(refusal(R"({"requests": -1})"), HasSubstr("'requests'"));
   EXPECT_THAT(refusal(R"({"shapes": 1})"), HasSubstr("'shapes'"));
   EXPECT_THAT(refusal(R"({"memory": "all"})"), HasSubstr("'memory'"));
+  EXPECT_THAT(refusal(R"({"cpu_samples": 1000})"), HasSubstr("'cpu_samples' is true or false"));
   EXPECT_THAT(refusal(R"({"stacks": true})"), HasSubstr("unknown field 'stacks'"));
 }
 
@@ -129,6 +134,40 @@ TEST(OperatorRecordTest, Read_TakesMemoryAndStacks) {
   EXPECT_EQ(record->memory[0].byte_size, 8);
   EXPECT_TRUE(record->memory[1].on_device);
   EXPECT_EQ(OperatorTable(*record)[0].byte_size, 12u);
+}
+
+TEST(OperatorRecordTest, Table_HoldsWhatIsKnown_AgainstTheCeiling) {
+  const auto record = ReadOperatorRecord(R"({"threads": 3, "work_note": "why", "events": [
+      {"name": "conv", "start_ns": 0, "duration_ns": 1000, "thread": 1, "flops": 500,
+       "moved_bytes": 10},
+      {"name": "conv", "start_ns": 2000, "duration_ns": 3000, "thread": 1, "flops": 500},
+      {"name": "conv", "start_ns": 9000, "duration_ns": 5000, "thread": 1},
+      {"name": "relu", "start_ns": 20000, "duration_ns": 10, "thread": 1, "moved_bytes": 200},
+      {"name": "view", "start_ns": 30000, "duration_ns": 7, "thread": 1},
+      {"name": "kernel", "start_ns": 0, "duration_ns": 9, "thread": 1, "flops": 9, "device": true}],
+      "totals": [{"name": "fc", "kind": "FullyConnected", "count": 3, "duration_ns": 900,
+                  "flops": 400, "moved_bytes": 8, "worked_count": 2, "worked_ns": 800}]})");
+  ASSERT_TRUE(record.ok());
+  EXPECT_EQ(record->threads, 3);
+  EXPECT_TRUE(record->HasWork());
+  const MachineCeiling ceiling{.flops_per_s = 1e9, .bytes_per_s = 1e10};
+  std::map<std::string, OperatorLine> lines;
+  for (const OperatorLine& line : OperatorTable(*record, &ceiling)) {
+    lines[line.name] = line;
+  }
+  EXPECT_EQ(lines["conv"].count, 3u);
+  EXPECT_EQ(lines["conv"].worked_count, 2u);
+  EXPECT_EQ(lines["conv"].flops, 1000u);
+  EXPECT_EQ(lines["conv"].moved_byte_size, 10u);
+  EXPECT_DOUBLE_EQ(lines["conv"].roofline, 1000. / 4000);
+  EXPECT_FALSE(lines["conv"].memory_bound);
+  EXPECT_DOUBLE_EQ(lines["relu"].roofline, 2);  // out of a cache: above the ceiling, and shown
+  EXPECT_TRUE(lines["relu"].memory_bound);
+  EXPECT_DOUBLE_EQ(lines["view"].roofline, 0);
+  EXPECT_DOUBLE_EQ(lines["fc"].roofline, 0.5);
+  EXPECT_EQ(lines["kernel"].flops, 9u);
+  EXPECT_DOUBLE_EQ(lines["kernel"].roofline, 0);  // the ceiling is not its processor's
+  EXPECT_DOUBLE_EQ(OperatorTable(*record)[0].roofline, 0);
 }
 
 TEST(OperatorRecordTest, Shares_TellShortOperatorsAndCopies) {
@@ -237,6 +276,64 @@ TEST(ProfileDocumentTest, IsAChromeTrace_WithTablesBesideIt) {
             "conv \"1\"");
   EXPECT_EQ(document.at_pointer("/headrace/batches/0/batch_size").get_int64().value(), 1);
   EXPECT_EQ(document.at_pointer("/headrace/requests").get_uint64().value(), 1u);
+}
+
+TEST(ProfileDocumentTest, HasTheMachine_AndNull_WhereWorkIsNotKnown) {
+  Profile profile = Quiet();
+  profile.operators.emplace();
+  profile.operators->events = {
+      {.name = "a", .start = 0, .duration = 1000, .thread = 7, .flops = 500},
+      {.name = "b", .start = 5000, .duration = 500, .thread = 7}};
+  profile.machine = {.flops_per_s = 1e9, .bytes_per_s = 2e9, .threads = 3, .how = "so"};
+  simdjson::dom::parser parser;
+  const simdjson::padded_string text(ProfileDocument(profile));
+  simdjson::dom::element document;
+  ASSERT_EQ(parser.parse(text).get(document), simdjson::SUCCESS);
+  const auto at = [&](const char* path) { return document.at_pointer(path).value(); };
+  EXPECT_DOUBLE_EQ(at("/headrace/machine/gflops").get_double().value(), 1);
+  EXPECT_DOUBLE_EQ(at("/headrace/machine/gbytes_per_s").get_double().value(), 2);
+  EXPECT_EQ(at("/headrace/machine/threads").get_int64().value(), 3);
+  EXPECT_EQ(at("/headrace/machine/how").get_string().value(), "so");
+  EXPECT_DOUBLE_EQ(at("/headrace/operators/table/0/roofline_percent").get_double().value(), 50);
+  EXPECT_EQ(at("/headrace/operators/table/0/roofline_bound").get_string().value(), "compute");
+  EXPECT_TRUE(at("/headrace/operators/table/0/moved_bytes").is_null());
+  EXPECT_TRUE(at("/headrace/operators/table/1/flops").is_null());
+  EXPECT_TRUE(at("/headrace/operators/table/1/roofline_percent").is_null());
+  EXPECT_FALSE(document.at_pointer("/headrace/cpu").error() == simdjson::SUCCESS);
+}
+
+TEST(ProfileDocumentTest, SaysWhyNoOperatorIsHeldAgainstTheMachine) {
+  Profile profile = Quiet();
+  profile.operators.emplace();
+  EXPECT_THAT(ProfileDocument(profile), HasSubstr("known of none"));
+  profile.operators->work_note = "ask for shapes";
+  EXPECT_THAT(ProfileDocument(profile), HasSubstr(R"("roofline_note":"ask for shapes")"));
+  EXPECT_THAT(ProfileDocument(profile), ::testing::Not(HasSubstr("machine")));
+  profile.operators->events = {{.name = "kernel", .duration = 9, .flops = 9, .on_device = true}};
+  EXPECT_TRUE(profile.operators->UsesDevice());
+  EXPECT_THAT(ProfileDocument(profile), HasSubstr("uses a GPU"));
+}
+
+TEST(ProfileDocumentTest, HasSamplesOfTheProcessor_OrWhyThereAreNone) {
+  Profile profile = Quiet();
+  profile.cpu = {.period = kMillisecond, .with_kernel = true, .lost = 2};
+  profile.cpu->functions = {{.place = {"f", "lib.so"}, .count = 1}};
+  profile.cpu->samples = {{.at = 2 * kMillisecond, .thread = 9, .function = 0}};
+  profile.cpu->thread_names = {{9, "pool"}};
+  simdjson::dom::parser parser;
+  const simdjson::padded_string text(ProfileDocument(profile));
+  simdjson::dom::element document;
+  ASSERT_EQ(parser.parse(text).get(document), simdjson::SUCCESS);
+  const auto at = [&](const char* path) { return document.at_pointer(path).value(); };
+  EXPECT_DOUBLE_EQ(at("/samples/0/ts").get_double().value(), 2000);
+  EXPECT_EQ(at("/samples/0/tid").get_int64().value(), 9);
+  EXPECT_EQ(at("/stackFrames/0/name").get_string().value(), "f");
+  EXPECT_EQ(at("/stackFrames/0/category").get_string().value(), "lib.so");
+  EXPECT_EQ(at("/headrace/cpu/lost").get_int64().value(), 2);
+  EXPECT_DOUBLE_EQ(at("/headrace/cpu/table/0/self_us").get_double().value(), 1000);
+  EXPECT_THAT(ProfileDocument(profile), HasSubstr("thread pool"));
+  profile.cpu = {.note = "not allowed"};
+  EXPECT_THAT(ProfileDocument(profile), HasSubstr(R"("perf_note":"not allowed")"));
 }
 
 TEST(ThreadTimesTest, Use_IsTheDifferenceOfTwoLooks) {

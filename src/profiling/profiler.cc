@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/clock.h"
@@ -10,6 +11,8 @@
 #include "base/task_threads.h"
 #include "base/topology.h"
 #include "engine/model.h"
+#include "profiling/cpu_sampler.h"
+#include "profiling/symbolizer.h"
 
 namespace headrace::profiling {
 
@@ -24,7 +27,7 @@ class Profiler::Task final : public TaskThreads::Task {
         done_(std::move(done)) {}
 
   void Run() override {
-    Profile profile = Watch(*model_, options_, recorder_, profiler_.devices_);
+    Profile profile = profiler_.Watch(*model_, options_, recorder_);
     {
       const std::lock_guard lock(profiler_.mutex_);
       profiler_.watched_.clear();
@@ -82,8 +85,7 @@ void Profiler::Start(engine::ModelHandle model, ProfileOptions options, Done don
 }
 
 Profile Profiler::Watch(engine::Model& model, const ProfileOptions& options,
-                        const std::shared_ptr<BatchRecorder>& recorder,
-                        const DeviceMemoryReader& devices) {
+                        const std::shared_ptr<BatchRecorder>& recorder) {
   const Clock& clock = Clock::Real();
   Profile profile{.model = model.name(), .version = model.version(), .options = options};
   profile.core_count = Topology::Read().core_count();
@@ -97,14 +99,22 @@ Profile Profiler::Watch(engine::Model& model, const ProfileOptions& options,
   }
   HEADRACE_LOG_INFO("model '{}' is profiled for {:.1f} s at most", model.name(),
                     static_cast<double>(options.duration) / static_cast<double>(kSecond));
+  std::optional<CpuSampler> sampler;
+  if (options.cpu_samples) {
+    sampler.emplace(options.duration, profile.core_count);
+    sampler->Look();
+  }
   const auto threads_before = ReadThreadTimes();
   profile.began = clock.Now();
   model.SetBatchObserver(recorder);
   const Nanos until = profile.began + options.duration;
-  MemorySampler memory(options.duration, devices);
+  MemorySampler memory(options.duration, devices_);
   Nanos now = profile.began;
   do {
     memory.Sample(now);
+    if (sampler) {
+      sampler->Look();
+    }
     if (recorder->WaitFor(options.request_count, std::min(until, now + memory.interval()))) {
       break;
     }
@@ -112,6 +122,14 @@ Profile Profiler::Watch(engine::Model& model, const ProfileOptions& options,
   } while (now < until && !recorder->stopped());
   model.SetBatchObserver(nullptr);
   profile.ended = clock.Now();
+  std::optional<CpuSamples> samples;
+  if (sampler) {
+    samples = sampler->Take();
+    // Threads are sampled one after the other from a little earlier on.
+    std::erase_if(samples->samples, [&](const CpuSample& sample) {
+      return sample.at < profile.began || sample.at > profile.ended;
+    });
+  }
   memory.Sample(profile.ended);
   profile.memory = memory.Take();
   profile.threads = ThreadUseBetween(threads_before, ReadThreadTimes());
@@ -126,9 +144,20 @@ Profile Profiler::Watch(engine::Model& model, const ProfileOptions& options,
         text.ok() ? ReadOperatorRecord(*text) : Result<OperatorRecord>(text.status());
     if (record.ok()) {
       profile.operators = *std::move(record);
+      // Behind what is watched, which it would disturb.
+      if (profile.operators->HasWork() && !profile.operators->UsesDevice()) {
+        const int threads = profile.operators->threads;
+        profile.machine = ceilings_.Measure(threads > 0 ? std::min(threads, profile.core_count)
+                                                        : profile.core_count);
+      }
     } else {
       profile.operators_missing = record.status().message();
     }
+  }
+  if (samples) {
+    Symbolizer symbolizer;
+    profile.cpu = TableOf(*std::move(samples),
+                          [&](std::uint64_t address) { return symbolizer.Find(address); });
   }
   return profile;
 }

@@ -38,12 +38,13 @@ class Profiler {
 
  private:
   class Task;
-  static Profile Watch(engine::Model& model, const ProfileOptions& options,
-                       const std::shared_ptr<BatchRecorder>& recorder,
-                       const DeviceMemoryReader& devices);
+  // On the thread of its task, as what follows.
+  Profile Watch(engine::Model& model, const ProfileOptions& options,
+                const std::shared_ptr<BatchRecorder>& recorder);
 
   DeviceMemoryReader devices_;
-  std::mutex mutex_;  // guards what follows
+  CeilingMeter ceilings_;  // used by one profile at a time
+  std::mutex mutex_;       // guards what follows
   bool ends_ = false;
   std::string watched_;                      // "" = none
   std::shared_ptr<BatchRecorder> recorder_;  // of the model that is watched
