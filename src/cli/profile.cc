@@ -48,6 +48,7 @@ struct Flags {
   bool shapes = false;
   bool memory = false;
   bool stack = false;
+  bool cpu_samples = false;
   bool json = false;
   std::size_t operators_max = 20;
 };
@@ -80,10 +81,14 @@ void AddFlags(CLI::App& app, Flags& flags) {
                  "Flame graph of operators, by the file's name: .html (a page with the tables), "
                  ".svg, or .txt (collapsed stacks, for flame graph programs)");
   app.add_flag("--no-operators", flags.no_operators, "Batches and threads only");
-  app.add_flag("--shapes", flags.shapes, "With the shapes of operators' inputs");
+  app.add_flag("--shapes", flags.shapes,
+               "With the shapes of operators' inputs; PyTorch's share of the roofline needs them");
   app.add_flag("--memory", flags.memory, "With what operators allocate");
   app.add_flag("--stack", flags.stack,
                "With the lines of the model's source that called operators (TorchScript)");
+  app.add_flag("--cpu-samples", flags.cpu_samples,
+               "With the functions that the server's threads are in, sampled each millisecond of "
+               "processor time, where the kernel allows it");
   app.add_option("--top", flags.operators_max, "Lines of the table of operators")
       ->capture_default_str();
   app.add_flag("--json", flags.json, "Prints the document in place of the tables");
@@ -97,7 +102,8 @@ std::string BodyOf(const Flags& flags) {
     json.Key("requests").Uint(*flags.requests);
   }
   json.Key("operators").Bool(!flags.no_operators).Key("shapes").Bool(flags.shapes);
-  json.Key("memory").Bool(flags.memory).Key("stack").Bool(flags.stack).EndObject();
+  json.Key("memory").Bool(flags.memory).Key("stack").Bool(flags.stack);
+  json.Key("cpu_samples").Bool(flags.cpu_samples).EndObject();
   return body;
 }
 

@@ -21,11 +21,9 @@ struct KindOfBar {
   int color;
   const char* name;
 };
-constexpr KindOfBar kKinds[] = {{7, "server"},
-                                {4, "model's source"},
-                                {0, "operators"},
-                                {1, "copies and conversions"},
-                                {3, "GPU"}};
+constexpr KindOfBar kKinds[] = {{7, "server"},    {4, "model's source"},
+                                {0, "operators"}, {1, "copies and conversions"},
+                                {3, "GPU"},       {2, "functions (sampled)"}};
 
 constexpr std::string_view kMadeUp = "___torch_mangle_";
 
@@ -65,9 +63,23 @@ bench::FlameBar BarOf(const FlameFrame& frame, Nanos all) {
   return bar;
 }
 
+// Processor time is no part of the time of executions: each has shares of its own.
+bench::FlameBar BarOfAll(const FlameFrame& flame) {
+  const auto is_cpu = [](const FlameFrame& frame) { return frame.name == profiling::kCpuFrame; };
+  Nanos executions = flame.total;
+  for (const FlameFrame& child : flame.children) {
+    executions -= is_cpu(child) ? child.total : 0;
+  }
+  bench::FlameBar bar = BarOf({.name = flame.name, .total = flame.total}, flame.total);
+  for (const FlameFrame& child : flame.children) {
+    bar.children.push_back(BarOf(child, is_cpu(child) ? child.total : executions));
+  }
+  return bar;
+}
+
 bench::FlamePlotSpec PlotOf(const FlameFrame& flame) {
   return {.title = "Flame graph: where the time of the model's executions goes",
-          .root = BarOf(flame, flame.total)};
+          .root = BarOfAll(flame)};
 }
 
 bool HasKind(const FlameFrame& frame, FlameFrame::Kind kind) {

@@ -42,6 +42,11 @@ inline constexpr const char* kBatchesLeftOut =
     "the record of batches was full, later ones are left out: ask for fewer --seconds or "
     "--requests";
 
+inline constexpr const char* kSamplesLeftOut = "not all samples of the processor could be kept";
+inline constexpr const char* kWithoutKernel =
+    "time in the kernel is not in it: kernel.perf_event_paranoid=1 (or less) or CAP_PERFMON allows "
+    "it";
+
 }  // namespace headrace::cli
 
 #endif  // HEADRACE_CLI_PROFILE_JSON_H_

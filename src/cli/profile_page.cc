@@ -54,6 +54,7 @@ class Page {
     }
     Flame();
     Operators();
+    Cpu();
     Batches();
     Memory();
     Threads();
@@ -136,7 +137,7 @@ class Page {
     for (const JsonElement& line : table) {
       all += JsonNumber(line, "self_us");
       memory = memory || JsonNumber(line, "bytes") > 0;
-      work = work || JsonNumber(line, "flops") > 0;
+      work = work || JsonNumber(line, "worked_count") > 0;
     }
     if (table.empty()) {
       return;
@@ -146,7 +147,7 @@ class Page {
       header.emplace_back("#Memory each");
     }
     if (work) {
-      header.emplace_back("#GFLOP/s");
+      header.insert(header.end(), {"#GFLOP/s", "#GB/s", "#Roofline"});
     }
     std::vector<std::vector<std::string>> rows;
     for (const JsonElement& line : table) {
@@ -165,9 +166,17 @@ class Page {
         row.push_back(ByteText(JsonNumber(line, "bytes") / count));
       }
       if (work) {
-        const double total_us = JsonNumber(line, "total_us");
-        const double flops = JsonNumber(line, "flops");
-        row.push_back(flops > 0 && total_us > 0 ? FigureText(flops / total_us / 1e3) : "");
+        const double worked_us = JsonNumber(line, "worked_us");
+        const auto rate = [&](const char* key) {
+          const double amount = JsonNumber(line, key);
+          return amount > 0 && worked_us > 0 ? FigureText(amount / worked_us / 1e3) : "";
+        };
+        const double percent = JsonNumber(line, "roofline_percent");
+        row.push_back(rate("flops"));
+        row.push_back(rate("moved_bytes"));
+        row.push_back(percent > 0 ? fmt::format("{:.1f} % <small>{}</small>", percent,
+                                                Escaped(JsonText(line, "roofline_bound")))
+                                  : "");
       }
       rows.push_back(std::move(row));
     }
@@ -176,8 +185,56 @@ class Page {
     if (table.size() > rows.size()) {
       below += fmt::format("{} more are in the trace.", table.size() - rows.size());
     }
+    below += (below.empty() ? "" : " ") + RooflineText(operators);
     if (!below.empty()) {
       page_.Note("info", Escaped(below));
+    }
+  }
+
+  std::string RooflineText(const JsonElement& operators) const {
+    const std::string note = JsonText(operators, "roofline_note");
+    JsonElement machine;
+    if (profile_["machine"].get(machine) != simdjson::SUCCESS) {
+      return note.empty() ? "" : "Roofline: " + note + ".";
+    }
+    return fmt::format(
+        "Roofline of {} GFLOP/s and {} GB/s ({}): {}.", FigureText(JsonNumber(machine, "gflops")),
+        FigureText(JsonNumber(machine, "gbytes_per_s")), JsonText(machine, "how"), note);
+  }
+
+  void Cpu() {
+    JsonElement cpu;
+    if (profile_["cpu"].get(cpu) != simdjson::SUCCESS) {
+      return;
+    }
+    page_.Section("Functions on the processor",
+                  fmt::format("Samples of the server's threads, each {} of processor time.",
+                              Milliseconds(JsonNumber(cpu, "sample_us"))));
+    if (const std::string note = JsonText(cpu, "perf_note"); !note.empty()) {
+      page_.Note("warn", Escaped(note));
+    }
+    const double all = JsonNumber(cpu, "samples");
+    std::vector<std::vector<std::string>> rows;
+    for (const JsonElement& line : JsonList(cpu, "/table")) {
+      if (rows.size() == kOperatorsMax) {
+        break;
+      }
+      rows.push_back(
+          {Escaped(JsonText(line, "function")) + " <small>" + Escaped(JsonText(line, "module")) +
+               "</small>",
+           fmt::format("{:.1f} %", all > 0 ? 100 * JsonNumber(line, "samples") / all : 0),
+           Milliseconds(JsonNumber(line, "self_us"))});
+    }
+    if (rows.empty()) {
+      return;
+    }
+    page_.Table({"Function", "#CPU", "#CPU time"}, rows);
+    if (!JsonFlag(cpu, "kernel")) {
+      page_.Note("info", kWithoutKernel);
+    }
+    if (JsonFlag(cpu, "truncated") || JsonNumber(cpu, "lost") > 0) {
+      page_.Note("warn",
+                 fmt::format("{}: {} lost", kSamplesLeftOut, FigureText(JsonNumber(cpu, "lost"))));
     }
   }
 

@@ -4,6 +4,8 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <iterator>
+#include <string>
 #include <vector>
 
 #include "cli/profile_json.h"
@@ -32,6 +34,44 @@ void AddBatches(const std::vector<dom::element>& batches, std::string& text) {
   }
 }
 
+// Three digits and a prefix of 1000: "236 M". Empty for what is not known.
+std::string Prefixed(double amount) {
+  constexpr const char* kPrefixes[] = {"", " k", " M", " G", " T", " P"};
+  constexpr double kStep = 1000;
+  std::size_t prefix = 0;
+  while (amount >= kStep && prefix + 1 < std::size(kPrefixes)) {
+    amount /= kStep;
+    ++prefix;
+  }
+  return amount <= 0 ? "" : fmt::format("{:.3g}{}", amount, kPrefixes[prefix]);
+}
+
+// Of one call; empty where it is not known.
+std::string WorkColumns(const dom::element& line) {
+  const double count = std::max(1.0, JsonNumber(line, "worked_count"));
+  const double percent = JsonNumber(line, "roofline_percent");
+  return fmt::format("{:>8}  {:>8}  {:>8}  ", Prefixed(JsonNumber(line, "flops") / count),
+                     Prefixed(JsonNumber(line, "moved_bytes") / count),
+                     percent > 0 ? fmt::format("{:.1f} % {}", percent,
+                                               JsonText(line, "roofline_bound").substr(0, 1))
+                                 : "");
+}
+
+void AddRoofline(const dom::element& profile, const dom::element& operators, bool known,
+                 std::string& text) {
+  const std::string note = JsonText(operators, "roofline_note");
+  dom::element machine;
+  if (known && profile["machine"].get(machine) == simdjson::SUCCESS) {
+    text += fmt::format(
+        "roofline: {:.0f} GFLOP/s (c: an operator's nearer ceiling) and {:.1f} GB/s (m), with "
+        "{:.0f} thread(s), {}. Flops and bytes of one call; empty: not known. Percents: {}\n",
+        JsonNumber(machine, "gflops"), JsonNumber(machine, "gbytes_per_s"),
+        JsonNumber(machine, "threads"), JsonText(machine, "how"), note);
+  } else if (!note.empty()) {
+    text += fmt::format("roofline: {}\n", note);
+  }
+}
+
 void AddOperators(const dom::element& profile, std::size_t operators_max, std::string& text) {
   dom::element operators;
   if (profile["operators"].get(operators) != simdjson::SUCCESS) {
@@ -52,12 +92,17 @@ void AddOperators(const dom::element& profile, std::size_t operators_max, std::s
   for (const dom::element& line : table) {
     all += JsonNumber(line, "self_us");
   }
-  const bool memory = std::any_of(table.begin(), table.end(), [](const dom::element& line) {
-    return JsonNumber(line, "bytes") > 0;
-  });
-  text += fmt::format("\n{:>6}  {:>12}  {:>8}  {:>12}  {}operator ({})\n", "self", "self time",
-                      "calls", "each", memory ? fmt::format("{:>12}  ", "memory each") : "",
-                      JsonText(operators, "runtime"));
+  const auto any = [&table](const char* key) {
+    return std::any_of(table.begin(), table.end(),
+                       [key](const dom::element& line) { return JsonNumber(line, key) > 0; });
+  };
+  const bool memory = any("bytes");
+  const bool work = any("worked_count");
+  text +=
+      fmt::format("\n{:>6}  {:>12}  {:>8}  {:>12}  {}{}operator ({})\n", "self", "self time",
+                  "calls", "each", memory ? fmt::format("{:>12}  ", "memory each") : "",
+                  work ? fmt::format("{:>8}  {:>8}  {:>8}  ", "flops", "bytes", "roofline") : "",
+                  JsonText(operators, "runtime"));
   std::size_t shown = 0;
   for (const dom::element& line : table) {
     if (shown++ == operators_max) {
@@ -69,13 +114,48 @@ void AddOperators(const dom::element& profile, std::size_t operators_max, std::s
     const double count = std::max(1.0, JsonNumber(line, "count"));
     const std::string bytes =
         memory ? fmt::format("{:>8.1f} KiB  ", JsonNumber(line, "bytes") / count / (1 << 10)) : "";
-    text += fmt::format("{:>4.1f} %  {:>9.3f} ms  {:>8.0f}  {:>9.1f} us  {}{}{}\n",
+    text += fmt::format("{:>4.1f} %  {:>9.3f} ms  {:>8.0f}  {:>9.1f} us  {}{}{}{}\n",
                         all > 0 ? 100 * self / all : 0, self / 1e3, JsonNumber(line, "count"),
-                        self / count, bytes, JsonText(line, "name"),
+                        self / count, bytes, work ? WorkColumns(line) : "", JsonText(line, "name"),
                         kind.empty() ? "" : " (" + kind + ")");
   }
+  AddRoofline(profile, operators, work, text);
   if (memory) {
     text += fmt::format("memory: {}\n", JsonText(operators, "memory_note"));
+  }
+}
+
+void AddCpu(const dom::element& profile, std::size_t functions_max, std::string& text) {
+  dom::element cpu;
+  if (profile["cpu"].get(cpu) != simdjson::SUCCESS) {
+    return;
+  }
+  if (const std::string note = JsonText(cpu, "perf_note"); !note.empty()) {
+    text += fmt::format("\ncpu samples: {}\n", note);
+  }
+  const std::vector<dom::element> table = JsonList(cpu, "/table");
+  const double all = JsonNumber(cpu, "samples");
+  if (table.empty() || all <= 0) {
+    return;
+  }
+  text += fmt::format("\n{:>6}  {:>12}  function (sampled, each {:.2f} ms of processor time)\n",
+                      "CPU", "CPU time", JsonNumber(cpu, "sample_us") / 1e3);
+  std::size_t shown = 0;
+  for (const dom::element& line : table) {
+    if (shown++ == functions_max) {
+      text += fmt::format("  ... and {} more in the file\n", table.size() - functions_max);
+      break;
+    }
+    const std::string module = JsonText(line, "module");
+    text += fmt::format("{:>4.1f} %  {:>9.3f} ms  {}{}\n", 100 * JsonNumber(line, "samples") / all,
+                        JsonNumber(line, "self_us") / 1e3, JsonText(line, "function"),
+                        module.empty() ? "" : " (" + module + ")");
+  }
+  if (!JsonFlag(cpu, "kernel")) {
+    text += std::string(kWithoutKernel) + "\n";
+  }
+  if (JsonFlag(cpu, "truncated") || JsonNumber(cpu, "lost") > 0) {
+    text += fmt::format("{}: {:.0f} lost\n", kSamplesLeftOut, JsonNumber(cpu, "lost"));
   }
 }
 
@@ -130,6 +210,7 @@ Result<std::string> ProfileText(std::string_view document, std::size_t operators
       JsonNumber(profile, "cores"));
   AddBatches(JsonList(profile, "/batches"), text);
   AddOperators(profile, operators_max, text);
+  AddCpu(profile, operators_max, text);
   AddMemory(profile, text);
   AddThreads(JsonList(profile, "/threads"), seconds, text);
   if (JsonFlag(profile, "truncated")) {
