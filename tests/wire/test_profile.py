@@ -1,8 +1,11 @@
 """Profiles of models that serve: the endpoint for each runtime, and the subcommand."""
 
 import json
+import pathlib
+import platform
 import re
 import subprocess
+import sys
 import threading
 
 import numpy
@@ -11,7 +14,7 @@ import pytest
 import requests
 import tritonclient.http
 
-from harness import backends, models, small_network, torch_models
+from harness import backends, models, small_network, torch_models, without_perf_events
 from harness.server import Server, program
 
 LIMIT_S = 120
@@ -23,6 +26,10 @@ instance_group {{ count: 1 kind: KIND_CPU }}
 """
 # An operator that the runtime is sure to have run.
 OPERATORS = {"onnxruntime": "Gemm", "openvino": "FullyConnected", "pytorch": "aten::addmm"}
+
+
+# That operator multiplies 6 features with 5 columns for each image.
+FLOPS_OF_AN_IMAGE = 2 * 6 * 5
 
 
 def torch_network():
@@ -130,6 +137,72 @@ def test_a_profile_shows_the_operators_of_each_runtime(server, runtime):
     numpy.testing.assert_allclose(client.infer(runtime, image()).as_numpy(output), before, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("runtime", sorted(OPERATORS))
+def test_operators_are_held_against_what_the_machine_can_do(server, runtime):
+    if not backends.built(runtime):
+        pytest.skip(f"the build has no backend {runtime}")
+    profile = profiled(server, runtime, image(), shapes=True)["headrace"]
+    machine = profile["machine"]
+    assert machine["gflops"] > 0 and machine["gbytes_per_s"] > 0 and machine["how"], machine
+    assert 1 <= machine["threads"] <= profile["cores"]
+    lines = [line for line in profile["operators"]["table"] if OPERATORS[runtime] in (line["name"], line["kind"])]
+    for line in lines:
+        assert line["flops"] == FLOPS_OF_AN_IMAGE * line["worked_count"], line
+        assert line["moved_bytes"] > 0
+        assert line["roofline_bound"] in ("compute", "memory")
+        ideal_us = line["flops"] / machine["gflops"] / 1e3
+        # It needs the memory for longer, if at all.
+        assert line["roofline_percent"] >= 100 * ideal_us / line["worked_us"] * 0.999 > 0, line
+    assert lines and profile["operators"]["roofline_note"]
+
+
+def test_operators_without_known_work_are_held_against_nothing(server):
+    if not backends.built("pytorch"):
+        pytest.skip("the build has no backend pytorch")
+    profile = profiled(server, "pytorch", image())["headrace"]
+    assert "machine" not in profile and "--shapes" in profile["operators"]["roofline_note"]
+    assert all(line["flops"] is line["moved_bytes"] is line["roofline_percent"] is None for line in profile["operators"]["table"])
+
+
+def test_the_processor_is_sampled_where_the_kernel_allows_it(server):
+    document = profiled(server, "identity", vector(), cpu_samples=True, requests=300)
+    cpu = document["headrace"]["cpu"]
+    assert len(document["samples"]) == cpu["samples"] == sum(line["samples"] for line in cpu["table"])
+    if cpu["perf_note"]:
+        assert "What allows it" in cpu["perf_note"]
+        return
+    assert cpu["samples"] > 0 and cpu["sample_us"] > 0
+    last_us = document["headrace"]["seconds"] * 1e6
+    named = {event["tid"] for event in document["traceEvents"] if event["name"] == "thread_name"}
+    for sample in document["samples"]:
+        assert 0 <= sample["ts"] <= last_us + 1 and sample["tid"] in named
+        assert document["stackFrames"][str(sample["sf"])]["name"]
+    assert any(frame["category"] == "headrace" for frame in document["stackFrames"].values()), cpu["table"]
+
+
+def test_nothing_is_sampled_unless_it_is_asked_for(server):
+    document = ask(server, "identity", {"seconds": 0.05}).json()
+    assert "samples" not in document and "cpu" not in document["headrace"]
+
+
+def test_a_kernel_that_refuses_samples_is_named_with_what_would_allow_them(tmp_path):
+    if platform.machine() not in ("x86_64", "aarch64"):
+        pytest.skip("no number of perf_event_open for this processor")
+    models.add(tmp_path, "identity", models.identity_config([("FP32", [-1])]))
+    launcher = str(pathlib.Path(without_perf_events.__file__))
+    with Server(tmp_path, command=(sys.executable, launcher, program(), "serve")) as refused:
+        document = profiled(refused, "identity", vector(), cpu_samples=True)
+        cpu = document["headrace"]["cpu"]
+        for word in ("perf_event_open: Operation not permitted", "CAP_PERFMON", "seccomp"):
+            assert word in cpu["perf_note"]
+        assert cpu["samples"] == 0 and document["samples"] == [] and cpu["table"] == []
+        assert document["headrace"]["requests"] >= 20, "all else is there"
+        result = run(
+            "identity", "-u", refused.url, "--seconds=0.05", "--cpu-samples", "--out", str(tmp_path / "t.json")
+        )
+        assert result.returncode == 0 and "cpu samples: the server may not sample its own threads" in result.stdout
+
+
 @pytest.mark.parametrize("runtime", ["onnxruntime", "pytorch"])
 def test_operators_lie_within_their_batches(server, runtime):
     if not backends.built(runtime):
@@ -183,6 +256,8 @@ def test_one_profile_runs_at_a_time(server):
         ("identity", '{"seconds": -1}', 400, "'seconds'"),
         ("identity", '{"requests": "many"}', 400, "'requests'"),
         ("identity", '{"memory": 1}', 400, "'memory'"),
+        ("identity", '{"cpu_samples": 1000}', 400, "'cpu_samples'"),
+        ("identity", '{"cpu-samples": true}', 400, "cpu_samples"),
         ("identity", '{"stacks": true}', 400, "'stacks'"),
     ],
 )
@@ -223,6 +298,21 @@ def test_a_flame_graph_has_operators_and_the_lines_that_called_them(server, tmp_
     assert result.returncode == 0 and f"flame graph: {file}" in result.stdout, result.stderr
     stack = re.compile(r"server;pytorch;instance \S+;batch of 1;.*\.py\(\d+\): forward;.*aten::addmm\S* \d+")
     assert any(stack.fullmatch(line) for line in file.read_text().splitlines()), file.read_text()
+
+
+def test_the_subcommand_shows_the_roofline_and_where_the_processor_was(server, tmp_path):
+    if not backends.built("onnxruntime"):
+        pytest.skip("the build has no backend onnxruntime")
+    flames = [tmp_path / "flame.txt", tmp_path / "flame.html"]
+    load = ("--concurrency=2", "--input=zero", "--requests=200", "--seconds=60", "--cpu-samples")
+    for flame in flames:
+        result = run("onnxruntime", "-u", server.url, "--out", str(tmp_path / "t.json"), "--flame", str(flame), *load)
+        assert result.returncode == 0, result.stderr
+    assert "roofline: " in result.stdout and "GFLOP/s" in result.stdout
+    assert "Roofline" in flames[1].read_text() and "Functions on the processor" in flames[1].read_text()
+    if "cpu samples: " not in result.stdout:
+        assert "function (sampled, each" in result.stdout
+        assert "server;CPU (sampled);instance onnxruntime" in flames[0].read_text()
 
 
 def test_the_subcommand_says_when_no_traffic_came(server, tmp_path):
