@@ -165,7 +165,7 @@ def test_operators_without_known_work_are_held_against_nothing(server):
 
 
 def test_the_processor_is_sampled_where_the_kernel_allows_it(server):
-    document = profiled(server, "identity", vector(), cpu_samples=True, requests=300)
+    document = profiled(server, "identity", vector(), cpu_samples=True, requests=1000)
     cpu = document["headrace"]["cpu"]
     assert len(document["samples"]) == cpu["samples"] == sum(line["samples"] for line in cpu["table"])
     if cpu["perf_note"]:
@@ -304,7 +304,7 @@ def test_the_subcommand_shows_the_roofline_and_where_the_processor_was(server, t
     if not backends.built("onnxruntime"):
         pytest.skip("the build has no backend onnxruntime")
     flames = [tmp_path / "flame.txt", tmp_path / "flame.html"]
-    load = ("--concurrency=2", "--input=zero", "--requests=200", "--seconds=60", "--cpu-samples")
+    load = ("--concurrency=2", "--input=zero", "--requests=1500", "--seconds=60", "--cpu-samples")
     for flame in flames:
         result = run("onnxruntime", "-u", server.url, "--out", str(tmp_path / "t.json"), "--flame", str(flame), *load)
         assert result.returncode == 0, result.stderr
