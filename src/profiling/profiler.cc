@@ -123,7 +123,9 @@ Profile Profiler::Watch(engine::Model& model, const ProfileOptions& options,
   model.SetBatchObserver(nullptr);
   profile.ended = clock.Now();
   std::optional<CpuSamples> samples;
+  std::optional<Symbolizer> symbolizer;
   if (sampler) {
+    symbolizer.emplace();  // a recording's generated code goes with it
     samples = sampler->Take();
     // Threads are sampled one after the other from a little earlier on.
     std::erase_if(samples->samples, [&](const CpuSample& sample) {
@@ -155,9 +157,8 @@ Profile Profiler::Watch(engine::Model& model, const ProfileOptions& options,
     }
   }
   if (samples) {
-    Symbolizer symbolizer;
     profile.cpu = TableOf(*std::move(samples),
-                          [&](std::uint64_t address) { return symbolizer.Find(address); });
+                          [&](std::uint64_t address) { return symbolizer->Find(address); });
   }
   return profile;
 }
