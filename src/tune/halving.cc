@@ -1,6 +1,8 @@
 // Step 5 of a search: successive halving.
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 
 #include "tune/calibration.h"
 #include "tune/search_state.h"
@@ -15,6 +17,21 @@ constexpr std::array<double, 3> kRungWeights = {2, 8, 30};  // seconds, where th
 constexpr double kProbeAt = 0.93;
 // Requests of a probe that are expected above the percentile.
 constexpr double kBeyondPercentile = 1;
+// Standard deviations of logarithms: of a prediction once what all of them have in common is taken
+// out, of that common error, and the least of a probe, however narrow its interval.
+constexpr double kPredictionSigma = 0.08, kBiasSigma = 0.8, kProbeSigmaMin = 0.04;
+constexpr double kInterval = 1.96;  // of the deviations, on each side
+
+// What is known of a logarithm: a mean of what was seen, each by the inverse of its variance.
+struct Evidence {
+  double weight = 0, sum = 0;
+
+  void Add(double value, double sigma) {
+    weight += 1 / (sigma * sigma);
+    sum += value / (sigma * sigma);
+  }
+  double mean() const { return weight > 0 ? sum / weight : 0; }
+};
 
 class Halving {
  public:
@@ -27,6 +44,9 @@ class Halving {
         break;
       }
       Probe(candidates, rung);
+      for (Finding& finding : state_.report.findings) {
+        Conclude(finding);  // all have told something of what predictions have in common
+      }
       std::erase_if(candidates, [](const Finding* finding) { return finding->rate() <= 0; });
       if (state_.Left(StepEnds::kHalving) == 0) {
         break;
@@ -102,8 +122,7 @@ class Halving {
   }
 
   void ProbeOne(Finding& finding, Nanos duration) {
-    const double expected = finding.rungs > 0 ? finding.estimate.value : finding.predicted / bias_;
-    const double rate = std::max(kProbeAt * expected, 0.01);
+    const double rate = std::max(kProbeAt * std::exp(Known(finding).mean()), 0.01);
     const Nanos begin = state_.prober.Now();
     const auto sample = state_.prober.Load(finding.configuration, rate, duration);
     state_.CountProbe(begin, duration);
@@ -126,24 +145,53 @@ class Halving {
     if (failing) {
       seen.backlog = true;  // its queue was full, or worse
     }
-    const CapacityEstimate estimate = Calibrate(simulator_, finding.configuration, seen);
-    Join(finding, estimate);
+    Take(finding, Calibrate(simulator_, finding.configuration, seen), rate);
+    Conclude(finding);
     finding.latency = sample->latency;
-    bias_ = finding.rungs > 1
-                ? bias_
-                : std::sqrt(bias_ *
-                            std::clamp(finding.predicted / std::max(1e-9, finding.estimate.value),
-                                       0.5, 4.0));
     state_.Tell("halving", "{}: {} at {}: capacity about {} ({} to {})", name,
                 DurationText(sample->latency), RateText(rate), RateText(finding.estimate.value),
                 RateText(finding.estimate.low), RateText(finding.estimate.high));
   }
 
-  // A later probe is longer and nearer: it counts for more.
-  static void Join(Finding& finding, const CapacityEstimate& estimate) {
+  void Take(Finding& finding, const CapacityEstimate& estimate, double rate) {
+    // Where the calibration finds no load that would do, that is not much less than the lowest.
+    const double least = 0.3 * rate;
+    const double low = std::max(least, estimate.low), high = std::max(low, estimate.high);
+    const double sigma = std::log(high / low) / (2 * kInterval);
+    probes_[&finding].Add(std::log(std::clamp(estimate.value, low, high)),
+                          std::max(kProbeSigmaMin, sigma));
     finding.estimate = estimate;
     finding.stage = Stage::kProbed;
     ++finding.rungs;
+  }
+
+  // A short probe is a few requests, and the prediction is made of many executions: both count, by
+  // how sure they are. The error that all predictions have in common is learned from the probes.
+  Evidence Known(const Finding& finding) const {
+    Evidence bias;
+    bias.Add(0, kBiasSigma);
+    for (const auto& [probed, evidence] : probes_) {
+      bias.Add(std::log(probed->predicted) - evidence.mean(),
+               std::sqrt(kPredictionSigma * kPredictionSigma + 1 / evidence.weight));
+    }
+    Evidence known;
+    known.Add(std::log(finding.predicted) - bias.mean(), kPredictionSigma);
+    if (const auto probes = probes_.find(&finding); probes != probes_.end()) {
+      known.weight += probes->second.weight;
+      known.sum += probes->second.sum;
+    }
+    return known;
+  }
+
+  void Conclude(Finding& finding) const {
+    if (finding.rungs == 0 || finding.estimate.value <= 0) {
+      return;
+    }
+    const Evidence known = Known(finding);
+    const double spread = std::exp(kInterval / std::sqrt(known.weight));
+    finding.estimate.value = std::exp(known.mean());
+    finding.estimate.low = finding.estimate.value / spread;
+    finding.estimate.high = finding.estimate.value * spread;
   }
 
   // Keeps the best `count`, and whose interval reaches the last of them; never more than twice as
@@ -175,7 +223,7 @@ class Halving {
   SearchState& state_;
   const Simulator& simulator_;
   Nanos shortest_ = state_.probe_min();
-  double bias_ = 1;  // predicted by measured, of those so far
+  std::map<const Finding*, Evidence> probes_;
   int probed_ = 0;
 };
 

@@ -17,7 +17,7 @@ namespace headrace::tune {
 
 // Parts of the budget by whose end each step is over; what one leaves is the next one's.
 struct StepEnds {
-  static constexpr double kServiceTimes = 0.25, kHalving = 0.6, kCapacity = 0.85, kConfirm = 1.0;
+  static constexpr double kServiceTimes = 0.3, kHalving = 0.6, kCapacity = 0.85, kConfirm = 1.0;
 };
 
 class SearchState {

@@ -37,11 +37,16 @@ class ServiceTable {
     }
     LookAgain(first);
     LeaveOutSlowVariants(first);
-    for (const auto& [variant, shape] : first) {
-      Column(*variant, shape, 1);
-    }
-    for (const auto& [variant, shape] : columns) {
-      Column(*variant, shape, 0);
+    columns.insert(columns.end(), first.begin(), first.end());
+    std::stable_sort(columns.begin(), columns.end(), [](const auto& a, const auto& b) {
+      return a.second.cores() > b.second.cores();
+    });
+    // Every second size of every shape, and then the rest: what the budget leaves out lies between
+    // two that were measured.
+    for (const std::size_t offset : {0, 1}) {
+      for (const auto& [variant, shape] : columns) {
+        Column(*variant, shape, offset);
+      }
     }
   }
 
@@ -140,30 +145,30 @@ class ServiceTable {
     }
   }
 
-  // From the batch after `measured` on, until nothing larger can meet the SLA.
-  void Column(const Variant& variant, const Shape& shape, std::int64_t measured) {
-    if (!CanMeet(variant) || state_.hopeless_variants.count(variant.name) > 0) {
-      points_left_ -= std::min(points_left_, state_.space.batches.size());
-      return;
-    }
-    Nanos last = 0;
-    if (const ServiceSample* one = state_.report.times.Find({variant.name, shape}, 1)) {
-      last = one->tail();
-    }
-    for (const std::int64_t batch : state_.space.batches) {
-      if (batch <= measured) {
-        continue;
+  // Every second size of batch, from the `offset`th of the space on, until nothing larger can meet
+  // the SLA.
+  void Column(const Variant& variant, const Shape& shape, std::size_t offset) {
+    const std::vector<std::int64_t>& batches = state_.space.batches;
+    const ServiceTimes::Key key{variant.name, shape};
+    const bool hopeless = !CanMeet(variant) || state_.hopeless_variants.count(variant.name) > 0;
+    for (std::size_t i = offset; i < batches.size(); i += 2) {
+      if (state_.report.times.Find(key, batches[i]) != nullptr) {
+        continue;  // it was counted when it was measured
       }
-      if (const ServiceSample* known = state_.report.times.Find({variant.name, shape}, batch)) {
-        last = known->tail();
-        continue;
-      }
-      if (last > state_.options.target.sla || failed_.contains({variant.name, shape})) {
+      if (hopeless || failed_.contains({variant.name, shape}) || TooLong(key, batches[i])) {
         points_left_ -= std::min<std::size_t>(points_left_, 1);
         continue;
       }
-      last = Measure(variant, shape, batch, shape.instances, false);
+      Measure(variant, shape, batches[i], shape.instances, false);
     }
+  }
+
+  // Whether a smaller batch takes longer than the SLA already.
+  bool TooLong(const ServiceTimes::Key& key, std::int64_t batch) const {
+    const ServiceTimes::Column* column = state_.report.times.FindColumn(key);
+    return column != nullptr && std::any_of(column->begin(), column->end(), [&](const auto& one) {
+             return one.first < batch && one.second.tail() > state_.options.target.sla;
+           });
   }
 
   bool CanMeet(const Variant& variant) const {
