@@ -59,7 +59,7 @@ class Model:
 
 
 _MODELS = (
-    Model("resnet18", "image_classifier", "photograph.jpg", "p95=200ms", 32, "openvino,openvino_bf16,int8"),
+    Model("resnet18", "image_classifier", "photograph.jpg", "p95=500ms", 32, "openvino,openvino_bf16,int8"),
     Model("maskrcnn", "object_detector", "small.jpg", "p95=1s", 32),
 )
 _INSTANCES_MAX = 4
@@ -192,8 +192,8 @@ def _capacity(options, model, point, work):
         log, batches = work / f"bench-{model.name}.log", point.instances * point.batch
         # TorchScript optimises what has been executed a few times.
         _run([*command, "--concurrency", batches, "-n", min(6 * batches, 64 + 2 * batches), "--duration", "60s", "--warmup", "0s"], log)
-        command += ["--sla", model.sla, "--find-capacity", "--precision", "5%"]
-        command += ["--duration", f"{options.seconds}s", "--warmup", "1s", "--drain", "4s", "--json", result]
+        command += ["--sla", model.sla, "--find-capacity", "--precision", f"{options.precision}%"]
+        command += ["--duration", f"{options.seconds}s", "--warmup", "500ms", "--drain", "1s", "--json", result]
         _run(command, log)
     document = json.loads(result.read_text(encoding="utf-8"))
     # The highest rate that held when it was measured once more, else what was answered in time then.
@@ -202,10 +202,13 @@ def _capacity(options, model, point, work):
     return {"rate": rate, "seconds": time.monotonic() - started, "load": load}
 
 
-def _points(model, variants, cores):
-    batches = [1 << i for i in range(model.batch_max.bit_length())]
+def _points(variants, batches, cores):
     shapes = [(1 << i, t) for i in range(_INSTANCES_MAX.bit_length()) for t in range(1, cores + 1)]
     return [Point(variant, k, t, batch) for variant in variants for k, t in shapes for batch in batches]
+
+
+def _numbers(text):
+    return [int(number) for number in text.split(",")]
 
 
 def _face(options, model, sides, measure, journal):
@@ -252,7 +255,9 @@ def main():
     parser = argparse.ArgumentParser(description=_DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", required=True, type=pathlib.Path, help="a folder for archives and what was measured")
     parser.add_argument("--models", default=",".join(model.name for model in _MODELS))
-    parser.add_argument("--seconds", type=int, default=8, help="of each of bench's probes at most; default 8")
+    parser.add_argument("--seconds", type=float, default=8, help="of each of bench's probes at most; default 8")
+    parser.add_argument("--batches", type=_numbers, default=[1 << i for i in range(6)], help="of the grid; default 1,2,4,...,32")
+    parser.add_argument("--precision", type=int, default=5, help="of bench's search, percent; default 5")
     parser.add_argument("--rounds", type=int, default=5, help="of those that take turns; default 5")
     parser.add_argument("--sides", type=int, default=2, help="of the grid's best take turns with the winner; default 2")
     parser.add_argument("--cores", type=int, default=2, help="of the space; default 2")
@@ -274,7 +279,7 @@ def main():
 
         grid = {
             point: journal.get(f"{model.name} | grid | {point}", lambda p=point, m=measure: m(p))
-            for point in _points(model, variants, options.cores)
+            for point in _points(variants, options.batches, options.cores)
         }
         budget = _TIME_SHARE_MAX * sum(value["seconds"] for value in grid.values()) - _START_S
         tuned = journal.get(f"{model.name} | tune", lambda m=model, b=budget: _tune(options, m, b, options.work))
