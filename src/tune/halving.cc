@@ -19,7 +19,7 @@ constexpr double kProbeAt = 0.93;
 constexpr double kBeyondPercentile = 1;
 // Standard deviations of logarithms: of a prediction once what all of them have in common is taken
 // out, of that common error, and the least of a probe, however narrow its interval.
-constexpr double kPredictionSigma = 0.08, kBiasSigma = 0.8, kProbeSigmaMin = 0.04;
+constexpr double kPredictionSigma = 0.12, kBiasSigma = 0.8, kProbeSigmaMin = 0.04;
 constexpr double kInterval = 1.96;  // of the deviations, on each side
 
 // What is known of a logarithm: a mean of what was seen, each by the inverse of its variance.

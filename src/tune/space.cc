@@ -41,6 +41,10 @@ std::vector<Shape> SearchSpace::Shapes(const Variant& variant) const {
     }
     add({.instances = fit, .threads = threads});
   }
+  // Asked for more instances than cores: twice as many fill the gaps between executions.
+  if (limits.instances_max > limits.cores) {
+    add({.instances = std::min(limits.instances_max, 2 * limits.cores), .threads = 1});
+  }
   return shapes;
 }
 

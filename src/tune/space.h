@@ -41,8 +41,9 @@ struct SearchSpace {
 
   const Variant* Find(std::string_view name) const;
   // Instances x threads <= cores, threads a divisor of the cores: on a CPU k x t = cores is the
-  // ridge, and what is below it saves cores. Where threads cannot be told, instances up to the
-  // cores. On a GPU: instances alone.
+  // ridge, and what is below it saves cores; where instances_max is above the cores, twice as many
+  // of one thread, too. Where threads cannot be told, instances up to the cores. On a GPU:
+  // instances alone.
   std::vector<Shape> Shapes(const Variant& variant) const;
   // All of it: what an exhaustive grid would measure.
   std::vector<Configuration> All() const;

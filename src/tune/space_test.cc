@@ -28,8 +28,14 @@ TEST(MakeSpace, TakesDelaysFromTheSla) {
   EXPECT_THAT(Space({.batch_max = 2, .sla = 300 * kMicrosecond}).delays, ElementsAre(0));
 }
 
+TEST(Shapes, ExceedTheCores_OnlyWhereMoreInstancesAreAskedFor) {
+  const SearchSpace space = Space({.instances_max = 8, .cores = 2});
+  EXPECT_THAT(space.Shapes(space.variants[0]),
+              ElementsAre(Shape{1, 1}, Shape{2, 1}, Shape{1, 2}, Shape{4, 1}));
+}
+
 TEST(Shapes, NeverExceedTheCores) {
-  const SearchSpace space = Space({.instances_max = 8, .cores = 6});
+  const SearchSpace space = Space({.instances_max = 6, .cores = 6});
   const std::vector<Shape> shapes = space.Shapes(space.variants[0]);
   for (const Shape& shape : shapes) {
     EXPECT_LE(shape.cores(), 6);
