@@ -80,12 +80,13 @@ def _write_package(path):
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """One way to serve the network; `tolerance` is on probabilities."""
+    """One way to serve the network; `tolerance` is on probabilities, `rank_tolerance` a part of those that change places."""
 
     backend: str
     file: str
     write: Callable
     tolerance: float = 1e-3
+    rank_tolerance: float = 0
     extra: str = ""
     module: str = ""  # of Python, whose presence says that it can be written
     platform: str = ""  # how the configuration names it, where not by its backend
@@ -107,6 +108,7 @@ _FORMATS = {
         "model.xml",
         _write_ir,
         tolerance=2e-2,
+        rank_tolerance=5e-2,
         extra=models.parameter("inference_precision", "bf16"),
         module="openvino",
     ),
@@ -187,7 +189,9 @@ def test_probabilities_are_the_same(answers, name):
 def test_the_five_best_are_the_same(answers, name, index):
     best, found = (numpy.argsort(-answers[which][index])[:5] for which in (_AVAILABLE[0], name))
     # Of two that are equally good either may come first; bf16 has few digits.
-    numpy.testing.assert_array_equal(answers[name][index][found], answers[name][index][best])
+    numpy.testing.assert_allclose(
+        answers[name][index][found], answers[name][index][best], rtol=_FORMATS[name].rank_tolerance
+    )
 
 
 def test_the_coffee_is_an_espresso(answers):
