@@ -88,6 +88,9 @@ class CpuSampler::Buffer {
     const std::size_t size = byte_size_ - page_;
     const std::uint64_t head = __atomic_load_n(&control->data_head, __ATOMIC_ACQUIRE);
     const std::uint64_t tail = control->data_tail;
+    if (head == tail) {
+      return {};
+    }
     std::vector<std::byte> records(std::min<std::uint64_t>(head - tail, size));
     const auto begin = static_cast<std::size_t>(tail % size);
     const std::size_t before_end = std::min(records.size(), size - begin);
