@@ -8,39 +8,16 @@
 
 #include <fmt/format.h>
 
-#include <ctime>
 #include <memory>
-#include <semaphore>
 
 #include "base/checked_math.h"
 #include "base/clock.h"
 #include "engine/model.h"
 #include "engine/testing/fake_backend.h"
+#include "engine_window.h"
 
 namespace headrace::engine {
 namespace {
-
-using Window = std::counting_semaphore<65'536>;
-
-class WindowSink final : public ResponseSink {
- public:
-  explicit WindowSink(Window& window) : window_(window) {}
-  Result<MutableBuffer> AllocateOutput(std::string_view, std::size_t) override {
-    return Unimplemented("none");
-  }
-  void Send(InferResponse) override {}
-  void Finish(Status) override { window_.release(); }
-  bool Cancelled() const override { return false; }
-
- private:
-  Window& window_;
-};
-
-Nanos CpuTime() {
-  timespec now;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return now.tv_sec * kSecond + now.tv_nsec;
-}
 
 class Counting final : public BatchObserver {
  public:

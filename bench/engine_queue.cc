@@ -8,9 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <memory>
-#include <semaphore>
 #include <vector>
 
 #include "base/checked_math.h"
@@ -19,6 +17,7 @@
 #include "engine/queue_core.h"
 #include "engine/testing/fake_backend.h"
 #include "engine/validate.h"
+#include "engine_window.h"
 
 namespace headrace::engine {
 namespace {
@@ -32,23 +31,6 @@ class NullSink : public ResponseSink {
   void Finish(Status) override {}
   bool Cancelled() const override { return false; }
 };
-
-using Window = std::counting_semaphore<65'536>;
-
-class WindowSink final : public NullSink {
- public:
-  explicit WindowSink(Window& window) : window_(window) {}
-  void Finish(Status) override { window_.release(); }
-
- private:
-  Window& window_;
-};
-
-Nanos CpuTime() {
-  timespec now;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return now.tv_sec * kSecond + now.tv_nsec;
-}
 
 // Push and pop of one request beside `depth` others, in nanoseconds.
 double CoreCost(std::size_t depth, std::uint64_t shapes, int rounds, std::uint64_t clients = 1) {

@@ -10,30 +10,14 @@
 #include <cstdlib>
 #include <ctime>
 #include <memory>
-#include <semaphore>
 #include <string>
 #include <thread>
 
 #include "engine/testing/fake_backend.h"
+#include "engine_window.h"
 
 namespace headrace::engine {
 namespace {
-
-using Window = std::counting_semaphore<65'536>;
-
-class WindowSink final : public ResponseSink {
- public:
-  explicit WindowSink(Window& window) : window_(window) {}
-  Result<MutableBuffer> AllocateOutput(std::string_view, std::size_t) override {
-    return Unimplemented("none");
-  }
-  void Send(InferResponse) override {}
-  void Finish(Status) override { window_.release(); }
-  bool Cancelled() const override { return false; }
-
- private:
-  Window& window_;
-};
 
 class Bench {
  public:

@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "bench/bench_test_support.h"
 #include "load/testing/fake_transports.h"
 
 namespace headrace::tune {
@@ -14,19 +15,10 @@ using load::testing::FakeTransports;
 
 constexpr int kConcurrency = 2, kRound = 8;
 
-load::Workload OneItem() {
-  load::Workload workload;
-  load::Item& item = workload.items.emplace_back();
-  item.name = item.model = "m";
-  item.batch_size = 1;
-  item.contents.emplace_back();
-  return workload;
-}
-
 int Sent(const std::function<Nanos(int)>& delay, Nanos time) {
   std::atomic<int> sent = 0;
   FakeTransports transports([&](Nanos) { return FakeAnswer{delay(sent++)}; });
-  const load::Workload workload = OneItem();
+  const load::Workload workload = bench::testing::OneItem();
   const auto session = bench::Session::Over(transports, workload, nullptr, {});
   bench::LevelSpec like;
   like.drain_max = 30 * kSecond;
@@ -54,7 +46,7 @@ TEST(WarmUp, EndsWhereNothingIsAnswered) {
     ++sent;
     return FakeAnswer{.delay = 0, .outcome = load::Outcome::kServerError};
   });
-  const load::Workload workload = OneItem();
+  const load::Workload workload = bench::testing::OneItem();
   const auto session = bench::Session::Over(transports, workload, nullptr, {});
   EXPECT_TRUE(WarmUp(*session, {}, kConcurrency, 10 * kSecond).ok());
   EXPECT_GT(sent, 0);
