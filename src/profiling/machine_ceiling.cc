@@ -13,10 +13,6 @@
 
 #include "base/clock.h"
 
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
 namespace headrace::profiling {
 namespace {
 
@@ -41,55 +37,16 @@ struct VectorUnit {
   MultiplyAdd run;
 };
 
-#ifdef __x86_64__
-__attribute__((target("avx512f"))) float MultiplyAdd512() {
-  __m512 sums[kChains];
-  for (int i = 0; i < kChains; ++i) {
-    sums[i] = _mm512_set1_ps(static_cast<float>(i));
-  }
-  const __m512 factor = _mm512_set1_ps(kFactor);
-  const __m512 term = _mm512_set1_ps(kTerm);
-  for (std::int64_t repeat = 0; repeat < kRepeats; ++repeat) {
-#pragma GCC unroll 12
-    for (int i = 0; i < kChains; ++i) {
-      sums[i] = _mm512_fmadd_ps(sums[i], factor, term);
-    }
-  }
-  __m512 all = sums[0];
-  for (int i = 1; i < kChains; ++i) {
-    all = _mm512_add_ps(all, sums[i]);
-  }
-  return _mm512_cvtss_f32(all);
-}
+template <int lanes>
+using Vector __attribute__((vector_size(lanes * sizeof(float)))) = float;
 
-__attribute__((target("avx2,fma"))) float MultiplyAdd256() {
-  __m256 sums[kChains];
+// Inlined into functions that are compiled for one unit, whose compiler makes one instruction of
+// each multiplication and addition.
+template <int lanes>
+[[gnu::always_inline]] inline float MultiplyAddVectors() {
+  Vector<lanes> sums[kChains];
   for (int i = 0; i < kChains; ++i) {
-    sums[i] = _mm256_set1_ps(static_cast<float>(i));
-  }
-  const __m256 factor = _mm256_set1_ps(kFactor);
-  const __m256 term = _mm256_set1_ps(kTerm);
-  for (std::int64_t repeat = 0; repeat < kRepeats; ++repeat) {
-#pragma GCC unroll 12
-    for (int i = 0; i < kChains; ++i) {
-      sums[i] = _mm256_fmadd_ps(sums[i], factor, term);
-    }
-  }
-  __m256 all = sums[0];
-  for (int i = 1; i < kChains; ++i) {
-    all = _mm256_add_ps(all, sums[i]);
-  }
-  return _mm256_cvtss_f32(all);
-}
-#endif
-
-// Vectors of 128 bits, which every 64-bit processor has, multiplied and added in two steps where it
-// cannot do both in one.
-float MultiplyAdd128() {
-  using Vector = float __attribute__((vector_size(16)));
-  Vector sums[kChains];
-  for (int i = 0; i < kChains; ++i) {
-    sums[i] = Vector{} + static_cast<float>(i);
+    sums[i] = Vector<lanes>{} + static_cast<float>(i);
   }
   for (std::int64_t repeat = 0; repeat < kRepeats; ++repeat) {
 #pragma GCC unroll 12
@@ -97,12 +54,21 @@ float MultiplyAdd128() {
       sums[i] = sums[i] * kFactor + kTerm;
     }
   }
-  Vector all = sums[0];
+  Vector<lanes> all = sums[0];
   for (int i = 1; i < kChains; ++i) {
     all += sums[i];
   }
   return all[0];
 }
+
+#ifdef __x86_64__
+__attribute__((target("avx512f"))) float MultiplyAdd512() { return MultiplyAddVectors<16>(); }
+__attribute__((target("avx2,fma"))) float MultiplyAdd256() { return MultiplyAddVectors<8>(); }
+#endif
+
+// Vectors of 128 bits, which every 64-bit processor has, multiplied and added in two steps where it
+// cannot do both in one.
+float MultiplyAdd128() { return MultiplyAddVectors<4>(); }
 
 VectorUnit WidestUnit() {
 #ifdef __x86_64__
