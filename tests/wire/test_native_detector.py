@@ -16,14 +16,12 @@ torchvision = pytest.importorskip("torchvision")
 import tritonclient.http as client_module
 from PIL import Image
 from torchvision.models import detection
-from torchvision.models.detection.rpn import AnchorGenerator
 from torchvision.transforms.functional import to_tensor
 
-from harness import archives, photographs, torch_models
+from harness import archives, detectors, torch_models
 from harness import server as server_module
 
 _LIMIT_S = 120
-_SIDE_MIN = 64  # a model that keeps the shape of an image takes no thinner ones
 _LABELS = {"1": "cat", "2": ["n2", "dog"], "3": "\u00e4"}
 _SETTINGS = "maxBatchDelay: 20\nbatchSize: 4\n"
 
@@ -35,33 +33,6 @@ class _Operators(torch.nn.Module):
         return kept, plain, torch.ops.torchvision.roi_align(features, rois, 1.0, 3, 3, -1, True)
 
 
-def _detector(kind):
-    """As torchvision makes them, of small parts; it finds something in every photograph."""
-    torch.manual_seed(5)
-    backbone = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 8, 7, stride=4, padding=3),
-        torch.nn.ReLU(),
-        torch.nn.Conv2d(8, 16, 5, stride=2, padding=2),
-        torch.nn.Tanh(),
-    )
-    backbone.out_channels = 16
-    model = kind(
-        backbone,
-        num_classes=4,
-        rpn_anchor_generator=AnchorGenerator(((16, 32, 64),), ((0.5, 1.0, 2.0),)),
-        min_size=96,
-        max_size=160,
-        box_detections_per_img=15,
-        rpn_pre_nms_top_n_test=200,
-        rpn_post_nms_top_n_test=60,
-        rpn_nms_thresh=0.5,
-    )
-    for name, parameter in model.named_parameters():
-        if parameter.dim() > 1:
-            torch.nn.init.normal_(parameter, std=0.02 if "bbox" in name else 1.5 / parameter[0].numel() ** 0.5)
-    return model.eval()
-
-
 class _TakesTensor(torch.nn.Module):
     """The form that TorchServe's own handler needs: a tensor of all images."""
 
@@ -71,12 +42,6 @@ class _TakesTensor(torch.nn.Module):
 
     def forward(self, images: torch.Tensor):
         return self.model(list(images.unbind(0)))[1]
-
-
-def _scripted(model):
-    out = io.BytesIO()
-    torch.jit.save(torch.jit.script(model), out)
-    return out.getvalue()
 
 
 def _archive(name, weights, settings):
@@ -95,12 +60,12 @@ def _config(inputs, outputs):
 def _running(tmp_path_factory):
     torch.set_num_threads(1)
     repository = tmp_path_factory.mktemp("detectors")
-    faster = _detector(detection.FasterRCNN)
-    for name, model in (("faster", faster), ("mask", _detector(detection.MaskRCNN)), ("tensors", _TakesTensor(faster))):
-        archives.add(repository, name, _archive(name, _scripted(model), _SETTINGS))
-    archives.add(repository, "python", _archive("python", _scripted(faster), _SETTINGS + "native: false\n"))
+    faster = detectors.make(detection.FasterRCNN)
+    for name, model in (("faster", faster), ("mask", detectors.make(detection.MaskRCNN)), ("tensors", _TakesTensor(faster))):
+        archives.add(repository, name, _archive(name, detectors.scripted(model), _SETTINGS))
+    archives.add(repository, "python", _archive("python", detectors.scripted(faster), _SETTINGS + "native: false\n"))
     # Without a list of detections for an answer, the Python handler has the word.
-    archives.add(repository, "other", _archive("other", _scripted(torch.nn.Tanh()), ""))
+    archives.add(repository, "other", _archive("other", detectors.scripted(torch.nn.Tanh()), ""))
     operators = repository / "operators"
     torch_models.save_script(_Operators(), operators / "1" / "model.pt")
     operators.joinpath("config.pbtxt").write_text(
@@ -118,13 +83,6 @@ def _running(tmp_path_factory):
 def _post(running, model, data, content_type="application/octet-stream"):
     url = f"http://{running.url}/predictions/{model}"
     return requests.post(url, data=data, headers={"Content-Type": content_type}, timeout=_LIMIT_S)
-
-
-def _pictures(count, seed):
-    """[(name, bytes)...] that a detector takes, two of one size among them."""
-    made = photographs.make(count, seed=seed)
-    kept = [one for one in made if min(Image.open(io.BytesIO(one[1])).size) >= _SIDE_MIN]
-    return kept + [("again", kept[0][1])]
 
 
 def _close(found, expected):
@@ -165,7 +123,7 @@ def test_archives_are_native_if_the_model_is_a_detector(running):
 
 
 def test_photographs_have_the_detections_that_the_python_handler_finds(running):
-    pictures = _pictures(20, seed=3)
+    pictures = detectors.pictures(20, seed=3)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         ours = list(pool.map(lambda picture: _post(running, "faster", picture[1]), pictures))
     # One by one: in a batch of several sizes the model pads them, and finds a little else.
@@ -184,8 +142,8 @@ def test_photographs_have_the_detections_that_the_python_handler_finds(running):
 @pytest.mark.parametrize("model", ["mask", "tensors"])
 def test_other_forms_of_detectors_answer_as_they_do_in_process(running, model):
     # Scripted: torchvision sizes some images otherwise then.
-    local = torch.jit.script(_detector(detection.MaskRCNN if model == "mask" else detection.FasterRCNN))
-    for _, picture in _pictures(4, seed=8):
+    local = torch.jit.script(detectors.make(detection.MaskRCNN if model == "mask" else detection.FasterRCNN))
+    for _, picture in detectors.pictures(4, seed=8):
         with torch.inference_mode():
             (found,) = local([to_tensor(Image.open(io.BytesIO(picture)).convert("RGB"))])[1]
         names = {1: "cat", 2: "dog", 3: "\u00e4"}
@@ -200,7 +158,7 @@ def test_other_forms_of_detectors_answer_as_they_do_in_process(running, model):
 
 
 def test_what_is_no_image_fails_alone(running):
-    ((_, picture), *_) = _pictures(3, seed=8)
+    ((_, picture), *_) = detectors.pictures(3, seed=8)
     bodies = [picture, b"no image", picture]
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         statuses = [answer.status_code for answer in pool.map(lambda body: _post(running, "faster", body), bodies)]
