@@ -34,6 +34,7 @@ class Source:
     outputs: list[Tensor]
     parameters: dict[str, str] = dataclasses.field(default_factory=dict)
     instances: int = 1
+    threads: Optional[int] = None  # of each instance, whoever serves it; None: a share of the cores
     version_folder: str = ""  # where variants go; empty: it is in no repository
     source_files: list[str] = dataclasses.field(default_factory=list)  # below version_folder, what the hash is of
     backend: str = ""  # that serves it now; empty: the usual one of its kind

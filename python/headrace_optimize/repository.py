@@ -6,6 +6,7 @@ import pathlib
 import shutil
 from typing import Optional
 
+from headrace_optimize import threads
 from headrace_optimize.model import ONNX, Artefact, Source, Tensor
 
 
@@ -26,7 +27,10 @@ def config_text(source: Source, artefact: Artefact, file_name: Optional[str] = N
     lines.append(f"instance_group {{ count: {count} kind: KIND_CPU }}\n")
     if artefact.graph_level is not None:
         lines.append(f"optimization {{ graph {{ level: {artefact.graph_level} }} }}\n")
-    for key, value in artefact.parameters.items():
+    # A recipe that says how many instances there are means a share of the cores for each.
+    asked = source.threads if artefact.instances is None else None
+    parameters = threads.parameters_for(artefact.served_by, asked, count) | artefact.parameters
+    for key, value in parameters.items():
         text = json.dumps(value)
         lines.append(f"parameters {{ key: {json.dumps(key)} value: {{ string_value: {text} }} }}\n")
     return "".join(lines)

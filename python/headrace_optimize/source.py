@@ -5,7 +5,7 @@ import pathlib
 import shutil
 from typing import Any, Optional
 
-from headrace_optimize import children, model, source_archive, tensors
+from headrace_optimize import children, model, source_archive, tensors, threads
 from headrace_optimize.errors import OptimizeError, UsageError
 from headrace_optimize.model import AOTI, EAGER, ONNX, OPENVINO, TORCHSCRIPT, Source, Tensor
 from headrace_optimize.server import Server
@@ -141,7 +141,7 @@ def _of_file(path: pathlib.Path, request: Request, settings: Settings) -> Source
 
 
 def _served_config(folder: pathlib.Path) -> dict[str, Any]:
-    with Server(folder.parent) as server:
+    with Server(folder.parent, "--model-variants=off") as server:
         server.load(folder.name)
         return server.config(folder.name)
 
@@ -155,8 +155,9 @@ def _tensors(config: dict[str, Any], field: str) -> list[Tensor]:
 
 
 def _of_config(config: dict[str, Any], kind: str, file: pathlib.Path) -> Source:
-    groups = config.get("instance_group", [])
-    parameters = config.get("parameters", {})
+    instances = max(1, sum(int(group.get("count", 1)) for group in config.get("instance_group", [])))
+    parameters = {key: str(value.get("string_value", "")) for key, value in config.get("parameters", {}).items()}
+    asked = threads.take(parameters, instances)
     return Source(
         name=config["name"],
         kind=kind,
@@ -164,8 +165,9 @@ def _of_config(config: dict[str, Any], kind: str, file: pathlib.Path) -> Source:
         max_batch_size=int(config.get("max_batch_size", 0)),
         inputs=_tensors(config, "input"),
         outputs=_tensors(config, "output"),
-        parameters={key: str(value.get("string_value", "")) for key, value in parameters.items()},
-        instances=max(1, sum(int(group.get("count", 1)) for group in groups)),
+        parameters=parameters,
+        instances=instances,
+        threads=asked,
         backend=config.get("backend", ""),
     )
 
@@ -179,10 +181,9 @@ def _of_repository(folder: pathlib.Path, request: Request, settings: Settings) -
     archive = source_archive.find_in(version_folder)
     if archive is not None:
         source = source_archive.read(archive, settings.work, request.inputs, settings.batch_size_max)
+        _configure(source, folder)
     else:
-        with Server(folder.parent, "--model-variants=off") as server:
-            server.load(folder.name)
-            config = server.config(folder.name)
+        config = _served_config(folder)
         file = _model_file(version_folder, config)
         if file is None:
             raise UsageError(
@@ -196,6 +197,19 @@ def _of_repository(folder: pathlib.Path, request: Request, settings: Settings) -
     if not source.source_files:
         raise OptimizeError(f"'{version_folder}' holds no files")
     return source
+
+
+def _configure(source: Source, folder: pathlib.Path) -> None:
+    """What is configured beside an archive. Its own handler may not run here, which says nothing about the model."""
+    try:
+        config = _served_config(folder)
+    except OptimizeError as error:
+        source.warnings.append(f"the archive itself is not served here ({error}): how it is configured does not count")
+        return
+    asked = _of_config(config, source.kind, pathlib.Path(source.file))
+    source.instances, source.threads = asked.instances, asked.threads
+    # In capitals: the backend's (docs/handlers.md). The others are the handler's.
+    source.parameters |= {key: value for key, value in asked.parameters.items() if key.isupper()}
 
 
 def source_files(version_folder: pathlib.Path) -> list[str]:
