@@ -13,7 +13,7 @@ from typing import Any, Sequence
 
 from headrace_optimize import machine, measure, trial
 from headrace_optimize.errors import OptimizeError, UsageError
-from headrace_optimize.model import Source
+from headrace_optimize.model import Artefact, Source, original
 from headrace_optimize.report import Report
 from headrace_optimize.source import VARIANTS
 from headrace_optimize.trial import Trial
@@ -52,7 +52,7 @@ def _variant(found: Trial, folder: pathlib.Path, source: Source) -> dict[str, An
         "backend": artefact.served_by,
         "file": pathlib.Path(artefact.file).name if own else "",
         "files": files,
-        "parameters": artefact.parameters,
+        "parameters": _changed(artefact, source),
         **({"instances": artefact.instances} if artefact.instances else {}),
         **({"graph_level": artefact.graph_level} if artefact.graph_level is not None else {}),
         "needs": {
@@ -70,6 +70,14 @@ def _variant(found: Trial, folder: pathlib.Path, source: Source) -> dict[str, An
             "rss_bytes": measured.rss_bytes,
         },
     }
+
+
+def _changed(artefact: Artefact, source: Source) -> dict[str, str]:
+    """Parameters that the recipes have set: those of the model's configuration stay with the same backend, and whoever
+    changes them there means the variant too."""
+    if artefact.served_by != original(source).served_by:
+        return artefact.parameters
+    return {key: value for key, value in artefact.parameters.items() if source.parameters.get(key) != value}
 
 
 def _accuracy(judged: Any) -> dict[str, Any]:

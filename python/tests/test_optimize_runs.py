@@ -8,7 +8,7 @@ import sys
 import numpy
 import pytest
 from headrace_optimize import arguments, children, cli, examples, manifest, recipes, report, report_text, source, trial
-from headrace_optimize import waterfall
+from headrace_optimize import threads, waterfall
 from headrace_optimize.accuracy import Accuracy, Bound, OutputDifference
 from headrace_optimize.errors import NotApplicable, OptimizeError, UsageError, in_one_line
 from headrace_optimize.load import Load
@@ -337,6 +337,41 @@ def test_configuration_of_what_is_measured():
     assert 'input { name: "x" data_type: TYPE_FP32 dims: [ 3, 8, 8 ] }' in text
     assert "instance_group { count: 2 kind: KIND_CPU }" in text and "graph { level: -1 }" in text
     assert r'parameters { key: "K" value: { string_value: "a \"b\"" } }' in text
+
+
+@pytest.mark.parametrize(
+    "parameters,instances,expected",
+    [
+        ({"INTRA_OP_THREAD_COUNT": "2", "K": "v"}, 3, 2),
+        ({"INFERENCE_NUM_THREADS": "5", "K": "v"}, 2, 3),
+        ({"intra_op_thread_count": "x", "K": "v"}, 1, None),
+        ({"NUM_THREADS": "0", "K": "v"}, 1, None),
+        ({"K": "v"}, 4, None),
+    ],
+)
+def test_threads_are_those_of_an_instance(parameters, instances, expected):
+    assert threads.take(parameters, instances) == expected
+    assert parameters == {"K": "v"}
+
+
+def test_threads_are_told_to_whoever_serves():
+    given = _source()
+    given.threads = 2
+    for kind, text in ((TORCHSCRIPT, '"INTRA_OP_THREAD_COUNT" value: { string_value: "2" }'), (ONNX, '"intra_op_thread_count"')):
+        assert text in config_text(given, Artefact(kind, "x/model"))
+    given.instances = 3
+    assert '"INFERENCE_NUM_THREADS" value: { string_value: "6" }' in config_text(given, Artefact(OPENVINO, "x/model.xml"))
+    assert "thread" not in config_text(given, Artefact(ONNX, "x/model.onnx", instances=1)).lower()
+
+
+def test_a_variant_keeps_to_itself_what_its_recipes_set(version, tmp_path):
+    made = _variant(tmp_path, "freeze", 20)
+    made.artefact.kind, made.artefact.parameters = ONNX, {"OF_MODEL": "1", "OF_BOTH": "2", "OF_RECIPE": "3"}
+    found = _report(version, [made])
+    found.source.parameters = {"OF_MODEL": "1", "OF_BOTH": "1"}
+    folder = manifest.write(found, [made], "")
+    (written,) = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["variants"]
+    assert written["parameters"] == {"OF_BOTH": "2", "OF_RECIPE": "3"}
 
 
 def test_batches_go_up_to_what_the_model_takes(tmp_path):
