@@ -6,6 +6,8 @@ from typing import Any, Mapping, Optional
 
 import numpy
 
+from headrace_optimize import detections
+
 Outputs = Mapping[str, numpy.ndarray]
 _WORST_SHOWN = 5
 
@@ -14,7 +16,7 @@ _WORST_SHOWN = 5
 class Bound:
     """What is accepted. Each is None where it does not count."""
 
-    max_drop: Optional[float] = 0.01  # of the task metric, or of top-1 agreement: a share
+    max_drop: Optional[float] = 0.01  # of the task metric, or of the agreement with the original: a share
     atol: Optional[float] = None  # the largest difference of any number
 
     def describe(self) -> str:
@@ -42,8 +44,9 @@ class Accuracy:
     """Of one variant. Shares are from 0 to 1."""
 
     samples: int
-    outputs: dict[str, OutputDifference]
+    outputs: dict[str, OutputDifference]  # of a detector: of what both have found
     top1_agreement: Optional[float] = None  # None: no output is a list of classes
+    detection_agreement: Optional[float] = None  # detections.Agreement.share; None: it is no detector
     task_metric: Optional[float] = None  # top-1 accuracy, where there are labels
     task_metric_original: Optional[float] = None
     labelled: int = 0  # samples that have one
@@ -115,6 +118,20 @@ def compare(original: Outputs, other: Outputs, bound: Bound, labels: Optional[nu
     return result
 
 
+def compare_detections(original: Outputs, other: Outputs, bound: Bound) -> Accuracy:
+    """Of a detector's answers (detections.py), whose number of boxes is its own business."""
+    samples = len(original["count"])
+    if missing := [name for name in detections.NAMES if name not in other]:
+        return Accuracy(samples, {}, accepted=False, reason=f"output '{missing[0]}' is missing")
+    found = detections.agreement(original, other)
+    result = Accuracy(samples, {name: _difference(values, found.other[name]) for name, values in found.original.items()})
+    result.detection_agreement = found.share
+    order = numpy.argsort(found.by_sample, kind="stable")[:_WORST_SHOWN]
+    result.worst = [{"sample": int(i), "agreement": float(found.by_sample[i])} for i in order if found.by_sample[i] < 1]
+    _judge(result, other, bound)
+    return result
+
+
 def _relative_error(result: Accuracy) -> float:
     """The root of the energy of the error, as a share of the signal's; of several outputs the worst."""
     worst = min((output.snr_db for output in result.outputs.values()), default=math.inf)
@@ -122,13 +139,20 @@ def _relative_error(result: Accuracy) -> float:
 
 
 def score(result: Accuracy) -> float:
-    """What a bound's max_drop bounds the drop of, from 0 to 1: the task metric, or else the agreement of the best class,
-    or else, where an output is no list of classes, 1 less the relative error."""
+    """What a bound's max_drop bounds the drop of, from 0 to 1: the task metric, or else the agreement of the best class
+    or of what is detected, or else, where an output is no list of classes, 1 less the relative error."""
     if result.task_metric is not None:
         return result.task_metric
+    if result.detection_agreement is not None:
+        return result.detection_agreement
     if result.top1_agreement is not None:
         return result.top1_agreement
     return max(0.0, 1 - _relative_error(result))
+
+
+def drop(result: Accuracy) -> float:
+    """What a bound's max_drop bounds: of the task metric against the original's, else from full agreement. May be below 0."""
+    return (result.task_metric_original if result.task_metric_original is not None else 1.0) - score(result)
 
 
 def _judge(result: Accuracy, other: Outputs, bound: Bound) -> None:
@@ -145,15 +169,13 @@ def _judge(result: Accuracy, other: Outputs, bound: Bound) -> None:
 
 
 def _drops(result: Accuracy, max_drop: float) -> list[str]:
-    if result.task_metric is not None and result.task_metric_original is not None:
-        drop = result.task_metric_original - result.task_metric
-        if drop > max_drop + 1e-12:
-            return [f"top-1 accuracy drops by {drop * 100:.2f} %, more than {max_drop * 100:g} %"]
+    lost = drop(result)
+    if lost <= max_drop + 1e-12:
         return []
+    if result.task_metric is not None:
+        return [f"top-1 accuracy drops by {lost * 100:.2f} %, more than {max_drop * 100:g} %"]
+    if result.detection_agreement is not None:
+        return [f"what is detected agrees for {(1 - lost) * 100:.1f} % of the scores only"]
     if result.top1_agreement is not None:
-        drop = 1 - result.top1_agreement
-        if drop > max_drop + 1e-12:
-            return [f"top-1 agrees for {result.top1_agreement * 100:.1f} % only"]
-        return []
-    share = _relative_error(result)
-    return [f"the error is {share * 100:.2g} % of the answer (root of squares)"] if share > max_drop else []
+        return [f"top-1 agrees for {(1 - lost) * 100:.1f} % only"]
+    return [f"the error is {_relative_error(result) * 100:.2g} % of the answer (root of squares)"]

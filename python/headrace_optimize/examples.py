@@ -118,6 +118,15 @@ def _preprocess(path: pathlib.Path, height: int, width: int) -> numpy.ndarray:
     return pixels.transpose(2, 0, 1)
 
 
+def _preprocess_whole(path: pathlib.Path, height: int, width: int) -> numpy.ndarray:
+    """As TorchServe's object_detector, but for the size, which it leaves as it is: from 0 to 1."""
+    from PIL import Image  # pylint: disable=import-outside-toplevel
+
+    with Image.open(path) as file:
+        image = file.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    return numpy.asarray(image, numpy.float32).transpose(2, 0, 1) / 255
+
+
 def _of_images(source: Source, paths: Sequence[pathlib.Path]) -> dict[str, numpy.ndarray]:
     tensor = _only_input(source, "a directory of images")
     if tensor.dtype != "FP32" or len(tensor.dims) != 3 or tensor.dims[0] != 3:
@@ -125,8 +134,9 @@ def _of_images(source: Source, paths: Sequence[pathlib.Path]) -> dict[str, numpy
             f"--inputs: images become FP32 [3, height, width], and input '{tensor.name}' is {tensor.dtype} "
             f"{tensor.dims}; give an .npy or .npz of what the model takes"
         )
+    prepare = _preprocess_whole if source.detects else _preprocess
     try:
-        return {tensor.name: numpy.stack([_preprocess(path, *tensor.dims[1:]) for path in paths[:_COUNT_MAX]])}
+        return {tensor.name: numpy.stack([prepare(path, *tensor.dims[1:]) for path in paths[:_COUNT_MAX]])}
     except ImportError as error:
         raise UsageError("--inputs: reading images needs the Python package 'pillow'") from error
     except OSError as error:

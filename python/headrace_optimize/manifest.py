@@ -11,7 +11,7 @@ import pathlib
 import shutil
 from typing import Any, Sequence
 
-from headrace_optimize import machine, measure, trial
+from headrace_optimize import accuracy, machine, measure, trial
 from headrace_optimize.errors import OptimizeError, UsageError
 from headrace_optimize.model import Artefact, Source, original
 from headrace_optimize.report import Report
@@ -86,7 +86,9 @@ def _accuracy(judged: Any) -> dict[str, Any]:
     worst = max((output.max_abs for output in judged.outputs.values()), default=0.0)
     return {
         "samples": judged.samples,
+        "drop": accuracy.drop(judged),
         "top1_agreement": judged.top1_agreement,
+        "detection_agreement": judged.detection_agreement,
         "task_metric": judged.task_metric,
         "task_metric_original": judged.task_metric_original,
         "max_abs": worst,

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 import numpy
 
-from headrace_optimize import accuracy, load, repository
+from headrace_optimize import accuracy, detections, load, repository
 from headrace_optimize.accuracy import Accuracy
 from headrace_optimize.client import Client
 from headrace_optimize.examples import Examples
@@ -112,12 +112,15 @@ class Bench:
         for i in range(self._examples.count):
             for name, values in client.infer(_MODEL, self._examples.batch(self._source, 1, i)).items():
                 parts.setdefault(name, []).append(values if self._source.batches else values[None])
-        return {name: numpy.concatenate(values) for name, values in parts.items()}
+        join = detections.joined if self._source.detects else numpy.concatenate
+        return {name: join(values) for name, values in parts.items()}
 
     def _judge(self, answers: dict[str, numpy.ndarray]) -> Optional[Accuracy]:
         if self._reference is None:
             self._reference = answers
             return None
+        if self._source.detects:
+            return accuracy.compare_detections(self._reference, answers, self._settings.bound)
         return accuracy.compare(self._reference, answers, self._settings.bound, self._examples.labels)
 
     def _load(self, target: Target, batch: int, concurrency: int) -> Load:

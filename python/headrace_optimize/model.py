@@ -9,6 +9,7 @@ AOTI = "aoti"
 ONNX = "onnx"
 OPENVINO = "openvino"
 EAGER = "eager"
+DETECTIONS = "DETECTIONS"  # a parameter of the pytorch backend
 
 BACKENDS = {TORCHSCRIPT: "pytorch", AOTI: "pytorch", ONNX: "onnxruntime", OPENVINO: "openvino"}
 
@@ -46,6 +47,11 @@ class Source:
     def batches(self) -> bool:
         """Whether the first dimension is a batch."""
         return self.max_batch_size > 0
+
+    @property
+    def detects(self) -> bool:
+        """Whether it answers what it finds in images, as many boxes as there are (the pytorch backend's DETECTIONS)."""
+        return self.parameters.get(DETECTIONS, "").lower() in ("true", "1")
 
 
 @dataclasses.dataclass

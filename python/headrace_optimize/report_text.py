@@ -15,7 +15,7 @@ _HEAD = [
     "variant", "verdict", "items/s", "speed-up (95 %)", "batch", "p50 ms", "p99 ms", "p50 ms, b=1", "p99 ms, b=1",
     "load s", "first s", "file MB", "RSS MB",
 ]  # fmt: skip
-_ACCURACY_HEAD = ["variant", "top-1 agrees", "accuracy", "max |d|", "mean |d|", "cosine", "SNR dB", "worst samples"]
+_ACCURACY_HEAD = ["variant", "agrees", "accuracy", "max |d|", "mean |d|", "cosine", "SNR dB", "worst samples"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -76,7 +76,7 @@ def _accuracy_row(found: Trial) -> Optional[list[str]]:
         metric = f"{_share(judged.task_metric)} (was {_share(judged.task_metric_original)})"
     return [
         found.name,
-        _share(judged.top1_agreement),
+        _share(judged.top1_agreement if judged.detection_agreement is None else judged.detection_agreement),
         metric,
         number(worst.max_abs, 2),
         number(worst.mean_abs, 2),

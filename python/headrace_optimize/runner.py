@@ -98,6 +98,8 @@ class Runner:
             return f"needs the Python package {' and '.join(missing)}: tools/setup.sh --optimize, or pip install it"
         if before.kind not in recipe.takes:
             return f"takes {' or '.join(recipe.takes)}, not {before.kind}"
+        if recipe.traces and self._source.detects:
+            return "what a detector does depends on what it finds: following one call does not show it"
         return recipe.why_not(before, self._source)
 
     def _apply(self, recipe: Recipe, before: Artefact, key: tuple[str, ...]) -> Artefact:

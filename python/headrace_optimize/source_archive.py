@@ -1,5 +1,7 @@
 """TorchServe's archives: a .mar or .tgz, or the same unpacked."""
 
+import copy
+import dataclasses
 import json
 import pathlib
 import re
@@ -8,14 +10,41 @@ import zipfile
 from typing import Any, Optional
 
 from headrace_optimize.errors import UsageError
-from headrace_optimize.model import EAGER, TORCHSCRIPT, Source, Tensor
+from headrace_optimize.model import DETECTIONS, EAGER, TORCHSCRIPT, Source, Tensor
 
 MANIFEST = "MAR-INF/MANIFEST.json"
 SUFFIXES = (".mar", ".tgz", ".tar.gz")
 _BYTES_MAX = 16 << 30
-_IMAGE = [Tensor("image", "FP32", [3, 224, 224])]
-# Of src/handler: what the native handlers call their tensors.
-_OUTPUTS = {"image_classifier": [Tensor("scores", "FP32", [-1])], "image_segmenter": [Tensor("out", "FP32", [-1] * 3)]}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Handler:
+    """A native handler (src/handler): its tensors, which it finds by these names."""
+
+    image_dims: tuple[int, ...]
+    outputs: tuple[Tensor, ...]
+    parameters: tuple[tuple[str, str], ...] = ()  # of the backend
+
+    @property
+    def cuts(self) -> bool:
+        """Whether images of all sizes become one."""
+        return all(dim > 0 for dim in self.image_dims)
+
+
+_HANDLERS = {
+    "image_classifier": _Handler((3, 224, 224), (Tensor("scores", "FP32", [-1]),)),
+    "image_segmenter": _Handler((3, 224, 224), (Tensor("out", "FP32", [-1] * 3),)),
+    "object_detector": _Handler(
+        (3, -1, -1),
+        (
+            Tensor("boxes", "FP32", [-1, 4]),
+            Tensor("labels", "INT64", [-1]),
+            Tensor("scores", "FP32", [-1]),
+            Tensor("count", "INT64", [1]),
+        ),
+        ((DETECTIONS, "true"),),
+    ),
+}
 
 
 def is_archive(path: pathlib.Path) -> bool:
@@ -79,8 +108,8 @@ def read(path: pathlib.Path, work: pathlib.Path, inputs: list[Tensor], batch_siz
         raise UsageError(f"'{path.name}' names no weights (serializedFile)")
     if model_file is None and weights.suffix != ".pt":
         raise UsageError(f"'{weights.name}' of '{path.name}' is neither TorchScript (.pt) nor weights of a model file")
-    is_image = handler in _OUTPUTS
-    if not inputs and not is_image:
+    known = _HANDLERS.get(handler)
+    if not inputs and known is None:
         raise UsageError(
             f"what the model of handler '{handler}' takes is known to its code only: say it by --input name:dtype:shape"
         )
@@ -90,8 +119,9 @@ def read(path: pathlib.Path, work: pathlib.Path, inputs: list[Tensor], batch_siz
         file=str(weights),
         # TorchServe's batch of one is a default that nobody chose: compiled variants should take more.
         max_batch_size=batch_size_max or max(16, _batch_size(folder, manifest)),
-        inputs=inputs or list(_IMAGE),
-        outputs=list(_OUTPUTS.get(handler, [])),
+        inputs=inputs or ([Tensor("image", "FP32", list(known.image_dims))] if known else []),
+        outputs=copy.deepcopy(list(known.outputs)) if known else [],
+        parameters=dict(known.parameters) if known else {},
         model_file=str(model_file or ""),
-        is_image=is_image,
+        is_image=known is not None and known.cuts,
     )

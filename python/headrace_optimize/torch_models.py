@@ -1,5 +1,6 @@
 """PyTorch models: loading, tracing, calling. Imports torch, so only child processes import this."""
 
+import contextlib
 import importlib.util
 import inspect
 import pathlib
@@ -8,7 +9,7 @@ from typing import Any, Callable
 import torch
 
 from headrace_optimize import tensors
-from headrace_optimize.errors import OptimizeError
+from headrace_optimize.errors import NotApplicable, OptimizeError
 from headrace_optimize.model import Source
 
 # Example batches: not 1, which export would take for a constant.
@@ -33,8 +34,15 @@ def _zero(dtype: str) -> Any:
 
 
 def load_script(path: str) -> torch.jit.ScriptModule:
-    """For inference, on the CPU."""
-    module = torch.jit.load(path, map_location="cpu")
+    """For inference, on the CPU. NotApplicable where it needs operators of torchvision, and there is none."""
+    with contextlib.suppress(ImportError):
+        import torchvision  # noqa: F401  # registers them  # pylint: disable=import-outside-toplevel,unused-import
+    try:
+        module = torch.jit.load(path, map_location="cpu")
+    except RuntimeError as error:
+        if "torchvision::" in str(error):
+            raise NotApplicable("its operators need the Python package torchvision: pip install it") from error
+        raise
     module.eval()
     return module
 

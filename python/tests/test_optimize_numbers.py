@@ -6,7 +6,7 @@ import math
 
 import numpy
 import pytest
-from headrace_optimize import accuracy
+from headrace_optimize import accuracy, detections
 from headrace_optimize.accuracy import Bound
 from headrace_optimize.errors import OptimizeError
 from headrace_optimize.load import of_level, write_data
@@ -102,6 +102,65 @@ def test_outputs_without_classes_are_judged_by_their_error():
     assert accuracy.compare({"y": values}, {"y": values * 1.001}, Bound()).accepted
     far = accuracy.compare({"y": values}, {"y": values * 1.1}, Bound())
     assert far.top1_agreement is None and "the error is 10 % of the answer" in far.reason
+
+
+def _found(*samples):
+    """Outputs of a detector: of each sample [(label, score, [x1, y1, x2, y2])...]"""
+    most = max(map(len, samples))
+    outputs = {
+        "boxes": numpy.zeros((len(samples), most, 4), numpy.float32),
+        "labels": numpy.zeros((len(samples), most), numpy.int64),
+        "scores": numpy.zeros((len(samples), most), numpy.float32),
+        "count": numpy.array([[len(sample)] for sample in samples], numpy.int64),
+    }
+    for i, sample in enumerate(samples):
+        for k, (label, score, box) in enumerate(sample):
+            outputs["labels"][i, k], outputs["scores"][i, k], outputs["boxes"][i, k] = label, score, box
+    return outputs
+
+
+_CAT, _DOG = (3, 0.9, [10, 10, 50, 50]), (4, 0.5, [20, 0, 40, 80])
+
+
+def test_detections_agree_whatever_their_order_and_number():
+    first = _found([_CAT, _DOG], [])
+    found = accuracy.compare_detections(first, _found([_DOG, _CAT], []), Bound(0))
+    assert found.accepted and found.detection_agreement == 1 and found.worst == []
+    assert found.outputs["boxes"].max_abs == found.outputs["scores"].max_abs == 0
+    # A box that is a little off is the same detection, and its score counts as far as both give it.
+    moved = (3, 0.8, [12, 10, 50, 50])
+    found = accuracy.compare_detections(first, _found([moved, _DOG], []), Bound())
+    assert found.detection_agreement == pytest.approx(2 * (0.8 + 0.5) / (1.4 + 1.3))
+    assert found.outputs["boxes"].max_abs == 2 and found.worst == [{"sample": 0, "agreement": found.detection_agreement}]
+    assert not found.accepted and found.reason == "what is detected agrees for 96.3 % of the scores only"
+    assert accuracy.drop(found) == pytest.approx(1 - found.detection_agreement)
+
+
+@pytest.mark.parametrize(
+    "other", [[_DOG], [_DOG, (2, *_CAT[1:])], [_DOG, (3, 0.9, [100, 100, 140, 140])], [_DOG, (3, 0.9, [10, 10, 10, 10])]]
+)
+def test_a_detection_that_is_lost_or_elsewhere_or_of_another_class_is_none(other):
+    found = accuracy.compare_detections(_found([_CAT, _DOG]), _found(other), Bound(atol=100))
+    given = sum(score for _, score, _ in other)
+    assert found.detection_agreement == pytest.approx(2 * 0.5 / (1.4 + given)) and not found.accepted
+
+
+def test_a_detection_counts_once():
+    twice = accuracy.compare_detections(_found([_CAT]), _found([_CAT, _CAT]), Bound())
+    assert twice.detection_agreement == pytest.approx(2 / 3)
+
+
+def test_detectors_that_find_nothing_agree_and_lost_outputs_are_told():
+    nothing = _found([], [])
+    assert accuracy.compare_detections(nothing, nothing, Bound(0)).accepted
+    assert accuracy.compare_detections(nothing, {"boxes": nothing["boxes"]}, Bound()).reason == "output 'labels' is missing"
+
+
+def test_detections_of_single_samples_are_joined():
+    parts = [_found([_CAT, _DOG]), _found([]), _found([_CAT])]
+    whole = {name: detections.joined([part[name] for part in parts]) for name in detections.NAMES}
+    for name, values in _found([_CAT, _DOG], [], [_CAT]).items():
+        numpy.testing.assert_array_equal(whole[name], values)
 
 
 def test_a_ratio_is_taken_at_the_far_ends():

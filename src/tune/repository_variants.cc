@@ -17,16 +17,10 @@ using bench::JsonValue;
 
 constexpr std::uintmax_t kManifestByteSizeMax = std::uintmax_t{4} << 20;
 
-// With labels by the task's metric, else by how often the best class differs; what was not accepted
-// without either may be anything.
+// What was not compared and not accepted may be anything.
 double DropOf(const JsonValue& accuracy) {
-  const JsonValue& before = accuracy.At("task_metric_original");
-  const JsonValue& after = accuracy.At("task_metric");
-  if (!before.is_null() && !after.is_null()) {
-    return std::max(0.0, before.AsDouble() - after.AsDouble());
-  }
-  if (!accuracy.At("top1_agreement").is_null()) {
-    return std::max(0.0, 1 - accuracy.At("top1_agreement").AsDouble());
+  if (const JsonValue& drop = accuracy.At("drop"); !drop.is_null()) {
+    return std::clamp(drop.AsDouble(), 0.0, 1.0);
   }
   return accuracy.At("accepted").AsBool() ? 0 : 1;
 }

@@ -221,3 +221,71 @@ def test_an_archive_of_a_native_handler_runs_on_a_variant(archive):
     assert list(answers[0]) == list(answers[1]) and len(answers[0]) == 5
     for name, value in answers[1].items():
         assert answers[0][name] == pytest.approx(value, abs=1e-4)
+
+
+@pytest.fixture(scope="module", name="detector")
+def _detector(tmp_path_factory):
+    """(repository, photographs, report): a detector's archive, optimised."""
+    pytest.importorskip("torch")
+    pytest.importorskip("torchvision")
+    if not backends.built("pytorch"):
+        pytest.skip("the pytorch backend is not built")
+    from torchvision.models.detection import FasterRCNN
+
+    from harness import detectors
+
+    repository, pictures = tmp_path_factory.mktemp("detector"), tmp_path_factory.mktemp("photographs")
+    content = {"weights.pt": detectors.scripted(detectors.make(FasterRCNN))}
+    archives.add(repository, "d", archives.mar("d", content, "object_detector", serializedFile="weights.pt"))
+    (repository / "d" / "config.pbtxt").write_text(
+        'backend: "handler" instance_group [ { count: 2 } ]'
+        'parameters { key: "INTRA_OP_THREAD_COUNT" value { string_value: "1" } }'
+        'parameters { key: "DISABLE_OPTIMIZED_EXECUTION" value { string_value: "true" } }'
+    )
+    for name, data in detectors.pictures(6, seed=3):
+        (pictures / f"{name}.png").write_bytes(data)  # whatever its format is
+    words = ["--shape=image:3,96,128", "--inputs", pictures, "--max-drop=20%", "--seconds=0.05", "--batches=1,2", "--quiet"]
+    chosen = ["--recipes=channels_last,bf16,bf16_convolutions,int8", "--no-waterfall", "--apply=bf16_convolutions"]
+    ran = _optimize(repository / "d", *words, *chosen, "--json=-")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return repository, pictures, json.loads(ran.stdout)
+
+
+def test_a_detector_is_judged_by_what_it_finds(detector):
+    _, _, report = detector
+    described = report["model"]  # as it is configured beside the archive
+    assert (described["instances"], described["threads"]) == (2, 1)
+    assert described["parameters"] == {"DETECTIONS": "true", "DISABLE_OPTIMIZED_EXECUTION": "true"}
+    trials = {row["name"]: row for row in report["trials"]}
+    judged = trials["channels_last"]["measured"]["accuracy"]
+    assert judged["accepted"] and judged["detection_agreement"] > 0.999 and judged["outputs"]["boxes"]["max_abs"] < 0.1
+    rounded = trials["bf16_convolutions"]
+    assert rounded["artefact"]["provenance"]["bf16_convolutions"]["operators"] >= 6
+    assert 0.8 <= rounded["measured"]["accuracy"]["detection_agreement"] < 1
+    # What follows a single call, or converts the model, says why it cannot.
+    for name in ("bf16", "openvino-int8"):
+        assert trials[name]["verdict"] == "left out" and "depends on what it finds" in trials[name]["reason"]
+
+
+def test_a_detector_runs_on_its_variant(detector):
+    import requests
+
+    repository, pictures, _ = detector
+    found = []
+    for options in ([], ["--model-variants=off"]):
+        with server_module.Server(repository, *options) as server:
+            if not options:
+                server.wait_line("object_detector is native, 'variants/bf16_convolutions/model.pt' runs in the pytorch backend")
+            for picture in sorted(pictures.iterdir()):
+                answer = requests.post(f"http://{server.url}/predictions/d", data=picture.read_bytes(), timeout=60)
+                assert answer.status_code == 200, answer.text
+                found.append(sum(one["score"] for one in answer.json()))
+    rounded, original = found[: len(found) // 2], found[len(found) // 2 :]
+    assert rounded != original and sum(original) > 0
+    assert sum(rounded) == pytest.approx(sum(original), rel=0.2)
+
+
+def test_a_detector_without_a_size_is_exit_code_1(detector):
+    repository, pictures, _ = detector
+    ran = _optimize(repository / "d", "--inputs", pictures)
+    assert ran.returncode == 1 and "input 'image' has open dimensions [3, -1, -1]: say --shape image:3,N,N" in ran.stderr

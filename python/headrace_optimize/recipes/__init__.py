@@ -13,6 +13,7 @@ from headrace_optimize.recipes.ort_int8 import OrtInt8Dynamic, OrtInt8Static
 from headrace_optimize.recipes.ort_optimized import OrtAll, OrtExtended
 from headrace_optimize.recipes.prune import Prune
 from headrace_optimize.recipes.torch_channels_last import TorchChannelsLast
+from headrace_optimize.recipes.torch_convolutions import TorchBf16Convolutions
 from headrace_optimize.recipes.torch_freeze import TorchFreeze
 from headrace_optimize.recipes.torch_fuse import TorchFuse
 from headrace_optimize.recipes.torch_precision import TorchBf16, TorchFp16
@@ -27,6 +28,7 @@ ALL: tuple[Recipe, ...] = (
     OnnxExport(),
     OpenVinoConvert(),
     TorchBf16(),
+    TorchBf16Convolutions(),
     TorchFp16(),
     OpenVinoBf16(),
     OpenVinoFp16(),

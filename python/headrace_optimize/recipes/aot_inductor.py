@@ -17,6 +17,7 @@ class AotInductor(Recipe):
     stage = "runtime"
     takes = (TORCHSCRIPT,)
     packages = ("torch",)
+    traces = True
     risk = "rounding"
 
     def why_not(self, artefact: Artefact, source: Source) -> str:

@@ -54,6 +54,7 @@ class Recipe(abc.ABC):
     takes: ClassVar[tuple[str, ...]]  # kinds of artefacts
     packages: ClassVar[tuple[str, ...]] = ()  # of Python, without which it cannot run
     needs_data: ClassVar[bool] = False  # real inputs, to calibrate with
+    traces: ClassVar[bool] = False  # follows one call: lost on models whose control flow depends on their input
     instead_of: ClassVar[str] = ""  # another recipe, whose result must have been too inaccurate before this is tried
     risk: ClassVar[str] = "none"  # what may become of the answers
 

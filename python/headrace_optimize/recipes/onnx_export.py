@@ -14,6 +14,7 @@ class OnnxExport(Recipe):
     stage = "runtime"
     takes = (TORCHSCRIPT,)
     packages = ("torch", "onnx", "onnxruntime")
+    traces = True
     risk = "rounding"
 
     def apply(self, artefact: Artefact, context: Context) -> Artefact:

@@ -50,6 +50,7 @@ class OpenVinoConvert(Recipe):
     stage = "runtime"
     takes = (TORCHSCRIPT, ONNX)
     packages = ("openvino",)
+    traces = True
     risk = "rounding"
 
     def apply(self, artefact: Artefact, context: Context) -> Artefact:

@@ -31,11 +31,14 @@ class TorchChannelsLast(Recipe):
         if torch_models.is_frozen(module):
             raise NotApplicable("a frozen module's weights are constants, whose order is fixed: it goes before freezing")
         module = module.to(memory_format=torch.channels_last)
+        path = context.folder / "model.pt"
+        if context.source.detects:  # makes its batch of the images by itself, and convolutions follow their weights
+            module.save(str(path))
+            return artefact.with_step(self.name, file=ensure_made(path), provenance=self.provenance())
 
         def call(inner, *inputs):  # type: ignore[no-untyped-def]
             ordered = [x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x for x in inputs]
             return inner(*ordered)
 
-        path = context.folder / "model.pt"
         torch_models.trace(call, context.source, module).save(str(path))
         return artefact.with_step(self.name, file=ensure_made(path), provenance=self.provenance())

@@ -14,6 +14,7 @@ class _TorchPrecision(Recipe):
     stage = "precision"
     takes = (TORCHSCRIPT,)
     packages = ("torch",)
+    traces = True
     risk = "small"
     dtype: ClassVar[str]
     paying_sets: ClassVar[tuple[str, ...]]
