@@ -65,19 +65,12 @@ class Pruner {
     return configuration.variant == key.variant && configuration.shape == key.shape;
   }
 
-  // The fastest s(1) of all shapes decides: no load is lighter than one request.
   void CutVariant(const Variant& variant) {
-    Nanos fastest = kNever;
-    for (const auto& [key, column] : times_.columns()) {
-      const ServiceSample* one = times_.Find(key, 1);
-      if (key.variant == variant.name && one != nullptr) {
-        fastest = std::min(fastest, one->tail() + one->overhead);
-      }
-    }
-    if (fastest != kNever && fastest > limits_.target.sla) {
+    const Nanos lone = times_.LoneRequest(variant.name);
+    if (lone != kNever && lone > limits_.target.sla) {
       cutter_.Cut(CutRule::kSlaAtOne, variant.name.empty() ? "the model" : variant.name,
                   fmt::format("a single request without any load takes {}, and the SLA is {}",
-                              DurationText(fastest), DurationText(limits_.target.sla)),
+                              DurationText(lone), DurationText(limits_.target.sla)),
                   [&](const Configuration& c) { return c.variant == variant.name; });
     }
   }

@@ -172,14 +172,8 @@ class ServiceTable {
   }
 
   bool CanMeet(const Variant& variant) const {
-    Nanos fastest = kNever;
-    for (const auto& [key, column] : state_.report.times.columns()) {
-      const ServiceSample* one = state_.report.times.Find(key, 1);
-      if (key.variant == variant.name && one != nullptr) {
-        fastest = std::min(fastest, one->tail() + one->overhead);
-      }
-    }
-    return fastest == kNever || fastest <= state_.options.target.sla;
+    const Nanos lone = state_.report.times.LoneRequest(variant.name);
+    return lone == kNever || lone <= state_.options.target.sla;
   }
 
   // What nearly all of its executions stay below; 0 when it was not measured. `needed`: whatever

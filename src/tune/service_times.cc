@@ -45,6 +45,17 @@ const ServiceSample* ServiceTimes::Find(const Key& key, std::int64_t batch) cons
   return sample == column->end() ? nullptr : &sample->second;
 }
 
+Nanos ServiceTimes::LoneRequest(const std::string& variant) const {
+  Nanos least = kNever;
+  for (const auto& [key, column] : columns_) {
+    const auto one = column.find(1);
+    if (key.variant == variant && one != column.end()) {
+      least = std::min(least, one->second.tail() + one->second.overhead);
+    }
+  }
+  return least;
+}
+
 double ServiceTimes::Ceiling(const Key& key, std::int64_t batch_max) const {
   double best = 0;
   if (const Column* column = FindColumn(key)) {

@@ -35,6 +35,9 @@ class ServiceTimes {
   const ServiceSample* Find(const Key& key, std::int64_t batch) const;
   const Column* FindColumn(const Key& key) const;
 
+  // What a single request of the variant takes without any load, of all its shapes the least:
+  // nothing is lighter. kNever = it was not measured.
+  Nanos LoneRequest(const std::string& variant) const;
   // Inferences per second that the shape's instances can give with batches up to `batch_max`: of
   // its measured sizes the best. 0 = nothing is known.
   double Ceiling(const Key& key, std::int64_t batch_max) const;
