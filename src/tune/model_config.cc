@@ -9,6 +9,7 @@
 #include "bench/json_value.h"
 #include "repository/online_parameters.h"
 #include "repository/thread_parameters.h"
+#include "repository/variant_policy.h"
 #include "tune/tune_comment.h"
 
 namespace headrace::tune {
@@ -141,8 +142,6 @@ std::string Quoted(std::string_view text) {
   return quoted + "\"";
 }
 
-constexpr char kVariantsParameter[] = "model_variants";
-
 // Every parameter that says how many threads an instance has: what was there must not contradict.
 bool SaysThreads(std::string_view field) {
   for (const char* name : repository::kThreadParameters) {
@@ -190,7 +189,7 @@ std::string TunedFields(const Configuration& configuration, const Variant& varia
   }
   if (!variant.choice.empty()) {
     text += fmt::format("parameters {{ key: \"{}\" value {{ string_value: {} }} }}\n",
-                        kVariantsParameter, Quoted(variant.choice));
+                        repository::kVariantsParameter, Quoted(variant.choice));
   }
   return text;
 }
@@ -230,7 +229,7 @@ bench::ConfigChange ChangeFor(const Configuration& configuration, const Variant&
   if (!variant.choice.empty()) {
     JsonValue value = JsonValue::Object();
     value["string_value"] = variant.choice;
-    patch["parameters"][kVariantsParameter] = std::move(value);
+    patch["parameters"][repository::kVariantsParameter] = std::move(value);
   }
   if (!patch.members().empty()) {
     change.merge_patch = patch.Text();
@@ -267,7 +266,7 @@ Result<std::string> TunedConfigText(std::string_view text, std::string_view mode
         field.name == "instance_group" || (field.name == "parameters" && IsOnline(whole)) ||
         (field.name == "parameters" && configuration.shape.threads > 0 && SaysThreads(whole)) ||
         (field.name == "parameters" && !variant.choice.empty() &&
-         whole.find(fmt::format("\"{}\"", kVariantsParameter)) != std::string_view::npos);
+         whole.find(fmt::format("\"{}\"", repository::kVariantsParameter)) != std::string_view::npos);
     if (!replaced) {
       continue;
     }
