@@ -56,7 +56,11 @@ void FindCapacities(SearchState& state) {
   finalists = std::min(finalists, static_cast<std::size_t>(std::max<Nanos>(
                                       1, state.Left(StepEnds::kCapacity) / worth_it)));
   const std::size_t as_found = state.options.measure_as_found ? 1 : 0;
+  // What was found is for the comparison; where there is no time for all, it gets what is left.
+  const bool has_room =
+      state.Left(StepEnds::kCapacity) >= static_cast<Nanos>(finalists + as_found) * worth_it;
   double verified = 0;
+  double faster = 1;  // than its probes said: the machine moves, and the others' are as old
   for (std::size_t i = 0; i < finalists; ++i) {
     Finding& finding = findings[i];
     const Nanos left = state.Left(StepEnds::kCapacity);
@@ -68,16 +72,19 @@ void FindCapacities(SearchState& state) {
     if (left == 0 && state.prober.Stopped()) {
       break;
     }
-    if (finding.estimate.high < 0.97 * verified && state.options.objective != Objective::kCost) {
-      state.report.cuts.push_back(
-          {CutRule::kCeiling, Describe(finding.configuration),
-           fmt::format("at most {} by its probes, and {} are verified",
-                       RateText(finding.estimate.high), RateText(verified))});
+    const double most = faster * finding.estimate.high;
+    if (most < 0.97 * verified && state.options.objective != Objective::kCost) {
+      state.report.cuts.push_back({CutRule::kCeiling, Describe(finding.configuration),
+                                   fmt::format("at most {} by its probes, and {} are verified",
+                                               RateText(most), RateText(verified))});
       continue;
     }
-    const auto shares = static_cast<Nanos>(finalists - i + as_found);
+    const auto shares = static_cast<Nanos>(finalists - i + (has_room ? as_found : 0));
     Measure(state, finding, finding.estimate.value, std::max(left / shares, worth_it / 2));
-    verified = std::max(verified, finding.rate());
+    if (finding.capacity && finding.rate() > verified) {
+      verified = finding.rate();
+      faster = std::max(1.0, verified / std::max(finding.estimate.value, 1e-9));
+    }
   }
   if (as_found > 0 && state.Left(StepEnds::kCapacity) >= worth_it) {
     Finding found{.configuration = {.as_found = true}};

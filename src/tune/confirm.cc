@@ -8,7 +8,7 @@
 namespace headrace::tune {
 namespace {
 
-constexpr int kRounds = 3;  // of A B C C B A: six visits each
+constexpr int kRoundsMax = 3;  // of A B C C B A: six visits each
 constexpr std::size_t kVisitsForCertainty = 5;
 constexpr Nanos kVisitMax = 10 * kSecond;
 // Requests of a visit that are expected above the percentile.
@@ -34,7 +34,8 @@ class Confirmation {
     if (contenders.empty()) {
       return;
     }
-    for (int round = 0; round < kRounds; ++round) {
+    Fit(contenders);
+    for (int round = 0; round < rounds_; ++round) {
       if (round == 1 && state_.Left(StepEnds::kConfirm) > 0) {
         if (const Status status = state_.prober.Restart(); !status.ok()) {
           state_.report.notes.push_back(
@@ -44,7 +45,7 @@ class Confirmation {
       for (std::size_t i = 0; i < 2 * contenders.size(); ++i) {
         const std::size_t which = i < contenders.size() ? i : 2 * contenders.size() - 1 - i;
         const auto left = static_cast<Nanos>(
-            (kRounds - round) * 2 * static_cast<int>(contenders.size()) - static_cast<int>(i));
+            (rounds_ - round) * 2 * static_cast<int>(contenders.size()) - static_cast<int>(i));
         Visit(contenders[which], left);
       }
     }
@@ -66,8 +67,23 @@ class Confirmation {
     return contenders;
   }
 
+  // No more visits than there is time for: those of one round count only if they are all made.
+  void Fit(std::vector<Contender>& contenders) {
+    const auto visits = static_cast<std::size_t>(
+        Left() / (state_.probe_min() + state_.change_cost()));
+    if (contenders.size() > 2 && visits < 2 * contenders.size()) {
+      contenders.pop_back();  // what was found: who wins is asked first
+      skipped_ = true;
+    }
+    rounds_ = std::clamp(static_cast<int>(visits / (2 * contenders.size())), 1, kRoundsMax);
+    skipped_ = skipped_ || rounds_ < kRoundsMax;
+  }
+
+  // One change may take twice what the others took, and the budget holds all the same.
+  Nanos Left() { return std::max<Nanos>(0, state_.Left(StepEnds::kConfirm) - state_.change_cost()); }
+
   void Visit(Contender& contender, Nanos visits_left) {
-    const Nanos left = state_.Left(StepEnds::kConfirm);
+    const Nanos left = Left();
     const Nanos duration =
         std::min(left / visits_left - state_.change_cost(),
                  std::max(kVisitMax, state_.probe_min(contender.rate, kBeyondPercentile)));
@@ -162,6 +178,7 @@ class Confirmation {
   }
 
   SearchState& state_;
+  int rounds_ = kRoundsMax;
   bool skipped_ = false;
   std::uint64_t requests_least_ = std::numeric_limits<std::uint64_t>::max();
 };
