@@ -16,7 +16,7 @@ namespace headrace::tune {
 struct ServiceSample {
   std::vector<Nanos>
       quantiles;            // of one execution's time, ascending, evenly spaced from min to max
-  std::uint64_t count = 0;  // requests that were measured
+  std::uint64_t count = 0;  // requests that were measured; 0 = it is assumed (assume.h)
   double mean = 0;          // nanoseconds
   double rate = 0;          // inferences per second, of all instances together
   Nanos overhead = 0;       // what a client waits beyond the execution when nothing queues

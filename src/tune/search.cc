@@ -49,6 +49,15 @@ Finding Predicted(const SearchState& state, const Simulator& simulator,
   return finding;
 }
 
+// Whether some of its service times were not measured.
+bool IsAssumed(const SearchState& state, const Finding& finding) {
+  const Configuration& configuration = finding.configuration;
+  const ServiceTimes::Column* column =
+      state.report.times.FindColumn({configuration.variant, configuration.shape});
+  return std::any_of(column->begin(), column->upper_bound(configuration.batch_max),
+                     [](const auto& one) { return one.second.count == 0; });
+}
+
 void Predict(SearchState& state, const Simulator& simulator,
              const std::vector<Configuration>& candidates) {
   for (const Configuration& configuration : candidates) {
@@ -61,7 +70,8 @@ void Predict(SearchState& state, const Simulator& simulator,
   const bool by_cores = state.options.objective != Objective::kThroughput;
   const auto hopeless = [&, all = findings](const Finding& finding) {
     return std::any_of(all.begin(), all.end(), [&](const Finding& other) {
-      return finding.predicted < kPredictionMin * other.predicted &&
+      const double sure = kPredictionMin * (IsAssumed(state, other) ? kPredictionMin : 1);
+      return finding.predicted < sure * other.predicted &&
              (!by_cores ||
               (other.cores() <= finding.cores() && other.accuracy_drop <= finding.accuracy_drop));
     });

@@ -3,13 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+#include <vector>
+
 #include "tune/testing/synthetic_machine.h"
 
 namespace headrace::tune {
 namespace {
 
 using testing::Contains;
+using testing::Each;
 using testing::Field;
+using testing::Ge;
 using testing::Gt;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -35,25 +40,33 @@ struct MachineCase {
 class SearchOnMachine : public testing::TestWithParam<MachineCase> {};
 
 // The claim of the tuner: within 5 % of an exhaustive grid in a tenth of its time. The grid gives
-// each configuration six probes of ten seconds, as `bench` would.
+// each configuration six probes of ten seconds, as `bench` would. Probes are draws, so that one of
+// several searches may miss by a little more.
 TEST_P(SearchOnMachine, FindsTheBest_InATenthOfTheGridsTime) {
   const MachineCase& c = GetParam();
   const Target target{.sla = c.sla};
-  SyntheticMachine machine(c.machine, target);
   const SearchSpace space = SpaceFor(c.machine, c.sla, c.batch_max);
-  const Nanos tenth = machine.GridTime(space, 6, 10 * kSecond) / 10;
-  const SearchReport report =
-      Search(space, {.target = target, .budget = tenth, .simulated_requests = kSimulated}, machine);
-  ASSERT_TRUE(report.winner);
-  const Finding& winner = report.findings[*report.winner];
-  const double best = machine.BestCapacity(space);
-  const double found = machine.TrueCapacity(winner.configuration);
-  EXPECT_GE(found, 0.95 * best) << Describe(winner.configuration);
-  EXPECT_NEAR(winner.rate() / found, 1, 0.12) << Describe(winner.configuration);
-  EXPECT_LE(report.elapsed, tenth + tenth / 20);
-  EXPECT_FALSE(report.why.text.empty());
-  ASSERT_TRUE(report.gain);
-  EXPECT_GT(report.gain->value, 0.9);
+  std::vector<double> shares;
+  for (const std::uint64_t seed : {1, 1001, 2001, 3001, 4001}) {
+    MachineSpec spec = c.machine;
+    spec.seed = seed;
+    SyntheticMachine machine(spec, target);
+    const Nanos tenth = machine.GridTime(space, 6, 10 * kSecond) / 10;
+    const SearchReport report = Search(
+        space, {.target = target, .budget = tenth, .simulated_requests = kSimulated}, machine);
+    ASSERT_TRUE(report.winner);
+    const Finding& winner = report.findings[*report.winner];
+    const double found = machine.TrueCapacity(winner.configuration);
+    shares.push_back(found / machine.BestCapacity(space));
+    EXPECT_NEAR(winner.rate() / found, 1, 0.12) << Describe(winner.configuration);
+    EXPECT_LE(report.elapsed, tenth + tenth / 20);
+    EXPECT_FALSE(report.why.text.empty());
+    ASSERT_TRUE(report.gain);
+    EXPECT_GT(report.gain->value, 0.9);
+  }
+  const auto count = static_cast<double>(shares.size());
+  EXPECT_GE(std::accumulate(shares.begin(), shares.end(), 0.0) / count, 0.95);
+  EXPECT_THAT(shares, Each(Ge(0.9)));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -155,6 +168,30 @@ TEST(Search, LooksNoFurtherAtAVariantThatIsFarSlower) {
   ASSERT_NE(wide, nullptr);
   EXPECT_LE(wide->size(), 2u);
   EXPECT_EQ(report.times.FindColumn({"fp32", {.instances = spec.cores, .threads = 1}}), nullptr);
+}
+
+// The budget ends while service times are measured: what is missing then is the slow variant's.
+TEST(Search, MeasuresTheLikelyFirst_WhenPointsAreDear) {
+  const MachineSpec spec{.cores = 2,
+                         .tau_ms = 20,
+                         .alpha_ms = 50,
+                         .serial_share = 0.4,
+                         .variant_factors = {{"fast", 0.5}},
+                         .change_seconds = 1.5,
+                         .warm_up_executions = 8};
+  const Target target{.sla = kSecond};
+  const SearchSpace space =
+      SpaceFor(spec, target.sla, 32,
+               {{.name = "slow", .thread_parameter = "t"}, {.name = "fast", .thread_parameter = "t"}});
+  SyntheticMachine machine(spec, target);
+  const SearchReport report =
+      Search(space, {.target = target, .budget = 100 * kSecond, .simulated_requests = kSimulated},
+             machine);
+  const Shape full{.instances = 2, .threads = 1};
+  EXPECT_NE(report.times.FindColumn({"fast", full}), nullptr);
+  EXPECT_EQ(report.times.FindColumn({"slow", {.instances = 4, .threads = 1}}), nullptr);
+  ASSERT_TRUE(report.winner);
+  EXPECT_EQ(report.findings[*report.winner].configuration.shape, full);
 }
 
 TEST(Search, RecordsWhatDoesNotLoad_AndGoesOn) {

@@ -1,8 +1,10 @@
 // Step 2 of a search: s(b) of each variant and shape.
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
+#include "tune/assume.h"
 #include "tune/search_state.h"
 
 namespace headrace::tune {
@@ -10,9 +12,11 @@ namespace {
 
 constexpr Nanos kPointMin = 150 * kMillisecond;
 constexpr Nanos kPointMax = 3 * kSecond;
-constexpr double kExecutionsWanted = 60;
+constexpr double kExecutionsWanted = 60, kExecutionsMin = 3;
 // Between the two sizes of batch that a bound is made of, another may be so much better.
 constexpr double kBoundMargin = 1.2;
+// Variants whose potential is this share of the best one's are measured first.
+constexpr double kPromisingShare = 0.75;
 
 class ServiceTable {
  public:
@@ -38,25 +42,67 @@ class ServiceTable {
     LookAgain(first);
     LeaveOutSlowVariants(first);
     columns.insert(columns.end(), first.begin(), first.end());
-    std::stable_sort(columns.begin(), columns.end(), [](const auto& a, const auto& b) {
-      return a.second.cores() > b.second.cores();
+    std::stable_sort(columns.begin(), columns.end(), [this](const auto& a, const auto& b) {
+      return FillsCores(a.second) < FillsCores(b.second);
     });
-    // Every second size of every shape, and then the rest: what the budget leaves out lies between
-    // two that were measured.
-    for (const std::size_t offset : {0, 1}) {
-      for (const auto& [variant, shape] : columns) {
-        Column(*variant, shape, offset);
+    // What the budget leaves out should be what is least likely to be the answer: slow variants,
+    // and sizes between two that were measured.
+    const auto others = std::stable_partition(
+        columns.begin(), columns.end(),
+        [promising = Promising()](const auto& one) { return promising.contains(one.first); });
+    for (const auto& [begin, end] : {std::pair(columns.begin(), others), {others, columns.end()}}) {
+      for (const std::size_t offset : {0, 1}) {
+        for (auto one = begin; one != end; ++one) {
+          Column(*one->first, one->second, offset);
+        }
       }
+    }
+    if (told_) {
+      AssumeTheRest(columns);
     }
   }
 
  private:
-  // Shapes that use all cores first: the best is most often there.
+  // Shapes that use all cores first, since the best is most often there; then those that want more
+  // than there are, then those that leave some idle, most of all last.
+  int FillsCores(const Shape& shape) const {
+    const int cores = state_.space.limits.cores;
+    return shape.cores() == cores ? 0 : shape.cores() > cores ? 1 : 2 + cores - shape.cores();
+  }
   std::vector<Shape> Ordered(const Variant& variant) const {
     std::vector<Shape> shapes = state_.space.Shapes(variant);
-    std::stable_sort(shapes.begin(), shapes.end(),
-                     [](const Shape& a, const Shape& b) { return a.cores() > b.cores(); });
+    std::stable_sort(shapes.begin(), shapes.end(), [this](const Shape& a, const Shape& b) {
+      return FillsCores(a) < FillsCores(b);
+    });
     return shapes;
+  }
+
+  // What as many instances as there are cores for would give, if they did not disturb each other,
+  // by what single ones have shown; 0 = nothing is known.
+  double Potential(const Variant& variant) const {
+    double most = 0;
+    for (const auto& [key, column] : state_.report.times.columns()) {
+      if (key.variant == variant.name && key.shape.instances == 1) {
+        most = std::max(most, Most(key.shape) * state_.report.times.Ceiling(
+                                                    key, state_.space.batches.back()));
+      }
+    }
+    return most;
+  }
+  // The variants that may give the most throughput; to other questions each may be the answer.
+  std::set<const Variant*> Promising() const {
+    double best = 0;
+    for (const Variant& variant : state_.space.variants) {
+      best = std::max(best, Potential(variant));
+    }
+    std::set<const Variant*> promising;
+    for (const Variant& variant : state_.space.variants) {
+      if (state_.options.objective != Objective::kThroughput ||
+          Potential(variant) >= kPromisingShare * best) {
+        promising.insert(&variant);
+      }
+    }
+    return promising;
   }
 
   // A variant is ruled out for good, so not by one look: others may have used the machine just
@@ -171,6 +217,47 @@ class ServiceTable {
            });
   }
 
+  // Nanoseconds of one execution, by what is known of smaller batches and of one instance with as
+  // many threads; rather too long, as batches save something. 0 = nothing is known.
+  double Expected(const ServiceTimes::Key& key, std::int64_t batch, int concurrent) const {
+    double crowded = 1;
+    const ServiceTimes::Column* column = state_.report.times.FindColumn(key);
+    if (column == nullptr) {
+      Shape single = key.shape;
+      single.instances = 1;
+      column = state_.report.times.FindColumn({key.variant, single});
+      crowded = std::max(1.0, static_cast<double>(concurrent * std::max(1, single.threads)) /
+                                  std::max(1, state_.space.limits.cores));
+    }
+    if (column == nullptr) {
+      return 0;
+    }
+    const auto larger = column->upper_bound(batch);
+    const auto& [known, sample] = larger == column->begin() ? *larger : *std::prev(larger);
+    return sample.mean * crowded * std::max(1.0, static_cast<double>(batch) /
+                                                     static_cast<double>(known));
+  }
+
+  // What is measured for a shorter time says nothing: an execution that came out well by chance.
+  // And what changing the configuration takes is paid whatever is learned from it.
+  Nanos Shortest(double expected) const {
+    return std::max({kPointMin, static_cast<Nanos>(kExecutionsMin * expected),
+                     std::min(state_.change_cost() / 2, kPointMax)});
+  }
+
+  // A probe may still show what a shape gives that there was no time to measure.
+  void AssumeTheRest(const std::vector<std::pair<const Variant*, Shape>>& columns) {
+    for (const auto& [variant, shape] : columns) {
+      if (CanMeet(*variant) && !state_.hopeless_variants.contains(variant->name) &&
+          !failed_.contains({variant->name, shape}) &&
+          AssumeMissing(state_.report.times, variant->name, shape, state_.space.batches,
+                        state_.space.limits.cores)) {
+        state_.Tell("service times", "{}{}: larger batches are assumed by another shape",
+                    variant->name.empty() ? "" : variant->name + ", ", Describe(shape));
+      }
+    }
+  }
+
   bool CanMeet(const Variant& variant) const {
     const Nanos lone = state_.report.times.LoneRequest(variant.name);
     return lone == kNever || lone <= state_.options.target.sla;
@@ -183,20 +270,24 @@ class ServiceTable {
     const Nanos left = state_.Left(StepEnds::kServiceTimes);
     const auto points = static_cast<Nanos>(std::max<std::size_t>(1, points_left_));
     points_left_ -= std::min<std::size_t>(points_left_, 1);
-    if (state_.prober.Stopped() || (left < kPointMin && !needed)) {
+    const double expected = Expected({variant.name, shape}, batch, concurrent);
+    const Nanos shortest = Shortest(expected);
+    if (state_.prober.Stopped() || (left < shortest && !needed)) {
       if (!told_ && !state_.prober.Stopped()) {
         told_ = true;
         state_.report.notes.push_back(
-            "the budget ended before every shape's service times were measured: what is missing is "
-            "not in the answer");
+            "the budget ended before every shape's service times were measured: what is missing was "
+            "assumed where another shape of the variant says something of it, and is else not in the "
+            "answer");
       }
       return 0;
     }
     // As long as its share, and no longer than enough executions need.
-    Nanos duration = std::clamp(left / points - state_.change_cost(), kPointMin, kPointMax);
-    if (guess_ > 0) {
-      duration = std::clamp(static_cast<Nanos>(guess_ * kExecutionsWanted), kPointMin, duration);
-    }
+    const Nanos most = std::max(shortest, std::min(left / points - state_.change_cost(), kPointMax));
+    const Nanos duration =
+        expected > 0
+            ? std::clamp(static_cast<Nanos>(expected * kExecutionsWanted), shortest, most)
+            : most;
     const Configuration configuration{
         .variant = variant.name, .shape = shape, .batch_max = state_.space.batches.back()};
     const Nanos begin = state_.prober.Now();
@@ -212,7 +303,6 @@ class ServiceTable {
       }
       return 0;
     }
-    guess_ = sample->mean * 1.5;
     state_.SawLatency(sample->tail() + sample->overhead,
                       fmt::format("{}, a single request at a time", name));
     state_.Tell("service times", "{}, batch {}: {} (p99 {}), {}", name, batch,
@@ -226,7 +316,6 @@ class ServiceTable {
   SearchState& state_;
   std::set<std::pair<std::string, Shape>> failed_;
   std::size_t points_left_ = 0;
-  double guess_ = 0;  // of the next execution, nanoseconds
   bool told_ = false;
 };
 

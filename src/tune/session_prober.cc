@@ -15,7 +15,7 @@ namespace headrace::tune {
 namespace {
 
 constexpr int kQuantiles = 33;
-constexpr std::uint64_t kExecutionsMin = 3;
+constexpr std::uint64_t kRequestsMin = 3;
 constexpr Nanos kServiceMax = 10 * kSecond;
 constexpr std::size_t kLevelsMax = 1000;  // that are kept for the result file
 constexpr int kCapacityProbesMin = 3, kCapacityProbesMax = 9;
@@ -172,8 +172,11 @@ Result<ServiceSample> SessionProber::Service(const Configuration& asked, std::in
   HEADRACE_RETURN_IF_ERROR(WarmUpOnce(*session, options_.rows_in_one_request ? batch : 1,
                                       static_cast<int>(level.arrivals.concurrency), duration));
   HEADRACE_ASSIGN_OR_RETURN(bench::LevelResult result, session->Run(level));
-  // Nothing began and ended within so short a time: a slow model. It gets what it needs.
-  while (result.service_time.histogram.count() < kExecutionsMin && result.failure_count() == 0 &&
+  // A slow model gets what it needs: two rounds of all instances, or the luckiest is all that is
+  // seen.
+  const std::uint64_t wanted =
+      std::max<std::uint64_t>(kRequestsMin, 2 * static_cast<std::uint64_t>(level.arrivals.concurrency));
+  while (result.service_time.histogram.count() < wanted && result.failure_count() == 0 &&
          level.stop.duration < kServiceMax && !Stopped()) {
     level.stop.duration *= 3;
     HEADRACE_ASSIGN_OR_RETURN(result, session->Run(level));

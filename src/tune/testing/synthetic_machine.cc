@@ -53,6 +53,7 @@ double SyntheticMachine::Execution(const Configuration& configuration, std::int6
 Status SyntheticMachine::Change(const Configuration& configuration) {
   if (!current_ || *current_ != configuration) {
     current_ = configuration;
+    warm_.clear();
     now_ += static_cast<Nanos>(spec_.change_seconds * static_cast<double>(kSecond));
   }
   if (spec_.broken && spec_.broken(configuration)) {
@@ -61,12 +62,21 @@ Status SyntheticMachine::Change(const Configuration& configuration) {
   return OkStatus();
 }
 
+void SyntheticMachine::WarmUp(const Configuration& configuration, std::int64_t batch,
+                              int concurrent) {
+  if (warm_.insert(batch).second) {
+    now_ += static_cast<Nanos>(spec_.warm_up_executions *
+                               Execution(configuration, batch, concurrent));
+  }
+}
+
 Result<ServiceSample> SyntheticMachine::Service(const Configuration& asked, std::int64_t batch,
                                                 int concurrent, Nanos duration) {
   const Configuration& configuration = Resolve(asked);
   if (Status status = Change(configuration); !status.ok()) {
     return status;
   }
+  WarmUp(configuration, batch, concurrent);
   const bool disturbed =
       now_ - kSecond < static_cast<Nanos>(spec_.disturbed_seconds * static_cast<double>(kSecond));
   now_ += duration;

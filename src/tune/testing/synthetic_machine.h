@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "tune/prober.h"
@@ -27,14 +28,17 @@ struct MachineSpec {
   // Others use the machine so long from the start, and closed loops take so many times as long.
   double disturbed_seconds = 0, disturbed_factor = 10;
   double change_seconds = 0.5;                         // of a changed configuration
+  double warm_up_executions = 0;                       // of each size of batch, then
   std::function<bool(const Configuration&)> broken{};  // does not load
   std::uint64_t memory_each = std::uint64_t{100} << 20;
   Configuration as_found{.shape = {.instances = 1, .threads = 1}};
+  std::uint64_t seed = 1;  // of all that is drawn
 };
 
 class SyntheticMachine : public Prober {
  public:
-  SyntheticMachine(MachineSpec spec, Target target) : spec_(std::move(spec)), target_(target) {}
+  SyntheticMachine(MachineSpec spec, Target target)
+      : spec_(std::move(spec)), target_(target), seed_(spec_.seed) {}
 
   Nanos Now() override { return now_; }
   bool Stopped() override { return stop_at_ && now_ >= *stop_at_; }
@@ -62,14 +66,16 @@ class SyntheticMachine : public Prober {
   // Of `concurrent` busy instances; nanoseconds.
   double Execution(const Configuration& configuration, std::int64_t batch, int concurrent) const;
   Status Change(const Configuration& configuration);
+  void WarmUp(const Configuration& configuration, std::int64_t batch, int concurrent);
 
   const MachineSpec spec_;
   const Target target_;
   Nanos now_ = kSecond;
   std::optional<Nanos> stop_at_;
   std::optional<Configuration> current_;
+  std::set<std::int64_t> warm_;  // sizes of batch
   int load_count_ = 0;
-  std::uint64_t seed_ = 1;
+  std::uint64_t seed_;
 };
 
 }  // namespace headrace::tune
