@@ -56,7 +56,8 @@ class Model:
     sla: str
     batch_max: int
     recipes: str  # of `headrace optimize`
-    optimize: tuple[str, ...] = ()  # what else it is told
+    accuracy_drop: str = "0.5%"  # that a variant may have
+    optimize: tuple[str, ...] = ()  # what else `headrace optimize` is told
 
 
 _MODELS = (
@@ -64,7 +65,7 @@ _MODELS = (
     # Random weights are unsure of everything: its detections follow rounding more than those of a trained model.
     Model(
         "maskrcnn", "object_detector", "small.jpg", "p95=1s", 32, "bf16_convolutions",
-        ("--shape=image:3,64,80", "--max-drop=10%", "--seconds=5"),
+        "10%", ("--shape=image:3,64,80", "--max-drop=10%", "--seconds=5"),
     ),
 )
 _INSTANCES_MAX = 4
@@ -165,7 +166,7 @@ def _tune(options, model, budget, work):
     )
     command = [servers.headrace_program(), "tune", model.name, "--model-repository", work / "repository", "--sla", model.sla]
     command += ["--budget", f"{budget:.0f}s", "--batch-max", model.batch_max, "--instances-max", _INSTANCES_MAX]
-    command += ["--delays", "0", "--cores", options.cores]
+    command += ["--delays", "0", "--cores", options.cores, "--accuracy-drop", model.accuracy_drop]
     command += ["-i", "torchserve", "--input-data", work / model.picture, "--json", result]
     load = os.getloadavg()[0]
     seconds = _run(command, work / f"tune-{model.name}.log")
@@ -179,8 +180,8 @@ def _tune(options, model, budget, work):
     return {"point": dataclasses.astuple(point), "rate": winner["rate"], "seconds": seconds, "load": load, "probes": probes}
 
 
-def _capacity(options, model, point, work):
-    """The rate within the SLA that bench finds for a server with this configuration."""
+def _capacity(seconds, options, model, point, work):
+    """The rate within the SLA that bench finds for a server with this configuration, by probes of so many seconds."""
     folder = work / "repository" / model.name
     (folder / "config.pbtxt").write_text(point.config(), encoding="utf-8")
     result = work / "bench.json"
@@ -195,7 +196,7 @@ def _capacity(options, model, point, work):
         # TorchScript optimises what has been executed a few times.
         _run([*command, "--concurrency", batches, "-n", min(6 * batches, 64 + 2 * batches), "--duration", "60s", "--warmup", "0s"], log)
         command += ["--sla", model.sla, "--find-capacity", "--precision", f"{options.precision}%"]
-        command += ["--duration", f"{options.seconds}s", "--warmup", "500ms", "--drain", "1s", "--json", result]
+        command += ["--duration", f"{seconds}s", "--warmup", "500ms", "--drain", "1s", "--json", result]
         _run(command, log)
     document = json.loads(result.read_text(encoding="utf-8"))
     # The highest rate that held when it was measured once more, else what was answered in time then.
@@ -258,6 +259,7 @@ def main():
     parser.add_argument("--work", required=True, type=pathlib.Path, help="a folder for archives and what was measured")
     parser.add_argument("--models", default=",".join(model.name for model in _MODELS))
     parser.add_argument("--seconds", type=float, default=8, help="of each of bench's probes at most; default 8")
+    parser.add_argument("--turn-seconds", type=float, help="the same of those that take turns; default --seconds")
     parser.add_argument("--batches", type=_numbers, default=[1 << i for i in range(6)], help="of the grid; default 1,2,4,...,32")
     parser.add_argument("--precision", type=int, default=5, help="of bench's search, percent; default 5")
     parser.add_argument("--rounds", type=int, default=5, help="of those that take turns; default 5")
@@ -277,7 +279,10 @@ def main():
         variants = journal.get(f"{model.name} | variants", lambda m=model: _optimize(options, m, options.work))
 
         def measure(point, model=model):
-            return _capacity(options, model, point, options.work)
+            return _capacity(options.seconds, options, model, point, options.work)
+
+        def measure_longer(point, model=model):
+            return _capacity(options.turn_seconds or options.seconds, options, model, point, options.work)
 
         grid = {
             point: journal.get(f"{model.name} | grid | {point}", lambda p=point, m=measure: m(p))
@@ -287,7 +292,7 @@ def main():
         tuned = journal.get(f"{model.name} | tune", lambda m=model, b=budget: _tune(options, m, b, options.work))
         winner = Point(*tuned["point"])
         best = [point for point in sorted(grid, key=lambda point: -grid[point]["rate"]) if point != winner]
-        faced = _face(options, model, [winner, *best[: options.sides]], measure, journal)
+        faced = _face(options, model, [winner, *best[: options.sides]], measure_longer, journal)
         met = _show(model, tuned, grid, faced) and met
     return 0 if met else 1
 
