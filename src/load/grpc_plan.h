@@ -2,40 +2,18 @@
 #ifndef HEADRACE_LOAD_GRPC_PLAN_H_
 #define HEADRACE_LOAD_GRPC_PLAN_H_
 
-#include <nghttp2/nghttp2.h>
-
 #include <memory>
-#include <span>
-#include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
-#include "load/h2_connection.h"
+#include "load/grpc_call_fields.h"
+#include "load/h2_endpoint.h"
 #include "load/infer_message.h"
 #include "load/shared_memory.h"
 #include "load/target.h"
 #include "load/workload.h"
 
 namespace headrace::load {
-
-// Resolves the name, reads the certificates.
-Result<H2Endpoint> MakeH2Endpoint(const TargetSpec& target);
-
-// The head of a call, for nghttp2. Immutable.
-class GrpcCallFields {
- public:
-  // `method`: "ModelInfer". `timeout`: kNever = none is named.
-  GrpcCallFields(const TargetSpec& target, const std::string& authority, std::string_view method,
-                 Nanos timeout);
-  GrpcCallFields(GrpcCallFields&&) = default;
-  std::span<const nghttp2_nv> view() const { return fields_; }
-
- private:
-  std::vector<std::pair<std::string, std::string>> texts_;
-  std::vector<nghttp2_nv> fields_;
-};
 
 // Immutable; lives as long as its transports.
 struct GrpcPlan {

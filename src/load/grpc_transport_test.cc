@@ -340,7 +340,7 @@ TEST_F(GrpcTransportTest, Connect_KnowsWhatIsNoGrpcServer) {
   Use("echo");
   const std::pair<const char*, const char*> cases[] = {
       {"HTTP/1.1 400 Bad Request\r\n\r\n", "answers HTTP/1.1, not HTTP/2: is it the HTTP port?"},
-      {"\x15\x03\x01\x02\x02\x16", "if it wants TLS, ask for that"},
+      {"\x15\x03\x01\x02\x02\x16", "if it wants TLS, say --tls"},
       {"", "closed the connection"},
       {"220 mail.example ESMTP\r\n", "is it the server's gRPC port?"}};
   for (const auto& [answer, text] : cases) {

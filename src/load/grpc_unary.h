@@ -17,7 +17,7 @@ class GrpcUnary {
  public:
   static constexpr std::size_t kMessageByteSizeMax = std::size_t{256} << 20;
 
-  explicit GrpcUnary(TargetSpec target) : target_(std::move(target)) {}
+  explicit GrpcUnary(TargetSpec target);
 
   // The answer's message, of `method` ("/inference.GRPCInferenceService/ModelConfig"). A failed
   // call has the code that the server gave and "host:port/method: its message". UNAVAILABLE,

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "base/check.h"
+#include "load/socket_address.h"
+#include "net/tls_client_context.h"
 
 namespace headrace::load {
 namespace {
@@ -289,7 +291,7 @@ Status H2Connection::NotHttp2(std::string_view what) const {
     hint = "is it the HTTP port? gRPC has one of its own, often 8001";
   } else if (first_bytes_.starts_with("\x15\x03") ||
              (endpoint_.tls == nullptr && first_bytes_.empty())) {
-    hint = "if it wants TLS, ask for that; else, is it the server's gRPC port?";
+    hint = "if it wants TLS, say --tls; else, is it the server's gRPC port?";
   }
   return Unavailable("{} {}: {}", endpoint_.name, what, hint);
 }

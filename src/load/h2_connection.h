@@ -16,23 +16,16 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "base/unique_fd.h"
+#include "load/h2_endpoint.h"
 #include "load/poller.h"
-#include "load/socket_address.h"
 #include "net/byte_stream.h"
 #include "net/gather_output.h"
-#include "net/tls_client_context.h"
 #include "net/tls_session.h"
 
 namespace headrace::load {
 
 class H2Connection;
-
-// Where connections go. `tls` is null for plain ones.
-struct H2Endpoint {
-  std::string name;  // for messages: "127.0.0.1:8001"
-  std::vector<SocketAddress> addresses;
-  std::shared_ptr<const net::TlsClientContext> tls;
-};
 
 // One stream's user. Calls come on the poller's thread, from within H2Connection.
 class H2Call {
