@@ -21,20 +21,46 @@ ServiceSample Scaled(const ServiceSample& of, double factor, int instances, std:
   return sample;
 }
 
-// Of the variant's other shapes, one that was measured at both sizes.
-const ServiceTimes::Column* MeasuredAt(const ServiceTimes& times, const Key& except,
-                                       std::int64_t one, std::int64_t other) {
-  const auto measured = [](const ServiceTimes::Column& column, std::int64_t batch) {
-    const auto at = column.find(batch);
-    return at != column.end() && at->second.count > 0;
-  };
+// The mean at a size, in proportion between the two measured ones around it; nothing where it lies
+// outside of them.
+std::optional<double> MeanAt(const ServiceTimes::Column& column, std::int64_t batch) {
+  std::optional<std::pair<double, double>> below;  // size and mean
+  for (const auto& [size, sample] : column) {
+    const auto at = static_cast<double>(size);
+    if (sample.count == 0) {
+      continue;
+    }
+    if (size == batch) {
+      return sample.mean;
+    }
+    if (size > batch) {
+      return below ? std::optional(below->second + (sample.mean - below->second) *
+                                                       (static_cast<double>(batch) - below->first) /
+                                                       (at - below->first))
+                   : std::nullopt;
+    }
+    below = {at, sample.mean};
+  }
+  return std::nullopt;
+}
+
+// How much longer than of `from` an execution of a batch of `to` takes in another shape of the
+// variant, which was measured there; the sample of that shape.
+struct Growth {
+  const ServiceSample* sample = nullptr;  // null: no shape says it
+  double from_mean = 1;
+};
+Growth GrowthOf(const ServiceTimes& times, const Key& except, std::int64_t from, std::int64_t to) {
   for (const auto& [key, column] : times.columns()) {
-    if (key.variant == except.variant && key.shape != except.shape && measured(column, one) &&
-        measured(column, other)) {
-      return &column;
+    const auto at = column.find(to);
+    if (key.variant == except.variant && key.shape != except.shape && at != column.end() &&
+        at->second.count > 0) {
+      if (const auto mean = MeanAt(column, from)) {
+        return {&at->second, std::max(1.0, *mean)};
+      }
     }
   }
-  return nullptr;
+  return {};
 }
 
 }  // namespace
@@ -54,11 +80,10 @@ bool AssumeMissing(ServiceTimes& times, const std::string& variant, const Shape&
   }
   const auto [last, base] = *times.FindColumn(key)->rbegin();
   for (const std::int64_t batch : batches) {
-    const ServiceTimes::Column* donor =
-        batch > last ? MeasuredAt(times, key, last, batch) : nullptr;
-    if (donor != nullptr) {
-      const double factor = base.mean / std::max(1.0, donor->at(last).mean);
-      ServiceSample sample = Scaled(donor->at(batch), factor, shape.instances, batch);
+    const Growth growth = batch > last ? GrowthOf(times, key, last, batch) : Growth();
+    if (growth.sample != nullptr) {
+      ServiceSample sample =
+          Scaled(*growth.sample, base.mean / growth.from_mean, shape.instances, batch);
       sample.memory_bytes = base.memory_bytes;
       times.Add(key, batch, std::move(sample));
       added = true;

@@ -37,6 +37,16 @@ TEST(AssumeMissing, TakesTheProportionOfAnotherShape) {
   EXPECT_FALSE(AssumeMissing(times, "v", kWide, kBatches, kCores));
 }
 
+TEST(AssumeMissing, TakesTheProportionFromBetweenTwoSizes) {
+  ServiceTimes times;
+  times.Add({"v", kWide}, 1, Sample(10));
+  times.Add({"v", kWide}, 8, Sample(45));
+  times.Add({"v", kTwo}, 1, Sample(14));
+  times.Add({"v", kTwo}, 4, Sample(50));
+  EXPECT_TRUE(AssumeMissing(times, "v", kTwo, kBatches, kCores));
+  EXPECT_DOUBLE_EQ(times.Find({"v", kTwo}, 8)->mean, 90);  // 45 / 25 of 50
+}
+
 TEST(AssumeMissing, BeginsWithASingleInstance_WhereAllHaveCores) {
   ServiceTimes times;
   times.Add({"v", kOne}, 1, Sample(10));
