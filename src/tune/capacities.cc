@@ -27,8 +27,17 @@ bool Measure(SearchState& state, Finding& finding, double rate_start, Nanos time
   }
   state.report.probe_count += capacity->probes;
   finding.capacity = *capacity;
-  // In a short probe a queue can take in more than is ever answered: what was answered counts.
-  finding.capacity->rate = std::min(capacity->rate, kAnswered * capacity->at_rate.achieved);
+  // In a short probe a queue can take in more than is ever answered: what was answered counts. The
+  // answers come batch by batch, so that one more round of all instances may belong to it.
+  const LoadSample& at_rate = capacity->at_rate;
+  const double round = finding.configuration.as_found
+                           ? 0
+                           : finding.configuration.shape.instances *
+                                 static_cast<double>(finding.configuration.batch_max);
+  const double answered =
+      at_rate.achieved + round * static_cast<double>(kSecond) /
+                             static_cast<double>(std::max<Nanos>(1, at_rate.duration));
+  finding.capacity->rate = std::min(capacity->rate, kAnswered * answered);
   finding.stage = Stage::kCapacity;
   finding.latency = capacity->at_rate.latency;
   if (capacity->rate > 0) {

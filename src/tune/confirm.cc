@@ -69,8 +69,8 @@ class Confirmation {
 
   // No more visits than there is time for: those of one round count only if they are all made.
   void Fit(std::vector<Contender>& contenders) {
-    const auto visits = static_cast<std::size_t>(
-        Left() / (state_.probe_min() + state_.change_cost()));
+    const auto visits =
+        static_cast<std::size_t>(Left() / (state_.probe_min() + state_.change_cost()));
     if (contenders.size() > 2 && visits < 2 * contenders.size()) {
       contenders.pop_back();  // what was found: who wins is asked first
       skipped_ = true;
@@ -80,7 +80,9 @@ class Confirmation {
   }
 
   // One change may take twice what the others took, and the budget holds all the same.
-  Nanos Left() { return std::max<Nanos>(0, state_.Left(StepEnds::kConfirm) - state_.change_cost()); }
+  Nanos Left() {
+    return std::max<Nanos>(0, state_.Left(StepEnds::kConfirm) - state_.change_cost());
+  }
 
   void Visit(Contender& contender, Nanos visits_left) {
     const Nanos left = Left();
@@ -113,6 +115,14 @@ class Confirmation {
   }
 
   void Conclude(std::vector<Contender>& contenders) {
+    // Who was visited may have been lowered by it: that counts where the others were visited, too.
+    if (std::any_of(contenders.begin(), contenders.end(), [](const Contender& contender) {
+          return contender.goodputs.empty() && !contender.finding->configuration.as_found;
+        })) {
+      for (Contender& contender : contenders) {
+        contender.goodputs.clear();
+      }
+    }
     for (Contender& contender : contenders) {
       if (contender.goodputs.empty()) {
         continue;

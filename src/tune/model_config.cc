@@ -266,7 +266,8 @@ Result<std::string> TunedConfigText(std::string_view text, std::string_view mode
         field.name == "instance_group" || (field.name == "parameters" && IsOnline(whole)) ||
         (field.name == "parameters" && configuration.shape.threads > 0 && SaysThreads(whole)) ||
         (field.name == "parameters" && !variant.choice.empty() &&
-         whole.find(fmt::format("\"{}\"", repository::kVariantsParameter)) != std::string_view::npos);
+         whole.find(fmt::format("\"{}\"", repository::kVariantsParameter)) !=
+             std::string_view::npos);
     if (!replaced) {
       continue;
     }

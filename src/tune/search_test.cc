@@ -180,9 +180,9 @@ TEST(Search, MeasuresTheLikelyFirst_WhenPointsAreDear) {
                          .change_seconds = 1.5,
                          .warm_up_executions = 8};
   const Target target{.sla = kSecond};
-  const SearchSpace space =
-      SpaceFor(spec, target.sla, 32,
-               {{.name = "slow", .thread_parameter = "t"}, {.name = "fast", .thread_parameter = "t"}});
+  const SearchSpace space = SpaceFor(
+      spec, target.sla, 32,
+      {{.name = "slow", .thread_parameter = "t"}, {.name = "fast", .thread_parameter = "t"}});
   SyntheticMachine machine(spec, target);
   const SearchReport report =
       Search(space, {.target = target, .budget = 100 * kSecond, .simulated_requests = kSimulated},

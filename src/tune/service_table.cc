@@ -83,8 +83,8 @@ class ServiceTable {
     double most = 0;
     for (const auto& [key, column] : state_.report.times.columns()) {
       if (key.variant == variant.name && key.shape.instances == 1) {
-        most = std::max(most, Most(key.shape) * state_.report.times.Ceiling(
-                                                    key, state_.space.batches.back()));
+        most = std::max(
+            most, Most(key.shape) * state_.report.times.Ceiling(key, state_.space.batches.back()));
       }
     }
     return most;
@@ -234,8 +234,8 @@ class ServiceTable {
     }
     const auto larger = column->upper_bound(batch);
     const auto& [known, sample] = larger == column->begin() ? *larger : *std::prev(larger);
-    return sample.mean * crowded * std::max(1.0, static_cast<double>(batch) /
-                                                     static_cast<double>(known));
+    return sample.mean * crowded *
+           std::max(1.0, static_cast<double>(batch) / static_cast<double>(known));
   }
 
   // What is measured for a shorter time says nothing: an execution that came out well by chance.
@@ -276,18 +276,20 @@ class ServiceTable {
       if (!told_ && !state_.prober.Stopped()) {
         told_ = true;
         state_.report.notes.push_back(
-            "the budget ended before every shape's service times were measured: what is missing was "
-            "assumed where another shape of the variant says something of it, and is else not in the "
+            "the budget ended before every shape's service times were measured: what is missing "
+            "was "
+            "assumed where another shape of the variant says something of it, and is else not in "
+            "the "
             "answer");
       }
       return 0;
     }
     // As long as its share, and no longer than enough executions need.
-    const Nanos most = std::max(shortest, std::min(left / points - state_.change_cost(), kPointMax));
+    const Nanos most =
+        std::max(shortest, std::min(left / points - state_.change_cost(), kPointMax));
     const Nanos duration =
-        expected > 0
-            ? std::clamp(static_cast<Nanos>(expected * kExecutionsWanted), shortest, most)
-            : most;
+        expected > 0 ? std::clamp(static_cast<Nanos>(expected * kExecutionsWanted), shortest, most)
+                     : most;
     const Configuration configuration{
         .variant = variant.name, .shape = shape, .batch_max = state_.space.batches.back()};
     const Nanos begin = state_.prober.Now();

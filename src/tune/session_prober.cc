@@ -174,8 +174,8 @@ Result<ServiceSample> SessionProber::Service(const Configuration& asked, std::in
   HEADRACE_ASSIGN_OR_RETURN(bench::LevelResult result, session->Run(level));
   // A slow model gets what it needs: two rounds of all instances, or the luckiest is all that is
   // seen.
-  const std::uint64_t wanted =
-      std::max<std::uint64_t>(kRequestsMin, 2 * static_cast<std::uint64_t>(level.arrivals.concurrency));
+  const std::uint64_t wanted = std::max<std::uint64_t>(
+      kRequestsMin, 2 * static_cast<std::uint64_t>(level.arrivals.concurrency));
   while (result.service_time.histogram.count() < wanted && result.failure_count() == 0 &&
          level.stop.duration < kServiceMax && !Stopped()) {
     level.stop.duration *= 3;

@@ -65,8 +65,8 @@ Status SyntheticMachine::Change(const Configuration& configuration) {
 void SyntheticMachine::WarmUp(const Configuration& configuration, std::int64_t batch,
                               int concurrent) {
   if (warm_.insert(batch).second) {
-    now_ += static_cast<Nanos>(spec_.warm_up_executions *
-                               Execution(configuration, batch, concurrent));
+    now_ +=
+        static_cast<Nanos>(spec_.warm_up_executions * Execution(configuration, batch, concurrent));
   }
 }
 
