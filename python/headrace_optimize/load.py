@@ -100,11 +100,14 @@ def of_level(level: dict[str, Any], batch: int, concurrency: int) -> Load:
     failures = sum(level["outcomes"].values()) - answered
     if failures and not answered:
         raise OptimizeError(f"no request is answered: {', '.join(level['outcomes'])}")
-    rate, times = level["throughput_interval"], level["response_time_ns"]
-    percentiles = times["percentiles"]
+    rate = level["throughput_interval"]
+    times = level.get("response_time_ns") or {}  # not there where nothing came within the time
 
     def milliseconds(value: Any) -> float:
         return float(value) / 1e6 if answered and value is not None else math.nan
+
+    def percentile(name: str) -> float:
+        return milliseconds(times.get("percentiles", {}).get(name, {}).get("value"))
 
     return Load(
         batch=batch,
@@ -115,7 +118,7 @@ def of_level(level: dict[str, Any], batch: int, concurrency: int) -> Load:
         rate=Interval(
             float(rate["low"] or 0), float(rate["value"]), math.inf if rate["high"] is None else float(rate["high"])
         ),
-        p50_ms=milliseconds(percentiles["50"]["value"]),
-        p99_ms=milliseconds(percentiles["99"]["value"]),
-        max_ms=milliseconds(times["max"]),
+        p50_ms=percentile("50"),
+        p99_ms=percentile("99"),
+        max_ms=milliseconds(times.get("max")),
     )

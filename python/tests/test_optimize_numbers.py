@@ -187,6 +187,13 @@ def test_a_level_of_bench_is_read():
     assert of_level(_level({"ok": 1}, high=None), 1, 1).rate.high == math.inf
 
 
+def test_a_level_that_was_too_short_has_no_times():
+    level = _level({})
+    del level["response_time_ns"]
+    found = of_level(level, 1, 1)
+    assert found.requests == 0 and math.isnan(found.p50_ms) and math.isnan(found.max_ms)
+
+
 def test_a_level_of_failures_alone_is_an_error():
     with pytest.raises(OptimizeError, match="no request is answered: status, timeout"):
         of_level(_level({"status": 4, "timeout": 1}), 1, 1)
