@@ -1,6 +1,6 @@
 """Changes to graphs of frozen TorchScript. Imports torch, so only child processes import this."""
 
-from typing import Iterator
+from typing import Collection, Iterator
 
 import torch
 
@@ -27,7 +27,7 @@ def _nodes(block: torch._C.Block) -> Iterator[torch._C.Node]:
 
 
 def _constant(value: torch._C.Value) -> object:
-    """A tensor of a constant; None for None, and for what is computed."""
+    """What the value is, if the graph knows it; else None."""
     return value.toIValue() if value.node().kind() == "prim::Constant" else None
 
 
@@ -61,3 +61,28 @@ def round_products(graph: torch._C.Graph, dtype: torch.dtype) -> int:
         count += 1
     graph.lint()
     return count
+
+
+def _leave_out(node: torch._C.Node, keys: Collection[object]) -> None:
+    """Of a prim::DictConstruct(key, value, key, value...)."""
+    for i in reversed(range(0, node.inputsSize(), 2)):
+        if _constant(node.inputsAt(i)) in keys:
+            node.removeInput(i + 1)
+            node.removeInput(i)
+
+
+def drop_entries(graph: torch._C.Graph, keys: Collection[str]) -> None:
+    """Entries of dictionaries with these keys are not made any more, nor is what only they need. Who reads one must have
+    asked whether it is there, which is then answered with no."""
+    for node in _nodes(graph):
+        if node.kind() == "prim::DictConstruct":
+            _leave_out(node, keys)
+        elif node.kind() == "aten::_set_item" and _constant(node.inputsAt(1)) in keys:
+            node.destroy()
+        elif node.kind() == "aten::__contains__" and _constant(node.inputsAt(1)) in keys:
+            with graph.insert_point_guard(node):
+                node.output().replaceAllUsesWith(graph.insertConstant(False))
+            node.destroy()
+    torch._C._jit_pass_constant_propagation(graph)
+    torch._C._jit_pass_dce(graph)
+    graph.lint()

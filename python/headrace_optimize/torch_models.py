@@ -73,6 +73,15 @@ def trace(function: Callable[..., Any], source: Source, module: torch.nn.Module)
         return torch.jit.trace(_Wrapped().eval(), example_inputs(source), check_trace=False, strict=False)
 
 
+def detections(module: torch.jit.ScriptModule, images: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+    """What a detector finds in images [n, 3, height, width]; called as the pytorch backend does it (DETECTIONS)."""
+    arguments = module._c._get_method("forward").schema.arguments  # pylint: disable=protected-access
+    takes_list = arguments[1].type.kind() == "ListType"  # behind the module itself
+    with torch.inference_mode():
+        answer = module(list(images.unbind(0)) if takes_list else images)
+    return list(answer[-1] if isinstance(answer, tuple) else answer)
+
+
 def flat(outputs: Any) -> list[torch.Tensor]:
     """The tensors of an answer in their order."""
     if isinstance(outputs, torch.Tensor):

@@ -1,5 +1,7 @@
 """What `headrace optimize` changes in graphs of TorchScript."""
 
+from typing import Dict, List  # as TorchScript reads them
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -62,3 +64,31 @@ def test_an_input_that_is_used_elsewhere_keeps_its_values():
     assert torch_graph.round_products(frozen.graph, torch.bfloat16) == 1
     x = torch.rand(3, 4) / 3
     assert torch.equal(frozen(x)[1], x + 1)
+
+
+def test_entries_that_nobody_needs_are_not_computed():
+    class _Answers(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.boxes = torch.nn.Linear(4, 4)
+            self.masks = torch.nn.Linear(4, 9)
+
+        def forward(self, images: List[torch.Tensor]) -> List[Dict[str, torch.Tensor]]:
+            found: List[Dict[str, torch.Tensor]] = []
+            for image in images:
+                found.append({"boxes": self.boxes(image), "keys": image})
+            for image, one in zip(images, found):
+                one["masks"] = torch.relu_(self.masks(image))
+            for one in found:
+                if "masks" in one:
+                    one["masks"] = one["masks"] + 1
+            return found
+
+    scripted = torch.jit.script(_Answers().eval())
+    images = [torch.rand(2, 4), torch.rand(3, 4)]
+    expected = scripted(images)
+    frozen = torch.jit.freeze(scripted)
+    torch_graph.drop_entries(frozen.graph, ["masks", "keys"])
+    assert str(frozen.graph).count("aten::linear") == 1
+    for one, other in zip(frozen(images), expected):
+        assert list(one) == ["boxes"] and torch.equal(one["boxes"], other["boxes"])

@@ -230,12 +230,12 @@ def _detector(tmp_path_factory):
     pytest.importorskip("torchvision")
     if not backends.built("pytorch"):
         pytest.skip("the pytorch backend is not built")
-    from torchvision.models.detection import FasterRCNN
+    from torchvision.models.detection import MaskRCNN
 
     from harness import detectors
 
     repository, pictures = tmp_path_factory.mktemp("detector"), tmp_path_factory.mktemp("photographs")
-    content = {"weights.pt": detectors.scripted(detectors.make(FasterRCNN))}
+    content = {"weights.pt": detectors.scripted(detectors.make(MaskRCNN))}
     archives.add(repository, "d", archives.mar("d", content, "object_detector", serializedFile="weights.pt"))
     (repository / "d" / "config.pbtxt").write_text(
         'backend: "handler" instance_group [ { count: 2 } ]'
@@ -245,7 +245,7 @@ def _detector(tmp_path_factory):
     for name, data in detectors.pictures(6, seed=3):
         (pictures / f"{name}.png").write_bytes(data)  # whatever its format is
     words = ["--shape=image:3,96,128", "--inputs", pictures, "--max-drop=20%", "--seconds=0.05", "--batches=1,2", "--quiet"]
-    chosen = ["--recipes=channels_last,bf16,bf16_convolutions,int8", "--no-waterfall", "--apply=bf16_convolutions"]
+    chosen = ["--recipes=channels_last,needed_outputs,bf16,bf16_convolutions,int8", "--no-waterfall", "--apply=bf16_convolutions"]
     ran = _optimize(repository / "d", *words, *chosen, "--json=-")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return repository, pictures, json.loads(ran.stdout)
@@ -257,8 +257,10 @@ def test_a_detector_is_judged_by_what_it_finds(detector):
     assert (described["instances"], described["threads"]) == (2, 1)
     assert described["parameters"] == {"DETECTIONS": "true", "DISABLE_OPTIMIZED_EXECUTION": "true"}
     trials = {row["name"]: row for row in report["trials"]}
-    judged = trials["channels_last"]["measured"]["accuracy"]
-    assert judged["accepted"] and judged["detection_agreement"] > 0.999 and judged["outputs"]["boxes"]["max_abs"] < 0.1
+    for name in ("channels_last", "needed_outputs"):
+        judged = trials[name]["measured"]["accuracy"]
+        assert judged["accepted"] and judged["detection_agreement"] > 0.999 and judged["outputs"]["boxes"]["max_abs"] < 0.1
+    assert trials["needed_outputs"]["artefact"]["provenance"]["needed_outputs"]["dropped"] == ["masks"]
     rounded = trials["bf16_convolutions"]
     assert rounded["artefact"]["provenance"]["bf16_convolutions"]["operators"] >= 6
     assert 0.8 <= rounded["measured"]["accuracy"]["detection_agreement"] < 1

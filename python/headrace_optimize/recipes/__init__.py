@@ -16,10 +16,12 @@ from headrace_optimize.recipes.torch_channels_last import TorchChannelsLast
 from headrace_optimize.recipes.torch_convolutions import TorchBf16Convolutions
 from headrace_optimize.recipes.torch_freeze import TorchFreeze
 from headrace_optimize.recipes.torch_fuse import TorchFuse
+from headrace_optimize.recipes.torch_needed_outputs import TorchNeededOutputs
 from headrace_optimize.recipes.torch_precision import TorchBf16, TorchFp16
 
 ALL: tuple[Recipe, ...] = (
     TorchFreeze(),
+    TorchNeededOutputs(),
     TorchFuse(),
     OrtExtended(),
     OrtAll(),
