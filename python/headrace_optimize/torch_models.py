@@ -52,6 +52,12 @@ def is_frozen(module: torch.jit.ScriptModule) -> bool:
     return not hasattr(module, "training")
 
 
+def load_frozen(path: str) -> torch.jit.ScriptModule:
+    """The same, its weights being constants of its graph."""
+    module = load_script(path)
+    return module if is_frozen(module) else torch.jit.freeze(module)
+
+
 def trace(function: Callable[..., Any], source: Source, module: torch.nn.Module) -> torch.jit.ScriptModule:
     """`function(module, *inputs)` as TorchScript; scripted parts stay scripted."""
 

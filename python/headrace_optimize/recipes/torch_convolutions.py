@@ -23,9 +23,7 @@ class TorchBf16Convolutions(Recipe):
 
         from headrace_optimize import torch_graph, torch_models  # pylint: disable=import-outside-toplevel
 
-        module = torch_models.load_script(artefact.file)
-        if not torch_models.is_frozen(module):
-            module = torch.jit.freeze(module)
+        module = torch_models.load_frozen(artefact.file)
         count = torch_graph.round_products(module.graph, torch.bfloat16)
         if count == 0:
             raise NotApplicable("it has no convolutions or matrix products with constant weights in fp32")

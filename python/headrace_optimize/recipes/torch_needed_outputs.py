@@ -26,18 +26,14 @@ class TorchNeededOutputs(Recipe):
 
         from headrace_optimize import torch_graph, torch_models  # pylint: disable=import-outside-toplevel
 
-        def frozen() -> torch.jit.ScriptModule:
-            module = torch_models.load_script(artefact.file)
-            return module if torch_models.is_frozen(module) else torch.jit.freeze(module)
-
         images = torch.from_numpy(next(iter(context.calibration()[0].values())))
-        module = frozen()
+        module = torch_models.load_frozen(artefact.file)
         (before,) = torch_models.detections(module, images)
         wanted = {tensor.name for tensor in context.source.outputs}
         dropped = sorted(before.keys() - wanted)
         if not dropped:
             raise NotApplicable("it answers nothing that is not asked for")
-        module = frozen()  # one that has been called has been specialised
+        module = torch_models.load_frozen(artefact.file)  # one that has been called has been specialised
         torch_graph.drop_entries(module.graph, dropped)
         (after,) = torch_models.detections(module, images)
         if after.keys() != before.keys() - set(dropped) or any(not torch.equal(after[key], before[key]) for key in after):
